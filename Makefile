@@ -1,0 +1,83 @@
+# The same commands in a terminal, in Codespaces and in Actions. `make` alone explains itself.
+
+PYTHON ?= python3
+# Another interpreter gets an environment of its own: make test PYTHON=python3.13
+VENV ?= .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+RUN := $(BIN)/python -m insurance_predictor
+
+# What a person may type after the target reaches the command through the environment.
+export DATA TUNE N_TRIALS N_JOBS AUTOLOG PRODUCTION RUN_ID VERSION FORCE REASON PORT
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## this list
+	@awk -f infra/help.awk $(MAKEFILE_LIST)
+
+##@ Environment
+.PHONY: setup lock hooks clean
+setup: $(READY) ## make .venv from the lock files (uv when it is there, else pip)
+
+$(READY): requirements.txt requirements-dev.txt infra/setup.sh
+	@infra/setup.sh "$(PYTHON)" "$(VENV)"
+
+lock: $(READY) ## resolve requirements*.in into the pinned requirements*.txt (UPGRADE=1 for newer versions)
+	@infra/lock.sh "$(BIN)/uv" $(if $(UPGRADE),--upgrade)
+
+hooks: $(READY) ## run the checks of `make lint` at every commit
+	@$(BIN)/pre-commit install
+
+clean: ## remove environments and caches (never data, models or mlflow.db)
+	rm -rf .venv* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* htmlcov
+
+##@ Checks
+.PHONY: lint format test bench quality gate-calibration mutations
+lint: $(READY) ## ruff, import-linter, mypy, file and secret checks: what a commit runs
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pre-commit run --all-files --show-diff-on-failure
+
+format: $(READY) ## rewrite the code as ruff formats it
+	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
+
+test: $(READY) ## every test that needs neither Docker nor a browser, with branch coverage
+	@$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90 $(PYTEST_ARGS)
+
+mutations: $(READY) ## plant each bad candidate and print the reason it is refused for
+	@$(BIN)/python -m pytest -q -s tests/insurance_predictor/test_mutations.py
+
+quality: $(READY) ## the quality table: candidates under 10-fold × 5 repeats (DATA=...)
+	@$(BIN)/python -m tests.studies.quality
+
+gate-calibration: $(READY) ## how often each threshold of the gate refuses a good candidate (DATA=...)
+	@$(BIN)/python -m tests.studies.gate_calibration
+
+bench: $(READY) ## the speed table, as ratios, and bench.json (DATA=...)
+	@$(BIN)/python -m tests.benchmarks.bench
+
+##@ Data
+.PHONY: data check-data
+data: $(READY) ## download the public table to data/insurance.csv and check its sum
+	@$(RUN) data
+
+check-data: $(READY) ## say whether a table can be used, and what is in it (DATA=...)
+	@$(RUN) check-data
+
+##@ Life cycle
+.PHONY: train register promote rollback status ui
+train: $(READY) ## train, evaluate and log one run (DATA=... TUNE=1 N_TRIALS=n N_JOBS=n AUTOLOG=1 PRODUCTION=1)
+	@$(RUN) train
+
+register: $(READY) ## let the gate judge a run and write a model version (RUN_ID=... PRODUCTION=1)
+	@$(RUN) register
+
+promote: $(READY) ## move `producao` to an approved version (VERSION=n REASON=... FORCE=1)
+	@$(RUN) promote
+
+rollback: $(READY) ## move `producao` back to the version before (REASON=...)
+	@$(RUN) rollback
+
+status: $(READY) ## aliases, versions, the ledger and what is wrong with them
+	@$(RUN) status
+
+ui: $(READY) ## MLflow's own pages over the configured store (PORT=5000)
+	@$(RUN) ui

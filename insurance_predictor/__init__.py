@@ -1,0 +1,1 @@
+"""Yearly insurance premiums: from a table of people to a model in production."""

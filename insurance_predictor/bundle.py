@@ -1,0 +1,242 @@
+"""The files of one version: a model, that run's preprocessor and the facts served beside them.
+
+Nothing is unpickled before its digest has been compared with the one written when the version
+was trained, and the pieces must fit together: columns and golden predictions.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from insurance_predictor.errors import IntegrityFault
+from insurance_predictor.intervals import Intervals
+from insurance_predictor.schema import FEATURE_NAMES
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+MODEL = "model"
+MODEL_FILE = "model/model.skops"
+PREPROCESSOR = "preprocessing/preprocessor.joblib"
+SERVING = "serving/serving.json"
+# MLflow adds this file to a downloaded copy; it is not part of what was stored.
+ADDED_BY_DOWNLOAD = "registered_model_meta"
+GOLDEN_TOLERANCE = 0.005  # US dollars: half a cent, far below what a person is shown
+
+
+@dataclass(frozen=True)
+class Digests:
+    """sha256 of each piece, as 64 hex digits."""
+
+    preprocessor_sha256: str
+    model_sha256: str
+    serving_sha256: str
+
+    def as_tags(self) -> dict[str, str]:
+        return asdict(self)
+
+    @classmethod
+    def from_tags(cls, tags: Mapping[str, str], owner: str) -> "Digests":
+        """The digests written on a run or version. Raises IntegrityFault where one is absent."""
+        names = cls.__dataclass_fields__
+        missing = [name for name in names if name not in tags]
+        if missing:
+            raise IntegrityFault(f"{owner} carries no {', '.join(missing)}: it cannot be checked.")
+        return cls(**{name: tags[name] for name in names})
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Predictions made at training, which every later copy must reproduce (US dollars a year)."""
+
+    people: tuple[Mapping[str, Any], ...]
+    premium: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What is served beside the model: intervals, the ranges seen in training, golden predictions.
+
+    `ranges` holds, for each numeric feature, the least and greatest training value in its unit.
+    """
+
+    intervals: Intervals
+    ranges: Mapping[str, tuple[float, float]]
+    golden: Golden
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "Serving":
+        facts = json.loads(text)
+        golden = {key: tuple(value) for key, value in facts["golden"].items()}
+        return cls(
+            intervals=Intervals.from_dict(facts["intervals"]),
+            ranges={name: (low, high) for name, (low, high) in facts["ranges"].items()},
+            golden=Golden(**golden),
+        )
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model and the preprocessor it was trained with, ready to predict."""
+
+    model: Any
+    preprocessor: Any
+    serving: Serving
+
+    def predict(self, people: pd.DataFrame) -> pd.DataFrame:
+        """Premium and 90 % interval, (n, 3) columns premium, low, high in US dollars a year.
+
+        `people` holds the six features of `schema`, (n, 6); nothing is checked here.
+        """
+        premium = np.asarray(self.model.predict(self.preprocessor.transform(people)), dtype=float)
+        low, high = self.serving.intervals.around(premium, people)
+        return pd.DataFrame({"premium": premium, "low": low, "high": high}, index=people.index)
+
+
+def download(
+    client: "MlflowClient",
+    run_id: str,
+    model_source: str,
+    destination: Path,
+    extra: tuple[str, ...] = (),
+) -> Path:
+    """Fetch a run's model, the files served beside it and `extra` ones into `destination`.
+
+    Raises IntegrityFault when the store answers but has no such file.
+    """
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+
+    wanted = "its model"
+    try:
+        download_artifacts(artifact_uri=model_source, dst_path=str(destination / MODEL))
+        for wanted in (PREPROCESSOR, SERVING, *extra):
+            # A folder keeps its place below the destination; a single file would not.
+            client.download_artifacts(run_id, str(Path(wanted).parent), str(destination))
+    except (MlflowException, FileNotFoundError) as error:
+        if not _is_absent(error):
+            raise
+        raise IntegrityFault(f"The run {run_id} has lost a file: {wanted} is not there.") from error
+    return destination
+
+
+def measure(directory: Path) -> Digests:
+    """The digests of the files as they are in `directory`. Reads, unpickles nothing."""
+    return Digests(
+        preprocessor_sha256=sha256((directory / PREPROCESSOR).read_bytes()).hexdigest(),
+        model_sha256=_folder_sha256(directory / MODEL),
+        serving_sha256=sha256((directory / SERVING).read_bytes()).hexdigest(),
+    )
+
+
+def open_bundle(directory: Path, expected: Digests, owner: str) -> Bundle:
+    """Check the files in `directory` against `expected`, load them and try them out.
+
+    `owner` names the version in what is said. Raises IntegrityFault, with every reason.
+    """
+    _compare(measure(directory), expected, owner)
+    bundle = _load(directory, owner)
+    faults = [
+        *_column_faults(bundle, signature_columns(directory)),
+        *golden_faults(bundle),
+    ]
+    if faults:
+        raise IntegrityFault(f"{owner} does not fit together:", tuple(faults))
+    return bundle
+
+
+def signature_columns(directory: Path) -> tuple[str, ...]:
+    """The input columns in the model's signature, in order."""
+    import yaml
+
+    described = yaml.safe_load((directory / MODEL / "MLmodel").read_text())
+    inputs = json.loads((described.get("signature") or {}).get("inputs") or "[]")
+    return tuple(column["name"] for column in inputs)
+
+
+def golden_faults(bundle: Bundle) -> list[str]:
+    """Where the golden predictions are not reproduced; empty when they all are."""
+    golden = bundle.serving.golden
+    people = pd.DataFrame(list(golden.people), columns=list(FEATURE_NAMES))
+    try:
+        answered = bundle.predict(people)
+    except Exception as error:  # whatever a foreign object raises, it is not our pair
+        return [f"the golden predictions could not be made ({type(error).__name__}: {error})"]
+    faults = []
+    for name in ("premium", "low", "high"):
+        expected = np.asarray(getattr(golden, name), dtype=float)
+        found = answered[name].to_numpy()
+        worst = float(np.max(np.abs(found - expected))) if len(expected) else np.inf
+        if not worst <= GOLDEN_TOLERANCE:
+            faults.append(
+                f"golden predictions are not reproduced: {name} differs by up to US$ {worst:,.2f}"
+            )
+    return faults
+
+
+def _compare(found: Digests, expected: Digests, owner: str) -> None:
+    differing = [
+        name.removesuffix("_sha256")
+        for name, value in expected.as_tags().items()
+        if found.as_tags()[name] != value
+    ]
+    if differing:
+        raise IntegrityFault(
+            f"{owner} is refused: its {' and '.join(differing)} is not the one that was trained "
+            "(the sha256 differs). Train and register again, or restore the file."
+        )
+
+
+def _load(directory: Path, owner: str) -> Bundle:
+    import joblib
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    from insurance_predictor.models import TRUSTED_TYPES
+
+    try:
+        model = skops.io.load(directory / MODEL_FILE, trusted=list(TRUSTED_TYPES))
+    except UntrustedTypesFoundException as error:
+        raise IntegrityFault(f"{owner} holds types that are not trusted: {error}") from error
+    return Bundle(
+        model=model,
+        preprocessor=joblib.load(directory / PREPROCESSOR),
+        serving=Serving.from_json((directory / SERVING).read_text()),
+    )
+
+
+def _column_faults(bundle: Bundle, signature: tuple[str, ...]) -> list[str]:
+    made = tuple(str(name) for name in bundle.preprocessor.get_feature_names_out())
+    if made == signature:
+        return []
+    return [
+        f"the preprocessor makes the columns {', '.join(made)}, "
+        f"the model expects {', '.join(signature) or 'none'}"
+    ]
+
+
+def _folder_sha256(folder: Path) -> str:
+    digest = sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = file.relative_to(folder).as_posix()
+        if name != ADDED_BY_DOWNLOAD:
+            digest.update(f"{name}\0{sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def _is_absent(error: Exception) -> bool:
+    if isinstance(error, FileNotFoundError):
+        return True
+    code = getattr(error, "error_code", None)
+    return code == "RESOURCE_DOES_NOT_EXIST" or "No such artifact" in str(error)

@@ -1,0 +1,160 @@
+"""A run as the gate sees it: reloaded as a stranger would, and measured on its own hold-out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from insurance_predictor import behaviour
+from insurance_predictor.bundle import Bundle, Digests, download, open_bundle
+from insurance_predictor.data import row_hashes
+from insurance_predictor.evaluation import (
+    Evaluation,
+    Numbers,
+    evaluate,
+    metrics,
+    paired_bootstrap_difference,
+)
+from insurance_predictor.gate import AgainstProduction, Behaviour, Measurements
+from insurance_predictor.models import make_baseline
+from insurance_predictor.run_files import HOLDOUT, REFERENCE
+from insurance_predictor.schema import COLUMN_NAMES, FEATURE_NAMES, TARGET
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A reloaded run: its pair, and the rows that it learned from (≤ 5,000) and is judged by."""
+
+    bundle: Bundle
+    reference: pd.DataFrame
+    holdout: pd.DataFrame
+    rows_train: int
+
+
+@dataclass(frozen=True)
+class Rival:
+    """What is in production: its version, its pair and the number of rows it learned from."""
+
+    version: str
+    bundle: Bundle
+    rows_train: int
+
+
+def reload(client: "MlflowClient", run_id: str, source: str, tags: Mapping[str, str]) -> Candidate:
+    """Fetch a run's files from the store and check them before anything is unpickled.
+
+    Raises IntegrityFault with what is wrong.
+    """
+    owner = f"The run {run_id}"
+    expected = Digests.from_tags(tags, owner)
+    with TemporaryDirectory() as folder:
+        files = download(client, run_id, source, Path(folder), extra=(REFERENCE, HOLDOUT))
+        bundle = open_bundle(files, expected, owner)
+        return Candidate(
+            bundle=bundle,
+            reference=pd.read_csv(files / REFERENCE),
+            holdout=pd.read_csv(files / HOLDOUT),
+            rows_train=int(tags["rows_train"]),
+        )
+
+
+def measure(candidate: Candidate, rival: Rival | None) -> tuple[Measurements, Evaluation | None]:
+    """Everything the gate asks for, on the candidate's own hold-out.
+
+    The evaluation is None when the predictions themselves cannot be evaluated.
+    """
+    people = candidate.holdout[list(FEATURE_NAMES)]
+    charges = candidate.holdout[TARGET.name].to_numpy(dtype=float)
+    faults = row_faults(candidate)
+    try:
+        answers = candidate.bundle.predict(people)
+    except Exception as error:  # a foreign object may raise anything
+        faults += (f"it cannot quote the hold-out ({type(error).__name__}: {error})",)
+    if faults:
+        return Measurements(integrity=faults), None
+    premium, low, high = (answers[name].to_numpy() for name in ("premium", "low", "high"))
+    finite = np.isfinite(premium)
+    in_order = (low <= premium) & (premium <= high) & np.isfinite(low) & np.isfinite(high)
+    evaluation = evaluate(people, charges, premium, low, high)
+    return Measurements(
+        not_finite=int(np.sum(~finite)),
+        not_positive=int(np.sum(premium[finite] <= 0)),
+        inverted_intervals=int(np.sum(~in_order)),
+        rmse=evaluation.overall["rmse"].value,
+        baseline_rmse=_baseline_rmse(candidate, people, charges),
+        total_bias=evaluation.overall["total_bias"].value,
+        slice_bias={name: found["total_bias"] for name, found in evaluation.slices.items()},
+        coverage=evaluation.interval.coverage,
+        coverage_by_smoker={
+            group: found.coverage for group, found in evaluation.interval_by_smoker.items()
+        },
+        behaviour=_behaviour(candidate.bundle),
+        production=_against(candidate, rival, premium, people, charges),
+    ), evaluation
+
+
+def row_faults(candidate: Candidate) -> tuple[str, ...]:
+    """What is wrong with the rows a run was judged by; empty when nothing is."""
+    for name, table in (("hold-out", candidate.holdout), ("reference", candidate.reference)):
+        missing = [column for column in COLUMN_NAMES if column not in table]
+        if missing or table.empty:
+            return (f"its {name} has no {', '.join(missing) or 'rows'}",)
+    held_out = set(row_hashes(candidate.holdout, FEATURE_NAMES))
+    learned = set(row_hashes(candidate.reference, FEATURE_NAMES))
+    shared = len(held_out & learned)
+    if shared:
+        return (f"{shared} people of the hold-out were also trained on",)
+    return ()
+
+
+def _behaviour(bundle: Bundle) -> Behaviour:
+    def premiums(people: pd.DataFrame) -> Numbers:
+        return bundle.predict(people)["premium"].to_numpy()
+
+    grid = behaviour.behaviour_grid()
+    rises = behaviour.age_rise(premiums, grid)
+    return Behaviour(
+        extremes_fine=behaviour.extremes_positive_and_finite(premiums),
+        smoker_undercut=behaviour.smoker_undercut(premiums, grid),
+        worst_age_fall=max(rise.worst_fall for rise in rises.values()),
+        batch_difference=behaviour.batch_invariance(premiums, grid),
+    )
+
+
+def _baseline_rmse(candidate: Candidate, people: pd.DataFrame, charges: Numbers) -> float:
+    reference = candidate.reference
+    baseline = make_baseline().fit(reference[list(FEATURE_NAMES)], reference[TARGET.name])
+    return metrics(charges, baseline.predict(people))["rmse"]
+
+
+def _against(
+    candidate: Candidate,
+    rival: Rival | None,
+    premium: Numbers,
+    people: pd.DataFrame,
+    charges: Numbers,
+) -> AgainstProduction | None:
+    if rival is None:
+        return None
+    theirs = rival.bundle.predict(people)["premium"].to_numpy()
+    squared = paired_bootstrap_difference(charges, premium, theirs, "squared")
+    return AgainstProduction(
+        version=rival.version,
+        rmse_difference=_root(squared.value),
+        rmse_worse_by=_root(squared.at_least),
+        quote_shift=float(premium.sum() / theirs.sum() - 1),
+        largest_difference=float(np.max(np.abs(premium - theirs))),
+        training_rows=candidate.rows_train / rival.rows_train,
+    )
+
+
+def _root(relative_mean_squared_error: float) -> float:
+    """The relative difference in RMSE that belongs to one in mean squared error."""
+    return float(np.sqrt(1 + relative_mean_squared_error) - 1)

@@ -1,0 +1,280 @@
+"""The commands: each reads the settings, makes one call, prints its result and ends with a code."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from insurance_predictor.errors import InsurancePredictorError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from insurance_predictor.settings import Settings
+
+HELP = """Yearly insurance premiums: train, judge, register, promote, roll back, predict.
+
+Exit codes: 0 done, 2 bad input or settings, 3 refused, 4 store unreachable, 1 a bug."""
+
+app = typer.Typer(
+    help=HELP, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False
+)
+alias_app = typer.Typer(help="Set or delete an alias by hand.", no_args_is_help=True)
+app.add_typer(alias_app, name="alias")
+
+Production = Annotated[
+    bool, typer.Option("--production", envvar="PRODUCTION", help="use the production experiment")
+]
+Reason = Annotated[str, typer.Option(envvar="REASON", help="why, for the ledger")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+
+def main() -> None:
+    """Run a command; an error that a person can meet becomes one message and its exit code."""
+    try:
+        app()
+    except InsurancePredictorError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+@app.command()
+def data() -> None:
+    """Download the public table to data/insurance.csv and check its sum."""
+    from insurance_predictor.download import download_table
+
+    typer.echo(f"{download_table(_settings())} is ready.")
+
+
+@app.command("check-data")
+def check_data() -> None:
+    """Say whether the table of DATA can be used, and what is in it."""
+    from insurance_predictor.data import read_table, split_table
+    from insurance_predictor.report import table_summary
+
+    table = read_table(_settings())
+    typer.echo(table_summary(table, split_table(table.frame)))
+
+
+@app.command()
+def synthetic(
+    output: Annotated[Path, typer.Option(help="the CSV file to write")],
+    rows: Annotated[int, typer.Option(min=1)] = 1500,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Write a made-up table of the same schema; the same seed gives the same table."""
+    from insurance_predictor.synthetic import make_table, write_table
+
+    write_table(make_table(rows, seed), output)
+    typer.echo(f"{output}: {rows:,} made-up people, seed {seed}.")
+
+
+@app.command()
+def train(
+    tune: Annotated[bool, typer.Option("--tune", envvar="TUNE", help="search parameters")] = False,
+    trials: Annotated[
+        int, typer.Option(envvar="N_TRIALS", min=1, help="sets of parameters for each candidate")
+    ] = 10,
+    jobs: Annotated[
+        int, typer.Option(envvar="N_JOBS", help="processes of the search; -1 for every core")
+    ] = -1,
+    autolog: Annotated[
+        bool, typer.Option("--autolog", envvar="AUTOLOG", help="add MLflow's autologging")
+    ] = False,
+    production: Production = False,
+) -> None:
+    """Train on the table of DATA, evaluate, and log everything as one MLflow run."""
+    from insurance_predictor.data import read_table
+    from insurance_predictor.report import training_summary
+
+    settings = _settings()
+    table = read_table(settings)
+    typer.echo(f"Training on {table.source}: {len(table.frame):,} people.")
+    for notice in table.notices:
+        typer.echo(f"  {notice}")
+    with _store(settings) as client:
+        from insurance_predictor.training import Options, train
+
+        options = Options(tune, trials, jobs, autolog, production)
+        typer.echo(training_summary(settings, train(client, settings, table, options)))
+
+
+@app.command()
+def register(
+    run_id: Annotated[
+        str | None, typer.Option(envvar="RUN_ID", help="default: the last finished training")
+    ] = None,
+    production: Production = False,
+) -> None:
+    """Let the gate judge a run and write it as a model version."""
+    settings = _settings()
+    with _store(settings) as client:
+        from insurance_predictor.lifecycle import register
+        from insurance_predictor.report import registration_summary
+
+        done = register(client, settings, run_id, production)
+        typer.echo(registration_summary(settings, done))
+
+
+@app.command()
+def promote(
+    version: Annotated[
+        str | None, typer.Option(envvar="VERSION", help="default: the challenger")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", envvar="FORCE", help="override the gate, never integrity")
+    ] = False,
+    reason: Reason = "",
+) -> None:
+    """Move the production alias to an approved version and write a line in the ledger."""
+    settings = _settings()
+    with _store(settings) as client:
+        from insurance_predictor.lifecycle import promote
+        from insurance_predictor.report import move_summary
+
+        move = promote(client, settings, version, force=force, reason=reason)
+        typer.echo(move_summary(settings, move))
+
+
+@app.command()
+def rollback(reason: Reason = "") -> None:
+    """Move the production alias back to the version before, by the ledger."""
+    settings = _settings()
+    with _store(settings) as client:
+        from insurance_predictor.lifecycle import rollback
+        from insurance_predictor.report import move_summary
+
+        typer.echo(move_summary(settings, rollback(client, settings, reason)))
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Aliases, versions, the ledger, and what is wrong with them."""
+    settings = _settings()
+    with _store(settings) as client:
+        from insurance_predictor.registry import read_state
+        from insurance_predictor.report import state_json, state_summary
+
+        state = read_state(client, settings)
+        typer.echo(state_json(state) if as_json else state_summary(settings, state))
+
+
+@alias_app.command("set")
+def alias_set(alias: str, version: str, reason: Reason = "") -> None:
+    """Put ALIAS on VERSION; the production alias is checked and recorded like a promotion."""
+    settings = _settings()
+    with _store(settings) as client:
+        from insurance_predictor.lifecycle import set_alias
+
+        set_alias(client, settings, alias, version, reason)
+        typer.echo(f"{alias!r} stands on version {version}.")
+
+
+@alias_app.command("delete")
+def alias_delete(alias: str) -> None:
+    """Take ALIAS away from the version that carries it."""
+    settings = _settings()
+    with _store(settings) as client:
+        from insurance_predictor.registry import delete_alias
+
+        delete_alias(client, settings, alias)
+        typer.echo(f"{alias!r} is gone.")
+
+
+@app.command()
+def tag(
+    version: str,
+    key: str,
+    value: Annotated[str | None, typer.Argument()] = None,
+    delete: Annotated[bool, typer.Option("--delete", help="take the tag away")] = False,
+) -> None:
+    """Write the tag KEY=VALUE on VERSION, or take it away."""
+    if delete == (value is not None):
+        raise typer.BadParameter("give a VALUE, or --delete")
+    settings = _settings()
+    with _store(settings) as client:
+        from insurance_predictor.registry import delete_tag, set_tag
+
+        if value is None:
+            delete_tag(client, settings, version, key)
+        else:
+            set_tag(client, settings, version, key, value)
+        typer.echo(f"Version {version}: {key} is {'gone' if value is None else repr(value)}.")
+
+
+@app.command()
+def predict(
+    age: Annotated[int, typer.Option(help="years")],
+    sex: Annotated[str, typer.Option(help="female or male")],
+    bmi: Annotated[float, typer.Option(help="kg/m²")],
+    children: Annotated[int, typer.Option(help="dependants covered")],
+    smoker: Annotated[str, typer.Option(help="yes or no")],
+    region: Annotated[str, typer.Option(help="northeast, northwest, southeast or southwest")],
+    alias: Annotated[str | None, typer.Option(help="default: the production alias")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """One quote: premium, 90 % interval and the version that answers."""
+    from insurance_predictor.predictor import check_person, load
+    from insurance_predictor.report import quote_json, quote_summary
+
+    person = {
+        "age": age,
+        "sex": sex,
+        "bmi": bmi,
+        "children": children,
+        "smoker": smoker,
+        "region": region,
+    }
+    check_person(person)
+    quote = load(_settings(), alias).quote(person)
+    typer.echo(quote_json(quote) if as_json else quote_summary(quote))
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(envvar="PORT", min=1, max=65535)] = 5000,
+) -> None:
+    """Open MLflow's own pages over the configured store; Ctrl-C ends it."""
+    import os
+
+    from insurance_predictor.tracking import check_reachable, without_password
+
+    uri = _settings().mlflow_tracking_uri
+    check_reachable(uri)
+    if uri.startswith("http"):
+        typer.echo(f"The server has its own pages: {without_password(uri)}")
+        return
+    _require_free(port)
+    typer.echo(f"MLflow over {without_password(uri)}: http://127.0.0.1:{port}")
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
+    os.execv(  # noqa: S606 - the interpreter that runs us, and a checked URI
+        sys.executable, [*command, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    )
+
+
+def _require_free(port: int) -> None:
+    import socket
+
+    from insurance_predictor.errors import BadInput
+
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise BadInput(f"Port {port} is taken. Stop what uses it, or `make ui PORT=5001`.")
+
+
+def _settings() -> "Settings":
+    from insurance_predictor.settings import read_settings
+
+    return read_settings()
+
+
+@contextmanager
+def _store(settings: "Settings") -> Iterator["MlflowClient"]:
+    """The configured store, with its failures put in words."""
+    from insurance_predictor.tracking import connect, translated
+
+    with translated(settings):
+        yield connect(settings)

@@ -1,0 +1,264 @@
+"""Model versions, their tags and aliases: what the registry knows, in our words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from insurance_predictor.errors import BadInput, NoProductionModel, NotFound
+from insurance_predictor.ledger import Line, read_lines
+from insurance_predictor.settings import Settings
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+STATUS_TAG = "validacao_status"
+APPROVED, REFUSED = "aprovado", "reprovado"
+DATASET_TAG = "versao_dataset"
+METRIC_TAG_PREFIX = "metric."
+
+
+@dataclass(frozen=True)
+class Version:
+    """One model version; `status` is aprovado, reprovado or None before the gate has spoken."""
+
+    number: str
+    run_id: str
+    source: str
+    created: datetime
+    description: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def status(self) -> str | None:
+        return self.tags.get(STATUS_TAG)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The hold-out metrics that were written on the version when it was registered."""
+        return {
+            key.removeprefix(METRIC_TAG_PREFIX): float(value)
+            for key, value in self.tags.items()
+            if key.startswith(METRIC_TAG_PREFIX)
+        }
+
+
+@dataclass(frozen=True)
+class RegistryState:
+    """What `status` shows."""
+
+    model_name: str
+    aliases: Mapping[str, str]
+    versions: tuple[Version, ...]
+    ledger: tuple[Line, ...]
+    problems: tuple[str, ...]
+
+
+def ensure_model(client: "MlflowClient", settings: Settings) -> None:
+    """Make the registered model unless it is there, whoever else is making it."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(
+            settings.model_name, description="Yearly insurance premium in US dollars."
+        )
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def aliases(client: "MlflowClient", settings: Settings) -> dict[str, str]:
+    """Every alias of the model and the version it stands on; empty when there is no model."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        found = client.get_registered_model(settings.model_name).aliases
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return {}
+    return {alias: str(version) for alias, version in found.items()}
+
+
+def aliased_version(client: "MlflowClient", settings: Settings, alias: str) -> str:
+    """The number of the version that carries `alias`. Raises NotFound with what to run next."""
+    found = aliases(client, settings).get(alias)
+    if found is not None:
+        return found
+    if alias == settings.production_alias:
+        raise NoProductionModel(
+            f"No version of {settings.model_name!r} has the alias {alias!r}. "
+            "Run `make train register promote` first."
+        )
+    hint = (
+        "Run `make train register` first."
+        if alias == settings.challenger_alias
+        else "`make status` lists the aliases."
+    )
+    raise NotFound(f"No version of {settings.model_name!r} has the alias {alias!r}. {hint}")
+
+
+def get_version(client: "MlflowClient", settings: Settings, number: str) -> Version:
+    """One version by its number. Raises NotFound when it is not there (any more)."""
+    from mlflow.exceptions import MlflowException
+
+    if not number.isdecimal():
+        raise BadInput(f"VERSION={number!r} is not a version number; `make status` lists them.")
+    try:
+        return _version(client.get_model_version(settings.model_name, number))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        raise NotFound(
+            f"{settings.model_name!r} has no version {number}. `make status` lists the versions."
+        ) from error
+
+
+def versions(client: "MlflowClient", settings: Settings) -> list[Version]:
+    """All versions, newest first."""
+    found: list[Any] = []
+    token: str | None = None
+    while True:
+        page = client.search_model_versions(
+            f"name='{settings.model_name}'", max_results=1000, page_token=token
+        )
+        found += page
+        token = page.token
+        if not token:
+            break
+    return sorted((_version(one) for one in found), key=lambda v: int(v.number), reverse=True)
+
+
+def version_of_run(client: "MlflowClient", settings: Settings, run_id: str) -> Version | None:
+    """The newest version made from a run, or None."""
+    found = client.search_model_versions(f"name='{settings.model_name}' and run_id='{run_id}'")
+    made = sorted((_version(one) for one in found), key=lambda v: int(v.number))
+    return made[-1] if made else None
+
+
+def create_version(
+    client: "MlflowClient",
+    settings: Settings,
+    *,
+    source: str,
+    run_id: str,
+    description: str,
+    tags: Mapping[str, str],
+) -> Version:
+    """Write a model version, without an alias."""
+    ensure_model(client, settings)
+    made = client.create_model_version(
+        settings.model_name, source, run_id, tags=dict(tags), description=description
+    )
+    return _version(made)
+
+
+def set_alias(client: "MlflowClient", settings: Settings, alias: str, number: str) -> None:
+    """Move `alias` to a version that exists."""
+    get_version(client, settings, number)
+    client.set_registered_model_alias(settings.model_name, alias, number)
+
+
+def delete_alias(client: "MlflowClient", settings: Settings, alias: str) -> None:
+    """Take `alias` away. Raises NotFound when no version carries it."""
+    aliased_version(client, settings, alias)
+    client.delete_registered_model_alias(settings.model_name, alias)
+
+
+def set_tag(client: "MlflowClient", settings: Settings, number: str, key: str, value: str) -> None:
+    """Write one tag on a version that exists."""
+    get_version(client, settings, number)
+    client.set_model_version_tag(settings.model_name, number, key, value)
+
+
+def delete_tag(client: "MlflowClient", settings: Settings, number: str, key: str) -> None:
+    """Take one tag off a version. Raises NotFound when the version does not have it."""
+    if key not in get_version(client, settings, number).tags:
+        raise NotFound(f"Version {number} has no tag {key!r}.")
+    client.delete_model_version_tag(settings.model_name, number, key)
+
+
+def read_state(client: "MlflowClient", settings: Settings) -> RegistryState:
+    """Aliases, versions, ledger and what is wrong with them, in a handful of calls."""
+    found_aliases = aliases(client, settings)
+    found_versions = tuple(versions(client, settings))
+    lines = tuple(read_lines(client, settings))
+    problems = [
+        *_dangling(client, settings, found_aliases, found_versions),
+        *_unfinished(lines),
+        *_moved_by_hand(settings, found_aliases, lines),
+    ]
+    return RegistryState(settings.model_name, found_aliases, found_versions, lines, tuple(problems))
+
+
+def _dangling(
+    client: "MlflowClient",
+    settings: Settings,
+    found: Mapping[str, str],
+    existing: tuple[Version, ...],
+) -> list[str]:
+    by_number = {version.number: version for version in existing}
+    problems = []
+    for alias, number in sorted(found.items()):
+        version = by_number.get(number)
+        remedy = (
+            "Run `make rollback`, or `make promote VERSION=n`."
+            if alias == settings.production_alias
+            else f"Run `python -m insurance_predictor alias delete {alias}`."
+        )
+        if version is None:
+            problems.append(
+                f"The alias {alias!r} dangles: it stands on version {number}, "
+                f"which does not exist. {remedy}"
+            )
+        elif not _run_is_there(client, version):
+            problems.append(
+                f"The alias {alias!r} dangles: the run {version.run_id} of version {number} "
+                f"has been deleted. {remedy}"
+            )
+    return problems
+
+
+def _run_is_there(client: "MlflowClient", version: Version) -> bool:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return bool(client.get_run(version.run_id).info.lifecycle_stage == "active")
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return False
+
+
+def _unfinished(lines: tuple[Line, ...]) -> list[str]:
+    return [
+        f"The ledger line of {line.when:%Y-%m-%d %H:%M} UTC ({line.action} "
+        f"{line.before or 'nothing'} to {line.after}, {line.who}) was never closed: "
+        "the move may not have happened. Repeat it or leave it."
+        for line in lines
+        if not line.finished
+    ]
+
+
+def _moved_by_hand(
+    settings: Settings, found: Mapping[str, str], lines: tuple[Line, ...]
+) -> list[str]:
+    finished = [line for line in lines if line.finished]
+    serving = found.get(settings.production_alias)
+    if not finished or serving == finished[-1].after:
+        return []
+    return [
+        f"{settings.production_alias!r} stands on {serving or 'nothing'}, but the ledger's last "
+        f"line says {finished[-1].after}: it was moved elsewhere, or two people moved it at once."
+    ]
+
+
+def _version(entity: Any) -> Version:
+    return Version(
+        number=str(entity.version),
+        run_id=entity.run_id,
+        source=entity.source,
+        created=datetime.fromtimestamp(entity.creation_timestamp / 1000, UTC),
+        description=entity.description or "",
+        tags=dict(entity.tags),
+    )

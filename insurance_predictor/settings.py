@@ -1,0 +1,94 @@
+"""What differs between machines: one frozen class over the environment and `.env`."""
+
+from pathlib import Path
+from typing import Annotated
+
+from dotenv import load_dotenv
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from insurance_predictor.errors import InvalidSettings
+
+DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
+DEFAULT_ARTIFACTS = Path("mlartifacts")
+
+Name = Annotated[str, StringConstraints(pattern=r"^[^/:]+$")]
+Alias = Annotated[str, StringConstraints(pattern=r"^(?!latest$)(?!v\d+$)[A-Za-z0-9_-]+$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class GateThresholds(BaseModel):
+    """What a candidate may do; docs/gate.md has the measured reason of each number.
+
+    Set them as GATE_WORSE_THAN_PRODUCTION=0.02 and so on. Shares are fractions: 0.01 is 1 %.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    worse_than_production: Share = 0.01  # RMSE, one-sided 95 % bound of the paired bootstrap
+    most_of_baseline: Share = 0.85  # RMSE, against least squares on the raw columns
+    least_of_baseline: Share = 0.45  # RMSE below this share of the baseline's smells of a leak
+    total_bias: Share = 0.08
+    quote_shift: Share = 0.04  # sum of all quotes, against production's on the same people
+    slice_bias: Share = 0.10  # beyond it with the whole 95 % interval
+    least_coverage: Share = 0.88
+    least_smoker_coverage: Share = 0.80  # of each smoker group, which is smaller
+    most_coverage: Share = 0.995
+    training_rows: Share = 0.50  # of production's
+    age_fall: Annotated[float, Field(ge=0)] = 25.0  # US dollars a year, between ages 2 years apart
+
+
+class Settings(BaseSettings):
+    """Every name is documented in `.env.example`; an empty value means the default."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        env_ignore_empty=True,
+        extra="ignore",
+        protected_namespaces=(),
+        regex_engine="python-re",  # the default engine has no look-ahead, which Alias needs
+    )
+
+    mlflow_tracking_uri: str = DEFAULT_TRACKING_URI
+    mlflow_tracking_username: str | None = None
+    mlflow_tracking_password: SecretStr | None = None
+    mlflow_experiment_name: str = "insurance_predictor_dev"
+    production_experiment_name: str = "insurance_predictor_prod_training"
+    artifact_location: str | None = None
+
+    model_name: Name = "insurance_predictor"
+    production_alias: Alias = "producao"
+    challenger_alias: Alias = "desafio"
+
+    gate: GateThresholds = GateThresholds()
+
+    data: str | None = None
+    data_url: str = (
+        "https://raw.githubusercontent.com/stedy/"
+        "Machine-Learning-with-R-datasets/master/insurance.csv"
+    )
+    data_sha256: Sha256 = "505c1cbc2e63d0363bac59501563df2530aadf4cdb9cfee226f4ef32f5468281"
+    download_timeout: Annotated[float, Field(gt=0, le=600)] = 30.0
+    download_retries: Annotated[int, Field(ge=0, le=10)] = 3
+
+
+def read_settings(env_file: Path = Path(".env")) -> Settings:
+    """Settings from the environment, then `env_file`, then the defaults.
+
+    The file's names are put in the environment too (what is set there already stays), because
+    MLflow and boto3 read `MLFLOW_*` and `AWS_*` from there by themselves.
+    Raises InvalidSettings with one line for each value that cannot be used.
+    """
+    load_dotenv(env_file)
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise InvalidSettings("\n".join(_sentence(detail) for detail in error.errors())) from error
+
+
+def _sentence(detail) -> str:  # type: ignore[no-untyped-def]
+    variable = "_".join(str(part) for part in detail["loc"]).upper()
+    pattern = (detail.get("ctx") or {}).get("pattern")
+    allowed = f"it must match {pattern}" if pattern else detail["msg"]
+    return f"{variable}={detail['input']!r} cannot be used: {allowed}. Change it or unset it."
