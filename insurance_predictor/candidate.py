@@ -116,7 +116,7 @@ def row_faults(candidate: Candidate) -> tuple[str, ...]:
 
 def _behaviour(bundle: Bundle) -> Behaviour:
     def premiums(people: pd.DataFrame) -> Numbers:
-        return bundle.predict(people)["premium"].to_numpy()
+        return np.asarray(bundle.predict(people)["premium"], dtype=float)
 
     grid = behaviour.behaviour_grid()
     rises = behaviour.age_rise(premiums, grid)

@@ -32,8 +32,9 @@ from insurance_predictor.registry import (
     STATUS_TAG,
     Version,
 )
+from insurance_predictor.run_logging import MODEL_URI_TAG, ROLE, ROLE_TAG, ROWS_TAG
 from insurance_predictor.settings import Settings
-from insurance_predictor.training import MODEL_URI_TAG, ROLE, ROLE_TAG, ROWS_TAG, experiment_name
+from insurance_predictor.training import experiment_name
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

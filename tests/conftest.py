@@ -1,0 +1,69 @@
+"""One real MLflow store on SQLite for the whole session; each test has a registry of its own."""
+
+import os
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from insurance_predictor.data import Table, read_table
+from insurance_predictor.lifecycle import promote, register
+from insurance_predictor.registry import Version
+from insurance_predictor.settings import Settings
+from insurance_predictor.tracking import connect
+from insurance_predictor.training import Options, TrainedRun, train
+
+NUMBERS = count(1)
+OUR_NAMES = ("DATA", "MLFLOW_", "AWS_", "GATE_", "MODEL_NAME", "PRODUCTION", "CHALLENGER")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_from_outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Neither the machine's environment nor a developer's .env may decide a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(OUR_NAMES):
+                patch.delenv(name)
+        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        patch.chdir(tmp_path_factory.mktemp("work"))
+        yield
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of the session's store, which keeps its database and artifacts in one folder."""
+    folder: Path = tmp_path_factory.mktemp("store")
+    return Settings(
+        mlflow_tracking_uri=f"sqlite:///{folder}/mlflow.db",
+        artifact_location=str(folder / "artifacts"),
+    )
+
+
+@pytest.fixture(scope="session")
+def client(store: Settings):
+    return connect(store)
+
+
+@pytest.fixture(scope="session")
+def sample() -> Table:
+    return read_table(Settings())
+
+
+@pytest.fixture(scope="session")
+def trained(client, store: Settings, sample: Table) -> TrainedRun:
+    """A real training on the bundled sample."""
+    return train(client, store, sample, Options())
+
+
+@pytest.fixture
+def settings(store: Settings) -> Settings:
+    """The session's store with a registered model that no other test knows."""
+    return store.model_copy(update={"model_name": f"model_{next(NUMBERS)}"})
+
+
+@pytest.fixture
+def production(client, settings: Settings, trained: TrainedRun) -> Version:
+    """The trained run, registered and promoted: version 1."""
+    version = register(client, settings, trained.run_id).version
+    promote(client, settings, version.number)
+    return version
