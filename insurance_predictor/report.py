@@ -60,6 +60,7 @@ def training_summary(settings: Settings, done: "TrainedRun") -> str:
             "",
             *_columns([("Candidates", f"RMSE, US$ ({folds} folds)", "R²"), *candidates]),
             "",
+            *(f"{notice}\n" for notice in done.notices),
             *_columns([(f"Hold-out ({found.rows:,} people)", "", "95 % interval"), *metrics]),
             "",
             f"Run {done.run_id} in {done.experiment!r} "

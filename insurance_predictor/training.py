@@ -21,6 +21,7 @@ from insurance_predictor.cross_validation import (
 )
 from insurance_predictor.data import Split, Table, split_table
 from insurance_predictor.environment import git_commit, library_versions, progress
+from insurance_predictor.evaluation import Numbers
 from insurance_predictor.fitting import Trained, features, fit_pair, target
 from insurance_predictor.models import make_candidates
 from insurance_predictor.run_files import RunFacts, write_run_files
@@ -34,7 +35,7 @@ from insurance_predictor.run_logging import (
 )
 from insurance_predictor.settings import Settings
 from insurance_predictor.tracking import experiment_id
-from insurance_predictor.tuning import Trial, search
+from insurance_predictor.tuning import Plan, Trial, planned, search
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -59,6 +60,7 @@ class TrainedRun:
     experiment: str
     every: tuple[Scores, ...]
     trained: Trained
+    notices: tuple[str, ...] = ()
 
 
 def experiment_name(settings: Settings, production: bool) -> str:
@@ -82,7 +84,7 @@ def train(client: "MlflowClient", settings: Settings, table: Table, options: Opt
     # busy cores, boosting took ten times as long with them as without.
     with threadpool_limits(limits=1), mlflow.start_run(experiment_id=where) as run:
         run_id = run.info.run_id
-        every = compare(client, run_id, folds, split, options)
+        every, notices = compare(client, run_id, folds, split, options)
         trained = fit_pair(every[0], split, _autologging(options))
         facts = _facts(settings, run_id, table, split, trained, options)
         log_numbers(client, every, trained, facts)
@@ -92,37 +94,45 @@ def train(client: "MlflowClient", settings: Settings, table: Table, options: Opt
             mlflow.log_artifacts(folder)
         source = log_model(trained)
         log_tags(client, facts, trained, source, stored_digests(client, run_id, source))
-    return TrainedRun(run_id, experiment, every, trained)
+    return TrainedRun(run_id, experiment, every, trained, notices)
 
 
 def compare(
     client: "MlflowClient", run_id: str, folds: Sequence[Fold], split: Split, options: Options
-) -> tuple[Scores, ...]:
-    """Each candidate's scores, the best first; with `options.tune`, each at its best parameters."""
+) -> tuple[tuple[Scores, ...], tuple[str, ...]]:
+    """Each candidate's scores, the best first, and notices; when tuning, each at its best."""
     charges = target(split.train)
     candidates = make_candidates(tuple(folds[0].train_columns.columns))
-    if not options.tune:
-        with progress("cross-validation", len(candidates) * len(folds)) as advance:
-            scores = [score(candidate, folds, charges, advance) for candidate in candidates]
-        return _ranked(scores)
-    with progress("search", len(candidates) * options.trials) as advance:
+    if options.tune:
+        return _searched(
+            client, run_id, planned(candidates, options.trials), folds, charges, options
+        )
+    with progress("cross-validation", len(candidates) * len(folds)) as advance:
+        scores = [score(candidate, folds, charges, advance) for candidate in candidates]
+    return _ranked(scores), ()
+
+
+def _searched(
+    client: "MlflowClient",
+    run_id: str,
+    plan: Plan,
+    folds: Sequence[Fold],
+    charges: Numbers,
+    options: Options,
+) -> tuple[tuple[Scores, ...], tuple[str, ...]]:
+    with progress("search", len(plan)) as advance:
 
         def keep(trial: Trial) -> None:
             log_trial(client, run_id, trial)
             advance()
 
-        trials = search(
-            candidates,
-            folds,
-            charges,
-            trials=options.trials,
-            jobs=options.jobs,
-            each_trial=keep,
-        )
+        trials = search(plan, folds, charges, jobs=options.jobs, each_trial=keep)
     by_name: dict[str, list[Scores]] = {}
     for trial in trials:
         by_name.setdefault(trial.scores.candidate.name, []).append(trial.scores)
-    return _ranked([best(found) for found in by_name.values()])
+    stopped = f"The search was stopped: {len(trials)} of {len(plan)} trials are kept."
+    notices = (stopped,) if len(trials) < len(plan) else ()
+    return _ranked([best(found) for found in by_name.values()]), notices
 
 
 def _ranked(scores: Sequence[Scores]) -> tuple[Scores, ...]:

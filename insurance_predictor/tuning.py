@@ -1,5 +1,6 @@
 """The search over the candidates' parameters: scikit-learn's sampler, trials in parallel."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +13,8 @@ from insurance_predictor.cross_validation import Fold, Scores, score
 from insurance_predictor.evaluation import Numbers
 from insurance_predictor.models import Candidate
 
+Plan = Sequence[tuple[Candidate, dict[str, Any]]]
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -21,35 +24,43 @@ class Trial:
     scores: Scores
 
 
+def planned(
+    candidates: Sequence[Candidate], trials: int, seed: int = 0
+) -> list[tuple[Candidate, dict[str, Any]]]:
+    """Up to `trials` sets of parameters of each candidate, the candidates taking turns."""
+    sampled = [
+        (number, candidate, parameters)
+        for candidate in candidates
+        for number, parameters in enumerate(_sampled(candidate, trials, seed))
+    ]
+    sampled.sort(key=lambda one: one[0])
+    return [(candidate, parameters) for _, candidate, parameters in sampled]
+
+
 def search(
-    candidates: Sequence[Candidate],
+    plan: Plan,
     folds: Sequence[Fold],
     charges: Numbers,
     *,
-    trials: int,
     jobs: int,
     each_trial: Callable[[Trial], None],
-    seed: int = 0,
 ) -> list[Trial]:
-    """Score up to `trials` sets of parameters of each candidate on the same folds.
+    """Score each set of parameters of `plan` on the same folds, in `jobs` processes.
 
     `each_trial` is called as each one is done. Ctrl-C ends the search and keeps what is done.
     """
-    wanted = [
-        (candidate, parameters)
-        for candidate in candidates
-        for parameters in _sampled(candidate, trials, seed)
-    ]
     done: list[Trial] = []
     results = Parallel(n_jobs=jobs, return_as="generator_unordered")(
-        delayed(_trial)(candidate, parameters, folds, charges) for candidate, parameters in wanted
+        delayed(_trial)(candidate, parameters, folds, charges) for candidate, parameters in plan
     )
     try:
         for trial in results:
             done.append(trial)
             each_trial(trial)
     except KeyboardInterrupt:
-        results.close()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # joblib's word that trials were cancelled: they were
+            results.close()
         if not done:
             raise
     return done

@@ -7,7 +7,7 @@ from insurance_predictor.cross_validation import make_folds
 from insurance_predictor.fitting import features, target
 from insurance_predictor.models import Candidate
 from insurance_predictor.synthetic import make_table
-from insurance_predictor.tuning import search
+from insurance_predictor.tuning import planned, search
 
 TABLE = make_table(120, seed=5)
 FOLDS = make_folds(features(TABLE), splits=3, repeats=1)
@@ -24,6 +24,16 @@ def run(trials=2, each_trial=lambda trial: None, jobs=1):
 def test_each_candidate_gets_its_trials_and_never_more_than_its_space_holds():
     names = [trial.scores.candidate.name for trial in run(trials=3)]
     assert sorted(names) == ["lasso"] * 2 + ["ridge"] * 3
+
+
+def test_candidates_take_turns_so_that_a_short_search_has_seen_each():
+    first_two = planned(CANDIDATES, trials=3)[:2]
+    assert {candidate.name for candidate, _ in first_two} == {"lasso", "ridge"}
+
+
+def test_candidates_take_turns_so_that_a_short_search_has_seen_each():
+    first_two = planned(CANDIDATES, trials=3)[:2]
+    assert {candidate.name for candidate, _ in first_two} == {"lasso", "ridge"}
 
 
 def test_a_trial_is_scored_with_its_own_parameters():
