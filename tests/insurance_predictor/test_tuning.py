@@ -18,17 +18,13 @@ CANDIDATES = (
 
 
 def run(trials=2, each_trial=lambda trial: None, jobs=1):
-    return search(CANDIDATES, FOLDS, target(TABLE), trials=trials, jobs=jobs, each_trial=each_trial)
+    plan = planned(CANDIDATES, trials)
+    return search(plan, FOLDS, target(TABLE), jobs=jobs, each_trial=each_trial)
 
 
 def test_each_candidate_gets_its_trials_and_never_more_than_its_space_holds():
     names = [trial.scores.candidate.name for trial in run(trials=3)]
     assert sorted(names) == ["lasso"] * 2 + ["ridge"] * 3
-
-
-def test_candidates_take_turns_so_that_a_short_search_has_seen_each():
-    first_two = planned(CANDIDATES, trials=3)[:2]
-    assert {candidate.name for candidate, _ in first_two} == {"lasso", "ridge"}
 
 
 def test_candidates_take_turns_so_that_a_short_search_has_seen_each():
