@@ -40,7 +40,7 @@ format: $(READY) ## rewrite the code as ruff formats it
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
 
 test: $(READY) ## every test that needs neither Docker nor a browser, with branch coverage
-	@$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90 $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term --cov-fail-under=90 $(PYTEST_ARGS)
 
 mutations: $(READY) ## plant each bad candidate and print the reason it is refused for
 	@$(BIN)/python -m pytest -q -s tests/insurance_predictor/test_mutations.py

@@ -20,7 +20,9 @@ else
     echo "error: '$python' cannot make a virtual environment. On Debian: apt-get install python3-venv" >&2
     exit 2
   }
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes "${locks[@]}"
+  # The locks name everything, and older versions of pip stumble over extras among hashes.
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+    "${locks[@]}"
 fi
 touch "$venv/.ready"
 echo "Ready."

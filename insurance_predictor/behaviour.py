@@ -1,5 +1,6 @@
 """Whether a model quotes sensibly: smoking, ageing, batches and the corners of the schema."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -20,6 +21,13 @@ CHILDREN = tuple(range(6))
 PROFILES = 400
 PEOPLE_IN_A_BATCH = 2_000
 PEOPLE_IN_A_SMALL_BATCH = 25
+PEOPLE_ASKED_AGAIN = 500
+# Whatever the table, a premium that one of these never changes was not learned from people.
+MUST_MATTER = {
+    schema.AGE.name: (AGES[0], AGES[-1]),
+    schema.BMI.name: (BODY_MASS_INDEXES[0], BODY_MASS_INDEXES[-1]),
+    schema.SMOKER.name: schema.SMOKER.values,
+}
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,30 @@ def age_rise(premiums: Premiums, grid: pd.DataFrame) -> dict[str, AgeRise]:
     return {name: _rise(ages[mask], quotes[mask]) for name, mask in groups.items() if mask.any()}
 
 
+def children_fall(premiums: Premiums, grid: pd.DataFrame) -> float:
+    """Worst fall of the mean premium, in US$ a year, when the same 500 people have one child more.
+
+    0.0 is right. A premium that is not finite makes the result infinite.
+    """
+    quotes = _quotes_with(premiums, _asked_again(grid), schema.CHILDREN.name, CHILDREN)
+    falls = -np.diff(quotes.mean(axis=1))
+    return float(np.nan_to_num(np.max(falls, initial=0.0), nan=np.inf))
+
+
+def ignored_features(premiums: Premiums, grid: pd.DataFrame) -> tuple[str, ...]:
+    """Which of age, bmi and smoker change nobody's premium by a cent from one end to the other.
+
+    500 people of the grid are asked; none of the three should be named.
+    """
+    people = _asked_again(grid)
+    ends = {
+        name: _quotes_with(premiums, people, name, values) for name, values in MUST_MATTER.items()
+    }
+    return tuple(
+        name for name, (low, high) in ends.items() if bool(np.all(np.abs(high - low) < CENT))
+    )
+
+
 def batch_invariance(premiums: Premiums, grid: pd.DataFrame) -> float:
     """Largest change, in US$ a year, of a person's premium with how the table was put together.
 
@@ -101,6 +133,18 @@ def extremes_positive_and_finite(premiums: Premiums) -> bool:
     corners = product(*(_extremes(column) for column in schema.FEATURES))
     people = pd.DataFrame(list(corners), columns=list(schema.FEATURE_NAMES))
     return bool(np.all(_quotes(premiums, people) > 0))
+
+
+def _asked_again(grid: pd.DataFrame) -> pd.DataFrame:
+    return grid.sample(min(len(grid), PEOPLE_ASKED_AGAIN), random_state=0)
+
+
+def _quotes_with(
+    premiums: Premiums, people: pd.DataFrame, name: str, values: Sequence[object]
+) -> Numbers:
+    """Premiums of the same people with each of `values` in column `name`, (values, people)."""
+    tables = [people.assign(**{name: value}) for value in values]
+    return _quotes(premiums, pd.concat(tables, ignore_index=True)).reshape(len(values), -1)
 
 
 def _extremes(column: schema.Column) -> tuple[object, ...]:

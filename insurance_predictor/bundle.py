@@ -118,12 +118,14 @@ def download(
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
-    wanted = "its model"
+    wanted = MODEL_FILE
     try:
         download_artifacts(artifact_uri=model_source, dst_path=str(destination / MODEL))
         for wanted in (PREPROCESSOR, SERVING, *extra):
             # A folder keeps its place below the destination; a single file would not.
             client.download_artifacts(run_id, str(Path(wanted).parent), str(destination))
+        for wanted in (MODEL_FILE, f"{MODEL}/MLmodel", PREPROCESSOR, SERVING, *extra):
+            (destination / wanted).stat()
     except (MlflowException, FileNotFoundError) as error:
         if not _is_absent(error):
             raise
@@ -177,6 +179,10 @@ def golden_faults(bundle: Bundle) -> list[str]:
     for name in ("premium", "low", "high"):
         expected = np.asarray(getattr(golden, name), dtype=float)
         found = answered[name].to_numpy()
+        strange = int(np.sum(~np.isfinite(found)))
+        if strange:
+            faults.append(f"golden predictions are not finite numbers: {name} of {strange} people")
+            continue
         worst = float(np.max(np.abs(found - expected))) if len(expected) else np.inf
         if not worst <= GOLDEN_TOLERANCE:
             faults.append(
@@ -205,15 +211,20 @@ def _load(directory: Path, owner: str) -> Bundle:
 
     from insurance_predictor.models import TRUSTED_TYPES
 
+    wanted = MODEL_FILE
     try:
         model = skops.io.load(directory / MODEL_FILE, trusted=list(TRUSTED_TYPES))
+        wanted = PREPROCESSOR
+        preprocessor = joblib.load(directory / PREPROCESSOR)
+        wanted = SERVING
+        serving = Serving.from_json((directory / SERVING).read_text())
     except UntrustedTypesFoundException as error:
         raise IntegrityFault(f"{owner} holds types that are not trusted: {error}") from error
-    return Bundle(
-        model=model,
-        preprocessor=joblib.load(directory / PREPROCESSOR),
-        serving=Serving.from_json((directory / SERVING).read_text()),
-    )
+    except Exception as error:  # a foreign file may raise anything
+        raise IntegrityFault(
+            f"{owner} cannot be loaded: {wanted} raises {type(error).__name__}: {error}"
+        ) from error
+    return Bundle(model, preprocessor, serving)
 
 
 def _column_faults(bundle: Bundle, signature: tuple[str, ...]) -> list[str]:

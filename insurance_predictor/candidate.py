@@ -1,6 +1,6 @@
 """A run as the gate sees it: reloaded as a stranger would, and measured on its own hold-out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +12,7 @@ import pandas as pd
 from insurance_predictor import behaviour
 from insurance_predictor.bundle import Bundle, Digests, download, open_bundle
 from insurance_predictor.data import row_hashes
+from insurance_predictor.errors import IntegrityFault
 from insurance_predictor.evaluation import (
     Evaluation,
     Numbers,
@@ -19,10 +20,18 @@ from insurance_predictor.evaluation import (
     metrics,
     paired_bootstrap_difference,
 )
+from insurance_predictor.fitting import REFERENCE_ROWS
 from insurance_predictor.gate import AgainstProduction, Behaviour, Measurements
 from insurance_predictor.models import make_baseline
-from insurance_predictor.run_files import HOLDOUT, REFERENCE
-from insurance_predictor.schema import COLUMN_NAMES, FEATURE_NAMES, TARGET
+from insurance_predictor.run_files import HOLDOUT, REFERENCE, rows_sha256
+from insurance_predictor.run_logging import ROWS_SHA256_TAG, ROWS_TAG
+from insurance_predictor.schema import (
+    COLUMN_NAMES,
+    FEATURE_NAMES,
+    FEATURES,
+    TARGET,
+    CategoryColumn,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -57,11 +66,16 @@ def reload(client: "MlflowClient", run_id: str, source: str, tags: Mapping[str, 
     with TemporaryDirectory() as folder:
         files = download(client, run_id, source, Path(folder), extra=(REFERENCE, HOLDOUT))
         bundle = open_bundle(files, expected, owner)
+        if tags.get(ROWS_SHA256_TAG) != rows_sha256(files):
+            raise IntegrityFault(
+                f"{owner} is refused: its hold-out or reference rows are not those that were "
+                "logged (the sha256 differs). Train again, or restore the files."
+            )
         return Candidate(
             bundle=bundle,
             reference=pd.read_csv(files / REFERENCE),
             holdout=pd.read_csv(files / HOLDOUT),
-            rows_train=int(tags["rows_train"]),
+            rows_train=int(tags[ROWS_TAG]),
         )
 
 
@@ -111,7 +125,21 @@ def row_faults(candidate: Candidate) -> tuple[str, ...]:
     shared = len(held_out & learned)
     if shared:
         return (f"{shared} people of the hold-out were also trained on",)
-    return ()
+    if len(candidate.reference) != min(candidate.rows_train, REFERENCE_ROWS):
+        return (
+            f"it claims {candidate.rows_train:,} training rows, but its reference holds "
+            f"{len(candidate.reference):,}",
+        )
+    return tuple(_unseen(candidate))
+
+
+def _unseen(candidate: Candidate) -> Iterator[str]:
+    """Kinds of people who are held out, but of whom nobody was trained on."""
+    for column in FEATURES:
+        if isinstance(column, CategoryColumn):
+            seen = set(candidate.reference[column.name])
+            for value in sorted(set(candidate.holdout[column.name]) - seen):
+                yield f"it was trained on nobody with {column.name}={value}"
 
 
 def _behaviour(bundle: Bundle) -> Behaviour:
@@ -124,7 +152,9 @@ def _behaviour(bundle: Bundle) -> Behaviour:
         extremes_fine=behaviour.extremes_positive_and_finite(premiums),
         smoker_undercut=behaviour.smoker_undercut(premiums, grid),
         worst_age_fall=max(rise.worst_fall for rise in rises.values()),
+        worst_children_fall=behaviour.children_fall(premiums, grid),
         batch_difference=behaviour.batch_invariance(premiums, grid),
+        ignored=behaviour.ignored_features(premiums, grid),
     )
 
 

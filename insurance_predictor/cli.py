@@ -90,6 +90,8 @@ def train(
     from insurance_predictor.data import read_table
     from insurance_predictor.report import training_summary
 
+    if jobs == 0:
+        raise typer.BadParameter("N_JOBS=0 is no number of processes; give 1 or more, or -1")
     settings = _settings()
     table = read_table(settings)
     typer.echo(f"Training on {table.source}: {len(table.frame):,} people.")
@@ -249,9 +251,11 @@ def ui(
         return
     _require_free(port)
     typer.echo(f"MLflow over {without_password(uri)}: http://127.0.0.1:{port}")
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
-    os.execv(  # noqa: S606 - the interpreter that runs us, and a checked URI
-        sys.executable, [*command, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = uri  # a command line is for everybody to read
+    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
+    os.execv(  # noqa: S606 - the interpreter that runs us
+        sys.executable, [*command, "--port", str(port), "--workers", "1"]
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, nan
 
 from insurance_predictor.evaluation import Estimate
 from insurance_predictor.settings import GateThresholds
@@ -30,12 +30,17 @@ class AgainstProduction:
 
 @dataclass(frozen=True)
 class Behaviour:
-    """How the candidate quotes made-up people; money in US dollars a year."""
+    """How the candidate quotes made-up people; money in US dollars a year.
+
+    `ignored` names the features that ought to change a premium and do not.
+    """
 
     extremes_fine: bool
     smoker_undercut: float
     worst_age_fall: float
+    worst_children_fall: float
     batch_difference: float
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,7 @@ def _numbers(found: Measurements) -> Iterator[Check]:
 
 
 def _quality(found: Measurements, limits: GateThresholds) -> Iterator[Check]:
-    ratio = found.rmse / found.baseline_rmse
+    ratio = found.rmse / found.baseline_rmse if found.baseline_rmse else nan
     yield Check(
         "better than the textbook",
         f"{ratio:.3f} of its RMSE",
@@ -144,12 +149,12 @@ def _quality(found: Measurements, limits: GateThresholds) -> Iterator[Check]:
         f"whole, allowed is ±{limits.total_bias:.1%}",
     )
     for name, bias in (found.slice_bias or {}).items():
-        beyond = bias.low > limits.slice_bias or bias.high < -limits.slice_bias
+        within = bias.low <= limits.slice_bias and bias.high >= -limits.slice_bias
         yield Check(
             f"bias of {name}",
             f"{bias.value:+.1%} ({bias.low:+.1%} to {bias.high:+.1%})",
             f"not beyond ±{limits.slice_bias:.1%}",
-            not beyond,
+            within,
             f"slice {name} is quoted too {_side(bias.value)}: bias {bias.value:+.1%}, 95 % "
             f"interval {bias.low:+.1%} to {bias.high:+.1%}, allowed is ±{limits.slice_bias:.1%}",
         )
@@ -201,6 +206,23 @@ def _conduct(found: Measurements, limits: GateThresholds) -> Iterator[Check]:
         conduct.worst_age_fall <= limits.age_fall,
         f"the expected premium falls with age, by up to US$ {conduct.worst_age_fall:,.0f} in two "
         f"years; allowed is US$ {limits.age_fall:,.0f}",
+    )
+    yield Check(
+        "rises with children",
+        f"worst fall US$ {conduct.worst_children_fall:,.0f}",
+        f"≤ US$ {limits.children_fall:,.0f}",
+        conduct.worst_children_fall <= limits.children_fall,
+        "the expected premium falls with children, by up to "
+        f"US$ {conduct.worst_children_fall:,.0f} for one more; allowed is "
+        f"US$ {limits.children_fall:,.0f}",
+    )
+    ignored = " and ".join(conduct.ignored)
+    yield Check(
+        "every risk counts",
+        f"{ignored or 'nothing'} ignored",
+        "nothing",
+        not conduct.ignored,
+        f"the quotes ignore {ignored}, which changes no made-up person's premium",
     )
     yield Check(
         "alone as in a batch",
@@ -257,5 +279,5 @@ def _none_of(name: str, count: int, what: str) -> Check:
 
 def _side(bias: float) -> str:
     if not isfinite(bias):
-        return "strangely"
+        return "far off"
     return "high" if bias > 0 else "low"

@@ -39,9 +39,10 @@ class Intervals:
         smokes = (people[SMOKER.name] == SMOKER.values[1]).to_numpy(dtype=bool)
         no, yes = (self.offsets[value] for value in SMOKER.values)
         margin = np.maximum(self.least_half_width, self.slack * premium)
-        below = np.where(smokes, yes[0], no[0]) - self.slack * premium
         above = np.where(smokes, yes[1], no[1])
-        low = np.minimum(premium + below, premium - margin)
+        with np.errstate(invalid="ignore"):  # an infinite premium has no ends; the gate says so
+            below = np.where(smokes, yes[0], no[0]) - self.slack * premium
+            low = np.minimum(premium + below, premium - margin)
         # A floor above the premium itself would turn the interval around.
         low = np.maximum(low, np.minimum(self.floor, premium))
         return low, premium + np.maximum(above, margin)

@@ -65,9 +65,10 @@ class Predictor:
         return Quote(premium, low, high, self.version, self._cautions(person))
 
     def predict(self, people: pd.DataFrame) -> pd.DataFrame:
-        """Premium, low and high, (n, 3) in US dollars a year, for a table of people (n, ≥ 6).
+        """Premium, low and high, (n, 3) in US dollars a year, for a table of people (n, 6).
 
-        Columns are taken by name. Raises InvalidTable with every rule that a row breaks.
+        Columns are taken by name, in any order. Raises InvalidTable with the columns that are
+        missing or unknown, or else with every rule that a row breaks.
         """
         from insurance_predictor.data import check_table
 

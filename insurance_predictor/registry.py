@@ -1,6 +1,7 @@
 """Model versions, their tags and aliases: what the registry knows, in our words."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -148,15 +149,33 @@ def create_version(
     """Write a model version, without an alias."""
     ensure_model(client, settings)
     made = client.create_model_version(
-        settings.model_name, source, run_id, tags=dict(tags), description=description
+        settings.model_name,
+        source,
+        run_id,
+        tags=dict(tags),
+        description=description,
+        model_id=logged_model_id(source),  # a server that checks permissions insists on it
     )
     return _version(made)
 
 
+def logged_model_id(source: str) -> str | None:
+    """The id in the URI of a logged model; None for the URI of anything else."""
+    kind, _, name = source.partition(":/")
+    return name if kind == "models" and name.startswith("m-") else None
+
+
 def set_alias(client: "MlflowClient", settings: Settings, alias: str, number: str) -> None:
-    """Move `alias` to a version that exists."""
+    """Move `alias` to a version that exists. Raises NotFound, and puts it back, when it is gone."""
+    before = aliases(client, settings).get(alias)
     get_version(client, settings, number)
-    client.set_registered_model_alias(settings.model_name, alias, number)
+    with _accepted(f"the alias {alias!r}"):
+        client.set_registered_model_alias(settings.model_name, alias, number)
+    try:
+        get_version(client, settings, number)
+    except NotFound:  # somebody deleted the version in between
+        _put_back(client, settings, alias, number, before)
+        raise
 
 
 def delete_alias(client: "MlflowClient", settings: Settings, alias: str) -> None:
@@ -168,7 +187,8 @@ def delete_alias(client: "MlflowClient", settings: Settings, alias: str) -> None
 def set_tag(client: "MlflowClient", settings: Settings, number: str, key: str, value: str) -> None:
     """Write one tag on a version that exists."""
     get_version(client, settings, number)
-    client.set_model_version_tag(settings.model_name, number, key, value)
+    with _accepted(f"the tag {key!r}"):
+        client.set_model_version_tag(settings.model_name, number, key, value)
 
 
 def delete_tag(client: "MlflowClient", settings: Settings, number: str, key: str) -> None:
@@ -189,6 +209,39 @@ def read_state(client: "MlflowClient", settings: Settings) -> RegistryState:
         *_moved_by_hand(settings, found_aliases, lines),
     ]
     return RegistryState(settings.model_name, found_aliases, found_versions, lines, tuple(problems))
+
+
+@contextmanager
+def _accepted(what: str) -> Iterator[None]:
+    """Raise BadInput where MLflow's own rules forbid a name or value that a person typed.
+
+    Raises NotFound when somebody has deleted what it was for in the meantime.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            raise NotFound(
+                f"The version that was to get {what} has just been deleted. "
+                "`make status` lists the versions."
+            ) from error
+        if error.error_code != "INVALID_PARAMETER_VALUE":
+            raise
+        raise BadInput(f"MLflow does not take {what}: {error.message}") from error
+
+
+def _put_back(
+    client: "MlflowClient", settings: Settings, alias: str, number: str, before: str | None
+) -> None:
+    """Take `alias` off a version that is gone, unless somebody has moved it on already."""
+    if aliases(client, settings).get(alias) != number:
+        return
+    if before is not None and before in {version.number for version in versions(client, settings)}:
+        client.set_registered_model_alias(settings.model_name, alias, before)
+    else:
+        client.delete_registered_model_alias(settings.model_name, alias)
 
 
 def _dangling(

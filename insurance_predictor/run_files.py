@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -51,23 +52,31 @@ def write_run_files(
     facts: RunFacts,
 ) -> None:
     """Write everything but the model below `folder`."""
-    _write_pair(folder, trained)
-    _write_tables(folder, trained)
+    write_pair(folder, trained)
+    write_tables(folder, trained)
     _write_plots(folder / PLOTS, trained, train_table)
     _write_words(folder, trained, every, facts)
 
 
-def _write_pair(folder: Path, trained: Trained) -> None:
+def write_pair(folder: Path, trained: Trained) -> None:
+    """What is served beside the model: the preprocessor and `serving.json`."""
     for name in (PREPROCESSOR, SERVING):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
     joblib.dump(trained.bundle.preprocessor, folder / PREPROCESSOR)
     (folder / SERVING).write_text(trained.bundle.serving.to_json())
 
 
-def _write_tables(folder: Path, trained: Trained) -> None:
+def write_tables(folder: Path, trained: Trained) -> None:
+    """The rows that were learned from (≤ 5,000) and those that were held out."""
     for name, table in ((REFERENCE, trained.reference), (HOLDOUT, trained.holdout)):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         table.to_csv(folder / name, index=False, lineterminator="\n")
+
+
+def rows_sha256(folder: Path) -> str:
+    """The sha256 of the rows below `folder` that a run is judged by; the gate compares it."""
+    content = (folder / REFERENCE).read_bytes() + (folder / HOLDOUT).read_bytes()
+    return sha256(content).hexdigest()
 
 
 def _write_plots(folder: Path, trained: Trained, train_table: pd.DataFrame) -> None:

@@ -6,14 +6,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from insurance_predictor.bundle import Digests, download, measure
+from insurance_predictor.bundle import download, measure
 from insurance_predictor.cross_validation import FOLD_METRICS, REPEATS, SPLITS, Scores
 from insurance_predictor.data import Table
 from insurance_predictor.environment import library_versions
 from insurance_predictor.evaluation import flat_metrics
 from insurance_predictor.fitting import Trained, features
 from insurance_predictor.models import TRUSTED_TYPES
-from insurance_predictor.run_files import RunFacts
+from insurance_predictor.run_files import HOLDOUT, REFERENCE, RunFacts, rows_sha256
 from insurance_predictor.tuning import Trial
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 ROLE_TAG, ROLE = "role", "training"
 MODEL_URI_TAG = "model_uri"
 ROWS_TAG = "rows_train"
+ROWS_SHA256_TAG = "rows_sha256"
 FINGERPRINT_DIGITS = 12  # of the 64; enough to tell versions of a table apart by eye
 MODEL_REQUIREMENTS = ("mlflow", "scikit-learn", "skops", "pandas", "numpy")
 
@@ -48,9 +49,16 @@ def log_trial(client: "MlflowClient", parent: str, trial: Trial) -> None:
 
 
 def log_numbers(
-    client: "MlflowClient", every: Sequence[Scores], trained: Trained, facts: RunFacts
+    client: "MlflowClient",
+    every: Sequence[Scores],
+    trained: Trained,
+    facts: RunFacts,
+    model_id: str | None,
 ) -> None:
-    """Parameters and metrics, in as few requests as MLflow's batch limits allow."""
+    """Parameters and metrics, in as few requests as MLflow's batch limits allow.
+
+    The metrics that sum up the run are the model's too.
+    """
     from mlflow.entities import Metric, Param
 
     now = int(facts.trained_at.timestamp() * 1000)
@@ -72,7 +80,10 @@ def log_numbers(
         for step, fold in enumerate(scores.folds)
         for name in FOLD_METRICS
     ]
-    metrics += [Metric(name, value, now, 0) for name, value in _summary(every, trained).items()]
+    metrics += [
+        Metric(name, value, now, 0, model_id=model_id)
+        for name, value in _summary(every, trained).items()
+    ]
     client.log_batch(facts.run_id, params=[Param(k, str(v)) for k, v in parameters.items()])
     for start in range(0, len(metrics), 1000):
         client.log_batch(facts.run_id, metrics=metrics[start : start + 1000])
@@ -121,14 +132,19 @@ def log_model(trained: Trained) -> str:
     return str(info.model_uri)
 
 
-def stored_digests(client: "MlflowClient", run_id: str, source: str) -> Digests:
-    """The digests of what the store gives back, which is what everybody else will see."""
+def stored_digests(client: "MlflowClient", run_id: str, source: str) -> dict[str, str]:
+    """Digest tags of what the store gives back, which is what everybody else will see."""
     with TemporaryDirectory() as folder:
-        return measure(download(client, run_id, source, Path(folder)))
+        files = download(client, run_id, source, Path(folder), extra=(REFERENCE, HOLDOUT))
+        return {**measure(files).as_tags(), ROWS_SHA256_TAG: rows_sha256(files)}
 
 
 def log_tags(
-    client: "MlflowClient", facts: RunFacts, trained: Trained, source: str, digests: Digests
+    client: "MlflowClient",
+    facts: RunFacts,
+    trained: Trained,
+    source: str,
+    digests: Mapping[str, str],
 ) -> None:
     """Last of all, so that a run without them is not mistaken for a candidate."""
     from mlflow.entities import RunTag
@@ -140,6 +156,6 @@ def log_tags(
         "versao_dataset": facts.table.fingerprint[:FINGERPRINT_DIGITS],
         "git_commit": facts.git_commit or "none",
         ROWS_TAG: str(facts.rows_train),
-        **digests.as_tags(),
+        **digests,
     }
     client.log_batch(facts.run_id, tags=[RunTag(key, value) for key, value in tags.items()])

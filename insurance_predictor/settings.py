@@ -1,21 +1,51 @@
 """What differs between machines: one frozen class over the environment and `.env`."""
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 from dotenv import load_dotenv
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from insurance_predictor.errors import InvalidSettings
 
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
 DEFAULT_ARTIFACTS = Path("mlartifacts")
 
-Name = Annotated[str, StringConstraints(pattern=r"^[^/:]+$")]
-Alias = Annotated[str, StringConstraints(pattern=r"^(?!latest$)(?!v\d+$)[A-Za-z0-9_-]+$")]
+
+def _text(pattern: str, allowed: str) -> AfterValidator:
+    """Text that matches the whole of `pattern`; `allowed` says it in words."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise PydanticCustomError("text", "it must be {allowed}", {"allowed": allowed})
+        return value
+
+    return AfterValidator(check)
+
+
+Name = Annotated[str, _text(r"[\w .-]+", "letters, digits, spaces, '.', '-' and '_'")]
+Alias = Annotated[
+    str,
+    _text(
+        r"(?i)(?!latest$)(?!v\d+$)[a-z0-9_-]+",
+        "letters, digits, '-' and '_', and neither 'latest' nor 'v' with a number",
+    ),
+]
 Share = Annotated[float, Field(ge=0, le=1)]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, _text("[0-9a-f]{64}", "64 digits of 0-9 and a-f")]
+# A URI may hold a password.
+Uri = Annotated[str, Field(repr=False)]
 
 
 class GateThresholds(BaseModel):
@@ -37,6 +67,7 @@ class GateThresholds(BaseModel):
     most_coverage: Share = 0.995
     training_rows: Share = 0.50  # of production's
     age_fall: Annotated[float, Field(ge=0)] = 25.0  # US dollars a year, between ages 2 years apart
+    children_fall: Annotated[float, Field(ge=0)] = 25.0  # US dollars a year, for one child more
 
 
 class Settings(BaseSettings):
@@ -47,10 +78,11 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         extra="ignore",
         protected_namespaces=(),
-        regex_engine="python-re",  # the default engine has no look-ahead, which Alias needs
+        env_nested_delimiter="_",
+        env_nested_max_split=1,  # GATE_TOTAL_BIAS is total_bias of gate
     )
 
-    mlflow_tracking_uri: str = DEFAULT_TRACKING_URI
+    mlflow_tracking_uri: Uri = DEFAULT_TRACKING_URI
     mlflow_tracking_username: str | None = None
     mlflow_tracking_password: SecretStr | None = None
     mlflow_experiment_name: str = "insurance_predictor_dev"
@@ -64,13 +96,25 @@ class Settings(BaseSettings):
     gate: GateThresholds = GateThresholds()
 
     data: str | None = None
-    data_url: str = (
+    data_url: Uri = (
         "https://raw.githubusercontent.com/stedy/"
         "Machine-Learning-with-R-datasets/master/insurance.csv"
     )
+    # pragma: allowlist nextline secret
     data_sha256: Sha256 = "505c1cbc2e63d0363bac59501563df2530aadf4cdb9cfee226f4ef32f5468281"
     download_timeout: Annotated[float, Field(gt=0, le=600)] = 30.0
     download_retries: Annotated[int, Field(ge=0, le=10)] = 3
+
+    @model_validator(mode="after")
+    def _aliases_differ(self) -> Self:
+        if self.production_alias == self.challenger_alias:
+            raise PydanticCustomError(
+                "same_alias",
+                "PRODUCTION_ALIAS and CHALLENGER_ALIAS are both {alias}: a candidate would serve "
+                "without a promotion. Change one of them.",
+                {"alias": repr(self.production_alias)},
+            )
+        return self
 
 
 def read_settings(env_file: Path = Path(".env")) -> Settings:
@@ -80,15 +124,25 @@ def read_settings(env_file: Path = Path(".env")) -> Settings:
     MLflow and boto3 read `MLFLOW_*` and `AWS_*` from there by themselves.
     Raises InvalidSettings with one line for each value that cannot be used.
     """
-    load_dotenv(env_file)
     try:
+        load_dotenv(env_file)
         return Settings()
+    except UnicodeDecodeError as error:
+        raise InvalidSettings(f"{env_file} is not UTF-8 text. Write it again.") from error
+    except SettingsError as error:
+        raise InvalidSettings(
+            "GATE cannot be used. Set its parts: GATE_TOTAL_BIAS=0.05."
+        ) from error
     except ValidationError as error:
         raise InvalidSettings("\n".join(_sentence(detail) for detail in error.errors())) from error
 
 
-def _sentence(detail) -> str:  # type: ignore[no-untyped-def]
+def _sentence(detail: Any) -> str:
+    if not detail["loc"]:
+        return str(detail["msg"])
     variable = "_".join(str(part) for part in detail["loc"]).upper()
-    pattern = (detail.get("ctx") or {}).get("pattern")
-    allowed = f"it must match {pattern}" if pattern else detail["msg"]
+    message = detail["msg"]
+    if detail["type"] == "extra_forbidden":
+        return f"{variable} is not a setting. Look for its name in .env.example."
+    allowed = message[0].lower() + message[1:]
     return f"{variable}={detail['input']!r} cannot be used: {allowed}. Change it or unset it."

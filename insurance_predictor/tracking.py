@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from insurance_predictor.errors import InsurancePredictorError, InvalidSettings, Unreachable
 from insurance_predictor.settings import DEFAULT_ARTIFACTS, DEFAULT_TRACKING_URI, Settings
@@ -18,23 +17,25 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 5  # seconds
 
 # MLflow's own defaults retry a dead server for four minutes; whoever wants that sets the variable.
+# These give up in less than 20 seconds.
 MLFLOW_DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "8",
 }
 REFUSED_CREDENTIALS = {"UNAUTHENTICATED", "PERMISSION_DENIED", "CUSTOMER_UNAUTHORIZED"}
 OUTSIDE_LIBRARIES = ("requests.", "urllib3.", "botocore.", "sqlalchemy.", "psycopg", "sqlite3")
+DATABASES = ("postgresql", "mysql", "mssql")
 STORAGE_ERRNOS = {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT, errno.EIO}
 
 
 def connect(settings: Settings) -> "MlflowClient":
     """A client of the configured store, after a look at whether it is there at all.
 
-    Raises Unreachable within seconds when it is not, and InvalidSettings for a URI that MLflow
-    no longer serves.
+    Raises Unreachable within seconds when it is not, and InvalidSettings for a URI that cannot
+    be a store.
     """
     for name, value in MLFLOW_DEFAULTS.items():
         os.environ.setdefault(name, value)
@@ -50,18 +51,17 @@ def connect(settings: Settings) -> "MlflowClient":
 
 def check_reachable(uri: str) -> None:
     """Raise Unreachable unless the server or database behind `uri` answers within seconds."""
-    scheme = urlsplit(uri).scheme
-    if scheme in ("", "file"):
-        raise InvalidSettings(
-            f"MLFLOW_TRACKING_URI={uri!r} is a folder, which MLflow no longer writes to. "
-            f"Use {DEFAULT_TRACKING_URI} or the URL of a server."
-        )
-    if scheme in ("http", "https"):
+    kind = uri.partition(":")[0].partition("+")[0] if ":" in uri else "file"
+    if kind == "file":
+        raise _unusable(uri, "is a folder, which MLflow no longer writes to")
+    if kind in ("http", "https"):
         _check_server(uri)
-    elif scheme.startswith("sqlite"):
+    elif kind == "sqlite":
         _check_file(uri)
-    elif scheme.startswith(("postgresql", "mysql", "mssql")):
+    elif kind in DATABASES:
         _check_database(uri)
+    else:
+        raise _unusable(uri, "is of a kind that is not supported")
 
 
 def experiment_id(client: "MlflowClient", name: str, settings: Settings) -> str:
@@ -100,12 +100,13 @@ def translated(settings: Settings) -> Iterator[None]:
 
 def without_password(uri: str) -> str:
     """The URI as it may be shown and logged."""
-    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", uri)
+    masked = re.sub(r"(://[^:/@\s]*):\S*@", r"\1:***@", uri)  # up to the last @: it may hold one
+    return re.sub(r"([?&]password=)[^&\s]*", r"\1***", masked)
 
 
 def _in_words(error: Exception, settings: Settings) -> InsurancePredictorError | None:
     where = without_password(settings.mlflow_tracking_uri)
-    text = without_password(str(error)).strip().split("\n")[0][:300]
+    text = _first_line(error)[:300]
     code = getattr(error, "error_code", None)
     if code in REFUSED_CREDENTIALS or "failed with error code 401" in text:
         return InvalidSettings(
@@ -123,8 +124,14 @@ def _in_words(error: Exception, settings: Settings) -> InsurancePredictorError |
 def _is_out_of_reach(error: Exception, code: str | None, text: str) -> bool:
     if code is not None:
         from_a_server = type(error).__name__ == "RestException" and code == "INTERNAL_ERROR"
+        broken_database = type(error.__cause__).__name__ == "DatabaseError"
         words = ("API request to", "out-of-date database schema")
-        return from_a_server or code == "TEMPORARILY_UNAVAILABLE" or any(w in text for w in words)
+        return (
+            from_a_server
+            or broken_database
+            or code == "TEMPORARILY_UNAVAILABLE"
+            or any(word in text for word in words)
+        )
     if isinstance(error, ConnectionError | TimeoutError):
         return True
     if any(base.__module__.startswith(OUTSIDE_LIBRARIES) for base in type(error).__mro__):
@@ -137,8 +144,8 @@ def _check_server(uri: str) -> None:
 
     try:
         answer = requests.get(f"{uri.rstrip('/')}/health", timeout=CONNECT_TIMEOUT)
-    except requests.exceptions.InvalidURL as error:
-        raise InvalidSettings(f"MLFLOW_TRACKING_URI={uri!r} is not a URL: {error}") from error
+    except (requests.exceptions.InvalidURL, ValueError) as error:
+        raise _unusable(uri, "is not a URL") from error
     except requests.RequestException as error:
         raise Unreachable(
             f"No answer from {without_password(uri)} within {CONNECT_TIMEOUT} s. Check that the "
@@ -153,32 +160,47 @@ def _check_server(uri: str) -> None:
 
 def _check_file(uri: str) -> None:
     path = Path(uri.split(":///", 1)[-1] or ".")
-    folder = path.parent
-    if folder.exists() and not os.access(folder, os.W_OK):
-        raise Unreachable(f"The folder of {uri} cannot be written to. Check its permissions.")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir():
+        raise _unusable(uri, f"lies below {folder}, which is a file")
+    if not os.access(folder, os.W_OK):
+        raise Unreachable(f"The folder {folder} of {uri} cannot be written to.")
     if path.is_dir():
-        raise InvalidSettings(f"MLFLOW_TRACKING_URI={uri!r} names a folder, not a database file.")
+        raise _unusable(uri, "names a folder, not a database file")
     if path.exists() and path.stat().st_size:
         with path.open("rb") as file:
             if file.read(15) != b"SQLite format 3":
-                raise InvalidSettings(f"MLFLOW_TRACKING_URI={uri!r} is not a SQLite database.")
+                raise _unusable(uri, "is not a SQLite database")
 
 
 def _check_database(uri: str) -> None:
     from sqlalchemy import create_engine
-    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
     timeout = {"connect_timeout": CONNECT_TIMEOUT} if "mssql" not in uri else {}
     try:
         engine = create_engine(uri, connect_args=timeout)
         engine.connect().close()
         engine.dispose()
-    except (SQLAlchemyError, ImportError) as error:
-        reason = without_password(str(error)).strip().split("\n")[0]
+    except (ArgumentError, ImportError, ValueError) as error:
+        raise _unusable(uri, f"cannot be opened ({_first_line(error)})") from error
+    except SQLAlchemyError as error:
         raise Unreachable(
-            f"{without_password(uri)} does not let us in: {reason}. Check that the database is "
-            "running and that MLFLOW_TRACKING_URI has the right host, user and password."
+            f"{without_password(uri)} does not let us in: {_first_line(error)}. Check that the "
+            "database is running and that MLFLOW_TRACKING_URI has the right host, user and "
+            "password."
         ) from error
+
+
+def _unusable(uri: str, why: str) -> InvalidSettings:
+    return InvalidSettings(
+        f"MLFLOW_TRACKING_URI={without_password(uri)!r} {why}. "
+        f"Use {DEFAULT_TRACKING_URI}, a postgresql:// database or the URL of a server."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return without_password(str(error)).strip().split("\n")[0]
 
 
 def _artifacts(settings: Settings) -> str | None:
@@ -190,8 +212,8 @@ def _artifacts(settings: Settings) -> str | None:
 
 
 def _quieten() -> None:
-    """MLflow reports each migration of a new database and its own packaging guesses: not ours."""
+    """MLflow reports migrations and packaging guesses, and a database's failure as a traceback."""
     import logging
 
     for name in ("mlflow.store.db.utils", "mlflow.utils.environment", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -24,6 +24,7 @@ from insurance_predictor.environment import git_commit, library_versions, progre
 from insurance_predictor.evaluation import Numbers
 from insurance_predictor.fitting import Trained, features, fit_pair, target
 from insurance_predictor.models import make_candidates
+from insurance_predictor.registry import logged_model_id
 from insurance_predictor.run_files import RunFacts, write_run_files
 from insurance_predictor.run_logging import (
     log_model,
@@ -87,12 +88,13 @@ def train(client: "MlflowClient", settings: Settings, table: Table, options: Opt
         every, notices = compare(client, run_id, folds, split, options)
         trained = fit_pair(every[0], split, _autologging(options))
         facts = _facts(settings, run_id, table, split, trained, options)
-        log_numbers(client, every, trained, facts)
         log_table(table)
         with TemporaryDirectory() as folder:
             write_run_files(Path(folder), trained, every, split.train, facts)
             mlflow.log_artifacts(folder)
         source = log_model(trained)
+        # After the model: MLflow would read each metric back, one request for each, to copy it.
+        log_numbers(client, every, trained, facts, logged_model_id(source))
         log_tags(client, facts, trained, source, stored_digests(client, run_id, source))
     return TrainedRun(run_id, experiment, every, trained, notices)
 

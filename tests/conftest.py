@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+
 from insurance_predictor.data import Table, read_table
 from insurance_predictor.lifecycle import promote, register
 from insurance_predictor.registry import Version
@@ -14,7 +15,9 @@ from insurance_predictor.tracking import connect
 from insurance_predictor.training import Options, TrainedRun, train
 
 NUMBERS = count(1)
-OUR_NAMES = ("DATA", "MLFLOW_", "AWS_", "GATE_", "MODEL_NAME", "PRODUCTION", "CHALLENGER")
+PREFIXES = ("DATA", "DOWNLOAD_", "MLFLOW_", "AWS_", "GATE", "MODEL_NAME", "ARTIFACT_LOCATION")
+PREFIXES += ("PRODUCTION", "CHALLENGER", "GITHUB_ACTOR", "TUNE", "N_TRIALS", "N_JOBS", "AUTOLOG")
+PREFIXES += ("RUN_ID", "VERSION", "FORCE", "REASON", "PORT")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -22,9 +25,10 @@ def _no_settings_from_outside(tmp_path_factory: pytest.TempPathFactory) -> Itera
     """Neither the machine's environment nor a developer's .env may decide a test."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
-            if name.startswith(OUR_NAMES):
+            if name.startswith(PREFIXES):
                 patch.delenv(name)
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        patch.setenv("NO_PROXY", "127.0.0.1")
         patch.chdir(tmp_path_factory.mktemp("work"))
         yield
 
@@ -59,6 +63,13 @@ def trained(client, store: Settings, sample: Table) -> TrainedRun:
 def settings(store: Settings) -> Settings:
     """The session's store with a registered model that no other test knows."""
     return store.model_copy(update={"model_name": f"model_{next(NUMBERS)}"})
+
+
+@pytest.fixture
+def elsewhere(client, store: Settings) -> Iterator[None]:
+    """For a test that connects to another store: afterwards MLflow is back on the session's."""
+    yield
+    connect(store)
 
 
 @pytest.fixture

@@ -12,7 +12,9 @@ from insurance_predictor.behaviour import (
     age_rise,
     batch_invariance,
     behaviour_grid,
+    children_fall,
     extremes_positive_and_finite,
+    ignored_features,
     smoker_undercut,
 )
 
@@ -166,3 +168,42 @@ def test_the_extremes_are_every_corner_of_the_schema():
     (corners,) = seen
     assert len(corners.drop_duplicates()) == 2**3 * 2 * 2 * 4
     assert all(not schema.violations(person) for person in corners.to_dict("records"))
+
+
+def test_a_sensible_tariff_rises_with_children_and_ignores_nothing_that_matters(grid):
+    assert children_fall(sensible, grid) == 0
+    assert ignored_features(sensible, grid) == ()
+
+
+def test_the_worst_fall_with_one_child_more_is_found(grid):
+    def cheaper_from_four_children(people):
+        return sensible(people) - 700.0 * (people["children"] >= 4)
+
+    assert children_fall(cheaper_from_four_children, grid) == pytest.approx(400)
+
+
+def test_a_premium_that_is_not_finite_is_an_infinite_fall_with_children(grid):
+    def undefined_for_five(people):
+        return np.where(people["children"] == 5, np.nan, sensible(people))
+
+    assert children_fall(undefined_for_five, grid) == np.inf
+
+
+@pytest.mark.parametrize(("column", "value"), [("age", 40), ("bmi", 25.0), ("smoker", "no")])
+def test_a_feature_that_changes_nobody_s_premium_is_named(grid, column, value):
+    def blind(people):
+        smoking = 1_000.0 * (people["smoker"] == "yes").to_numpy()
+        return sensible(people) + smoking + 3.0 * people["bmi"].to_numpy()
+
+    assert ignored_features(blind, grid) == ()
+    assert ignored_features(lambda people: blind(people.assign(**{column: value})), grid) == (
+        column,
+    )
+
+
+def test_a_feature_that_changes_one_premium_is_not_ignored(grid):
+    def almost_blind(people):
+        heavy = (people["bmi"] > 53).to_numpy() & (people["age"] == 18).to_numpy()
+        return 10_000.0 + heavy * 1.0
+
+    assert ignored_features(almost_blind, grid) == ("smoker",)

@@ -1,0 +1,254 @@
+"""The speed table: our commands against what a user would write instead, measured in turn.
+
+`make bench DATA=...` prints the table and writes bench.json. BENCH_REPEATS=n changes the number of
+rounds; BENCH_SETUP=0 leaves out the last row, which builds two environments in each round.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+import pandas as pd
+
+from insurance_predictor.data import read_table
+from insurance_predictor.schema import FEATURE_NAMES
+from insurance_predictor.settings import Settings, read_settings
+from tests.studies.markdown import markdown_table
+
+ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "data" / "sample.csv"
+REPEATS = 5
+QUOTES = 1_000
+SETUP_REPEATS = 3
+OURS, THEIRS = "ours", "theirs"
+# The benchmark has stores of its own: the configured one, perhaps a team's server, stays out of it.
+CONFIGURED = ("MLFLOW_", "GATE_", "MODEL_NAME", "PRODUCTION", "CHALLENGER", "ARTIFACT_LOCATION")
+OPTIONS = ("TUNE", "AUTOLOG", "RUN_ID", "VERSION", "FORCE", "REASON")
+PERSON = dict(zip(FEATURE_NAMES, (40, "female", 28.5, 2, "no", "southeast"), strict=True))
+
+
+@dataclass(frozen=True)
+class Row:
+    """A pair and its medians in seconds; the goal is the largest ratio ours / theirs."""
+
+    what: str
+    against: str
+    ours: float
+    theirs: float
+    goal: float
+    repeats: int
+
+    @property
+    def ratio(self) -> float:
+        return self.ours / self.theirs
+
+    @property
+    def met(self) -> bool:
+        return self.ratio <= self.goal
+
+
+def in_turn(calls: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Median seconds of each call, all called once a round; no round is left out."""
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(repeats):
+        for name, call in calls.items():
+            start = perf_counter()
+            call()
+            seconds[name].append(perf_counter() - start)
+    return {name: median(values) for name, values in seconds.items()}
+
+
+def run(command: list[str], folder: Path, **variables: str) -> str:
+    """What a whole process prints on stdout; anything but exit code 0 ends the benchmark."""
+    # One thread for the numerical libraries on both sides: `train` sets that itself, and on tables
+    # of this size a peer without it would lose for a reason that is not ours.
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | variables
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(f"error: {' '.join(command)} ended with {done.returncode}:\n{done.stderr}")
+    return done.stdout
+
+
+def python(*arguments: str) -> list[str]:
+    return [sys.executable, *arguments]
+
+
+def command(*arguments: str) -> list[str]:
+    return python("-m", "insurance_predictor", *arguments)
+
+
+def train_rows(data: Path, folder: Path, repeats: int) -> list[Row]:
+    """`train` against the brief's way and against plain scikit-learn, databases warm."""
+    ours, logged = _made(folder / OURS), _made(folder / THEIRS)
+    calls = {
+        "train": lambda: run(command("train"), ours, DATA=str(data)),
+        "logged": lambda: run(python("-m", "tests.benchmarks.peer_autolog", str(data)), logged),
+        "plain": lambda: run(python("-m", "tests.benchmarks.peer_plain", str(data)), logged),
+    }
+    in_turn(calls, 1)
+    seconds = in_turn(calls, repeats)
+    peers = (
+        ("logged", "autolog and a default log_model", 0.5),
+        ("plain", "plain scikit-learn", 2.5),
+    )
+    return [
+        Row("train", against, seconds["train"], seconds[peer], goal, repeats)
+        for peer, against, goal in peers
+    ]
+
+
+def registry_rows(data: Path, folder: Path, repeats: int) -> list[Row]:
+    """`register`, `promote` and `status` against importing MLflow, whole processes.
+
+    Two runs, of all people and of 95 % of them, take turns: the one that does not serve is judged
+    again against the one that does, and promoted.
+    """
+    here = _made(folder / "registry")
+    people = pd.read_csv(data)
+    most = here / "most.csv"
+    people.iloc[: round(0.95 * len(people))].to_csv(most, index=False)
+    challengers = [_trained_run(here, path) for path in (most, data)]
+    for challenger in challengers:
+        run(command("register", "--run-id", challenger), here)
+        run(command("promote"), here)
+
+    def register() -> None:
+        challengers.append(challengers.pop(0))
+        run(command("register", "--run-id", challengers[-1]), here)
+
+    calls = {
+        "import": lambda: run(python("-c", "import mlflow"), here),
+        "register": register,
+        "promote": lambda: run(command("promote"), here),
+        "status": lambda: run(command("status"), here),
+    }
+    seconds = in_turn(calls, repeats)
+    return [
+        Row(name, "import mlflow", seconds[name], seconds["import"], 2.0, repeats)
+        for name in ("register", "promote", "status")
+    ]
+
+
+def quote_row(folder: Path, quotes: int) -> Row:
+    """One quote, from a person to a checked answer, against transform and predict on a frame."""
+    from insurance_predictor.predictor import load
+
+    here = folder / "registry"
+    settings = Settings(mlflow_tracking_uri=f"sqlite:///{here}/mlflow.db")
+    predictor = load(settings)
+    model, preprocessor = predictor.bundle.model, predictor.bundle.preprocessor
+    frame = pd.DataFrame([PERSON])
+    calls = {
+        OURS: lambda: predictor.quote(PERSON),
+        THEIRS: lambda: model.predict(preprocessor.transform(frame)),
+    }
+    in_turn(calls, 20)
+    seconds = in_turn(calls, quotes)
+    against = "model.predict(preprocessor.transform(frame))"
+    return Row("one quote", against, seconds[OURS], seconds[THEIRS], 1.3, quotes)
+
+
+def setup_row(repeats: int) -> Row:
+    """A fresh environment, caches warm, against venv and pip with the same lock files."""
+    # Beside the clone's own environment, so that installers may link files as they would there.
+    with TemporaryDirectory(dir=ROOT, prefix=".venv-bench-") as name:
+        folder = Path(name)
+        venvs = iter(folder / str(number) for number in range(2 * repeats + 2))
+
+        def ours() -> None:
+            run(["infra/setup.sh", sys.executable, str(next(venvs))], ROOT)
+
+        def theirs() -> None:
+            venv = next(venvs)
+            locks = ["-r", "requirements.txt", "-r", "requirements-dev.txt"]
+            run(python("-m", "venv", str(venv)), ROOT)
+            # Without it, the pip that comes with Python 3.11 refuses the extras in our locks.
+            run([str(venv / "bin" / "pip"), "install", "--quiet", "--no-deps", *locks], ROOT)
+
+        calls = {OURS: ours, THEIRS: theirs}
+        in_turn(calls, 1)
+        seconds = in_turn(calls, repeats)
+    against = "python -m venv and pip install -r"
+    return Row("setup, warm cache", against, seconds[OURS], seconds[THEIRS], 0.3, repeats)
+
+
+def rows_table(rows: list[Row]) -> str:
+    header = ("what", "against", "ours (s)", "theirs (s)", "ratio", "goal", "met", "rounds")
+    cells = [
+        [
+            row.what,
+            row.against,
+            f"{row.ours:.4g}",
+            f"{row.theirs:.4g}",
+            f"{row.ratio:.2f}×",
+            f"≤ {row.goal:g}×",
+            "yes" if row.met else "**no**",
+            f"{row.repeats:,}",
+        ]
+        for row in rows
+    ]
+    return markdown_table(header, cells)
+
+
+def as_json(rows: list[Row], source: str) -> str:
+    facts = [asdict(row) | {"ratio": row.ratio, "met": row.met} for row in rows]
+    return json.dumps({"data": source, "rows": facts}, indent=2) + "\n"
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def _trained_run(folder: Path, data: Path) -> str:
+    from mlflow import MlflowClient
+
+    run(command("train"), folder, DATA=str(data))
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    experiment = client.get_experiment_by_name(Settings().mlflow_experiment_name)
+    newest = client.search_runs(
+        [experiment.experiment_id], order_by=["attributes.start_time DESC"], max_results=1
+    )
+    return newest[0].info.run_id
+
+
+def main() -> None:
+    settings = read_settings()
+    data = Path(settings.data or SAMPLE).resolve()
+    repeats = int(os.environ.get("BENCH_REPEATS") or REPEATS)
+    people = len(read_table(settings).frame)
+    forget_configuration()
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        rows = _said("train", train_rows(data, folder, repeats))
+        rows += _said("registry", registry_rows(data, folder, repeats))
+        rows += _said("quote", [quote_row(folder, QUOTES)])
+    if os.environ.get("BENCH_SETUP") != "0":
+        rows += _said("setup", [setup_row(min(repeats, SETUP_REPEATS))])
+    Path("bench.json").write_text(as_json(rows, data.name))
+    print(f"{data.name}: {people:,} people\n\n{rows_table(rows)}")
+
+
+def forget_configuration() -> None:
+    """Take the settings of other stores, and the options of commands, out of the environment."""
+    for name in list(os.environ):
+        if name.startswith(CONFIGURED) or name in OPTIONS:
+            del os.environ[name]
+
+
+def _said(what: str, rows: list[Row]) -> list[Row]:
+    print(f"measured: {what}", file=sys.stderr, flush=True)
+    return rows
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""The benchmark measures pairs in turn and says honestly what missed its goal."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.bench import (
+    Row,
+    as_json,
+    forget_configuration,
+    in_turn,
+    python,
+    rows_table,
+    run,
+)
+
+
+def test_calls_are_made_in_turn_and_none_is_left_out():
+    made = []
+
+    seconds = in_turn({"a": lambda: made.append("a"), "b": lambda: made.append("b")}, repeats=3)
+
+    assert made == ["a", "b"] * 3
+    assert set(seconds) == {"a", "b"}
+
+
+def test_a_missed_goal_is_marked():
+    kept = Row("x", "y", ours=1.0, theirs=1.0, goal=1.0, repeats=5)
+    missed = Row("x", "y", ours=3.0, theirs=1.0, goal=2.5, repeats=5)
+
+    table = rows_table([kept, missed]).splitlines()
+
+    assert "3.00×" in table[3]
+    assert "**no**" in table[3]
+    assert "**no**" not in table[2]
+    assert [row["met"] for row in json.loads(as_json([kept, missed], "t.csv"))["rows"]] == [
+        True,
+        False,
+    ]
+
+
+def test_a_command_that_fails_ends_the_benchmark(tmp_path: Path):
+    with pytest.raises(SystemExit, match="ended with 7"):
+        run(python("-c", "raise SystemExit(7)"), tmp_path)
+
+
+def test_a_process_runs_in_its_folder_with_its_variables(tmp_path: Path):
+    code = "import os; print(os.getcwd(), os.environ['DATA'])"
+
+    assert run(python("-c", code), tmp_path, DATA="t.csv").split() == [str(tmp_path), "t.csv"]
+
+
+def test_the_configured_store_stays_out_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking.example:5000")
+    monkeypatch.setenv("PRODUCTION", "1")
+
+    forget_configuration()
+
+    names = run(python("-c", "import os; print(*os.environ)"), tmp_path).split()
+    assert not {"MLFLOW_TRACKING_URI", "PRODUCTION"} & set(names)
+    assert "PATH" in names

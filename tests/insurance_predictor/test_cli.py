@@ -1,0 +1,389 @@
+"""The commands as a person types them: what is printed where, and the exit code."""
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from insurance_predictor import cli, download
+from insurance_predictor.settings import Settings
+from tests.servers import Server, free_port, host_that_answers, start
+
+ROOT = Path(__file__).parents[2]
+ANA = ["--age", "40", "--sex", "female", "--bmi", "27.5", "--children", "2"]
+ANA += ["--smoker", "no", "--region", "southeast"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def message(self) -> str:
+        """The error, once it is sure that there is one and nothing else."""
+        assert self.err.startswith("error: "), self.err
+        assert "Traceback" not in self.err
+        return self.err.removeprefix("error: ").rstrip("\n")
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """Runs commands in this process, on the session's store and a registered model of its own."""
+
+    model: str
+    patch: pytest.MonkeyPatch
+    capture: pytest.CaptureFixture[str]
+
+    def __call__(self, *arguments: str, **variables: str) -> Outcome:
+        self.capture.readouterr()
+        code = 0
+        with self.patch.context() as patch:
+            patch.setattr(sys, "argv", ["insurance_predictor", *arguments])
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            try:
+                cli.main()
+            except SystemExit as end:
+                code = int(end.code or 0)
+        return Outcome(code, *self.capture.readouterr())
+
+
+@pytest.fixture
+def run(
+    client, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Terminal:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", settings.mlflow_tracking_uri)
+    monkeypatch.setenv("ARTIFACT_LOCATION", str(settings.artifact_location))
+    monkeypatch.setenv("MODEL_NAME", settings.model_name)
+    return Terminal(settings.model_name, monkeypatch, capsys)
+
+
+def test_the_life_cycle_by_its_commands(run, trained):
+    registered = run("register", RUN_ID=trained.run_id)
+    assert registered.code == 0
+    assert registered.out.startswith("Version 1 is approved and stands as 'desafio'.")
+    assert registered.out.endswith("Next: `make promote`.\n")
+    promoted = run("promote", REASON="the first")
+    assert promoted.out == (
+        "'producao' moved from nothing to version 1. `make rollback` goes back.\n"
+    )
+    shown = run("status")
+    assert "producao  version 1" in shown.out
+    assert "promote nothing to 1  the first" in shown.out
+    state = json.loads(run("status", "--json").out)
+    assert state["aliases"] == {"producao": "1"}
+    assert state["ledger"][0]["why"] == "the first"
+
+
+def test_a_quote_is_printed_for_people_and_for_programs(run, production):
+    printed = run("predict", *ANA)
+    quote = json.loads(run("predict", *ANA, "--json").out)
+    assert printed.code == 0
+    assert printed.err == ""
+    assert printed.out == (
+        f"US$ {quote['premium']:,.2f} a year "
+        f"(90 % interval: {quote['low']:,.2f} to {quote['high']:,.2f}), version 1\n"
+    )
+    assert quote["low"] < quote["premium"] < quote["high"]
+
+
+def test_a_quote_outside_the_training_is_printed_with_a_caution(run, production):
+    printed = run("predict", *ANA, "--age", "90")
+    assert printed.code == 0
+    assert "caution: age 90 is outside what the model saw" in printed.out
+
+
+def test_every_rule_that_a_person_breaks_is_named_at_once(run):
+    wrong = ["--age", "7", "--sex", "cat", "--bmi", "nan", "--children", "-1"]
+    wrong += ["--smoker", "maybe", "--region", "north"]
+    refused = run("predict", *wrong)
+    assert refused.code == 2
+    assert refused.out == ""
+    assert refused.message == (
+        "This person cannot be quoted: age is 7; it must be a whole number from 18 to 100; "
+        "sex is 'cat'; it must be one of female, male; "
+        "bmi is nan; it must be a number from 10 to 60; "
+        "children is -1; it must be a whole number from 0 to 20; "
+        "smoker is 'maybe'; it must be one of no, yes; "
+        "region is 'north'; it must be one of northeast, northwest, southeast, southwest."
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["predict", *ANA], "has the alias 'producao'. Run `make train register promote` first."),
+        (["predict", *ANA, "--alias", "other"], "`make status` lists the aliases."),
+        (["promote"], "has the alias 'desafio'. Run `make train register` first."),
+        (["promote", "--version", "9"], "has no version 9. `make status` lists the versions."),
+        (["promote", "--version", "nine"], "VERSION='nine' is not a version number"),
+        (["promote", "--force"], 'give a REASON="...".'),
+        (["rollback"], "has the alias 'producao'. Run `make train register promote` first."),
+        (["register", "--run-id", "none"], "There is no run 'none'."),
+        (["alias", "set", "shadow", "9"], "has no version 9."),
+        (["alias", "delete", "shadow"], "has the alias 'shadow'. `make status` lists"),
+        (["tag", "9", "key", "value"], "has no version 9."),
+    ],
+)
+def test_what_is_not_there_is_said_in_one_message_and_exits_2(arguments, said, run):
+    refused = run(*arguments)
+    assert refused.code == 2
+    assert refused.out == ""
+    assert said in refused.message
+    assert "\n" not in refused.message
+
+
+def test_status_of_an_empty_registry_says_what_to_run(run, settings):
+    shown = run("status")
+    assert shown.code == 0
+    assert shown.out.startswith(f"{settings.model_name!r} has no version on sqlite:///")
+    assert json.loads(run("status", "--json").out)["versions"] == []
+
+
+def test_a_refusal_prints_its_reasons_and_exits_3(run, production, trained, client):
+    again = client.create_model_version(run.model, production.source, trained.run_id)
+    refused = run("promote", "--version", again.version)
+    assert refused.code == 3
+    assert refused.out == ""
+    assert refused.message == (
+        f"Version {again.version} has validacao_status=nothing, not aprovado. "
+        'Register a better run, or override with FORCE=1 REASON="...".'
+    )
+
+
+def test_a_table_can_be_checked_before_it_is_trained_on(run, tmp_path):
+    made = run("synthetic", "--output", str(tmp_path / "made.csv"), "--rows", "300", "--seed", "7")
+    assert made.out == f"{tmp_path}/made.csv: 300 made-up people, seed 7.\n"
+    checked = run("check-data", DATA=str(tmp_path / "made.csv"))
+    assert checked.code == 0
+    assert checked.out.startswith(f"{tmp_path}/made.csv can be used: 300 people, ")
+
+
+@pytest.mark.parametrize("command", ["check-data", "train"])
+def test_a_broken_table_exits_2_with_every_violation(command, run, tmp_path):
+    table = tmp_path / "broken.csv"
+    table.write_text(
+        "age,sex,bmi,children,smoker,region,charges\n"
+        "17,female,27.9,0,yes,southwest,16884.92\n"
+        "18,male,33.77,1,perhaps,southeast,-5\n"
+    )
+    refused = run(command, DATA=str(table))
+    assert refused.code == 2
+    assert refused.out == ""
+    for said in ("row 2, age", "row 3, smoker", "row 3, charges", str(table)):
+        assert said in refused.message
+
+
+def test_a_download_that_is_there_already_is_ready(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "DOWNLOADED", tmp_path / "insurance.csv")
+    download.DOWNLOADED.write_bytes(b"people")
+    done = run("data", DATA_SHA256=sha256(b"people").hexdigest())
+    assert (done.code, done.out) == (0, f"{tmp_path}/insurance.csv is ready.\n")
+
+
+def test_aliases_and_tags_are_set_and_taken_away_by_hand(run, production):
+    assert run("alias", "set", "shadow", "1").out == "'shadow' stands on version 1.\n"
+    assert run("tag", "1", "owner", "ana").out == "Version 1: owner is 'ana'.\n"
+    state = json.loads(run("status", "--json").out)
+    assert state["aliases"] == {"producao": "1", "shadow": "1"}
+    assert state["versions"][0]["tags"]["owner"] == "ana"
+    assert run("alias", "delete", "shadow").out == "'shadow' is gone.\n"
+    assert run("tag", "1", "owner", "--delete").out == "Version 1: owner is gone.\n"
+    state = json.loads(run("status", "--json").out)
+    assert state["aliases"] == {"producao": "1"}
+    assert "owner" not in state["versions"][0]["tags"]
+    assert "has no tag 'owner'" in run("tag", "1", "owner", "--delete").message
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["alias", "set", "v3", "1"],
+        ["alias", "set", "latest", "1"],
+        ["alias", "set", "two words", "1"],
+        ["tag", "1", "a" * 300, "value"],
+    ],
+)
+def test_a_name_that_mlflow_forbids_is_bad_input(arguments, run, production):
+    refused = run(*arguments)
+    assert refused.code == 2
+    assert refused.message.startswith("MLflow does not take the ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "--loud"],
+        ["sing"],
+        ["predict", "--age", "40"],
+        ["predict", *ANA, "--age", "forty"],
+        ["tag", "1", "key"],
+        ["tag", "1", "key", "value", "--delete"],
+        ["train", "--trials", "0"],
+        ["train", "--jobs", "0"],
+        ["ui", "--port", "70000"],
+    ],
+)
+def test_a_command_that_cannot_be_read_exits_2_and_shows_its_usage(arguments, run):
+    refused = run(*arguments)
+    assert refused.code == 2
+    assert refused.out == ""
+    assert refused.err.startswith("Usage: ")
+    assert "Traceback" not in refused.err
+
+
+def test_a_wrong_setting_exits_2_before_anything_is_done(run):
+    refused = run("status", PRODUCTION_ALIAS="latest")
+    assert refused.code == 2
+    assert refused.message.startswith("PRODUCTION_ALIAS='latest' cannot be used: ")
+
+
+def test_a_store_that_does_not_answer_exits_4(run):
+    for command in (["status"], ["promote"], ["predict", *ANA], ["register"], ["ui"]):
+        refused = run(*command, MLFLOW_TRACKING_URI=f"http://127.0.0.1:{free_port()}")
+        assert refused.code == 4, command
+        assert refused.message.startswith("No answer from http://127.0.0.1:")
+
+
+@pytest.fixture(scope="module")
+def searched(store: Settings, client) -> Iterator[Outcome]:
+    """`make train TUNE=1 N_TRIALS=2 AUTOLOG=1 PRODUCTION=1`, once."""
+    done = subprocess.run(
+        [sys.executable, "-m", "insurance_predictor", "train"],
+        env=os.environ
+        | {
+            "MLFLOW_TRACKING_URI": store.mlflow_tracking_uri,
+            "ARTIFACT_LOCATION": str(store.artifact_location),
+            "PYTHONPATH": str(ROOT),
+            "TUNE": "1",
+            "N_TRIALS": "2",
+            "N_JOBS": "1",
+            "AUTOLOG": "1",
+            "PRODUCTION": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def test_a_search_makes_a_nested_run_of_each_trial(searched, client):
+    parent, *trials = sorted(production_runs(client), key=lambda run: run.info.start_time)
+    assert len(trials) == 3 * 2
+    assert {trial.data.tags["mlflow.parentRunId"] for trial in trials} == {parent.info.run_id}
+    assert all("cv.rmse_mean" in trial.data.metrics for trial in trials)
+
+
+def test_training_says_what_it_did_and_nothing_on_the_side(searched):
+    assert searched.code == 0
+    assert searched.err == ""
+    assert searched.out.startswith("Training on bundled synthetic sample (data/sample.csv): ")
+    assert "in 'insurance_predictor_prod_training' on sqlite:///" in searched.out
+    assert searched.out.endswith("Next: `make register`, and `make ui` to look at it.\n")
+
+
+def test_autologging_adds_mlflows_own_metrics(searched, client, trained):
+    (parent,) = [run for run in production_runs(client) if run.data.tags["role"] == "training"]
+    added = {"training_mean_squared_error", "training_r2_score"}
+    assert added <= set(parent.data.metrics)
+    assert not added & set(client.get_run(trained.run_id).data.metrics)
+
+
+def test_production_is_registered_from_its_own_experiment(searched, client, run):
+    (parent,) = [run for run in production_runs(client) if run.data.tags["role"] == "training"]
+    assert run("register", PRODUCTION="1").code == 0
+    state = json.loads(run("status", "--json").out)
+    assert [version["run_id"] for version in state["versions"]] == [parent.info.run_id]
+
+
+def production_runs(client):
+    found = client.get_experiment_by_name("insurance_predictor_prod_training")
+    return client.search_runs([found.experiment_id])
+
+
+def test_ctrl_c_ends_a_training_without_a_traceback_and_without_a_candidate(run, store, client):
+    database = store.mlflow_tracking_uri.removeprefix("sqlite:///")
+    presser = threading.Thread(target=press_ctrl_c_in, args=(database, "interrupted"))
+    presser.start()
+    ended = run("train", MLFLOW_EXPERIMENT_NAME="interrupted")
+    presser.join()
+    assert ended.code == 130
+    assert "Traceback" not in ended.err
+    found = client.get_experiment_by_name("interrupted")
+    assert [one.info.status for one in client.search_runs([found.experiment_id])] == ["FAILED"]
+    refused = run("register", MLFLOW_EXPERIMENT_NAME="interrupted")
+    assert "'interrupted' has no finished training" in refused.message
+
+
+def press_ctrl_c_in(database: str, experiment: str) -> None:
+    """Once a run of `experiment` is under way."""
+    query = (
+        "SELECT COUNT(*) FROM runs JOIN experiments USING (experiment_id) "
+        "WHERE experiments.name = ? AND runs.status = 'RUNNING'"
+    )
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        with sqlite3.connect(database) as connection:
+            if connection.execute(query, [experiment]).fetchone()[0]:
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+        time.sleep(0.02)
+
+
+def test_the_pages_of_a_server_are_its_own(run):
+    with host_that_answers(200) as port:
+        shown = run("ui", MLFLOW_TRACKING_URI=f"http://ana:hush@127.0.0.1:{port}")
+    assert (shown.code, shown.out) == (
+        0,
+        f"The server has its own pages: http://ana:***@127.0.0.1:{port}\n",
+    )
+
+
+def test_pages_on_a_port_that_is_taken_say_so(run):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        refused = run("ui", PORT=str(port))
+    assert refused.code == 2
+    assert refused.message == f"Port {port} is taken. Stop what uses it, or `make ui PORT=5001`."
+
+
+@pytest.fixture
+def pages(settings: Settings, tmp_path: Path) -> Iterator[Server]:
+    port = free_port()
+    server = start(
+        [sys.executable, "-m", "insurance_predictor", "ui"],
+        port,
+        tmp_path,
+        MLFLOW_TRACKING_URI=settings.mlflow_tracking_uri,
+        PYTHONPATH=str(ROOT),
+        PORT=str(port),
+    )
+    try:
+        server.wait_until_healthy()
+        yield server
+    finally:
+        server.stop()
+
+
+def test_the_pages_show_the_configured_store(pages, production, run, elsewhere):
+    shown = run("status", MLFLOW_TRACKING_URI=pages.uri)
+    assert shown.code == 0
+    assert f"on {pages.uri}" in shown.out
+    assert "producao  version 1" in shown.out
+    assert "sqlite" not in Path(f"/proc/{pages.process.pid}/cmdline").read_text()

@@ -1,0 +1,76 @@
+"""Bad candidates, each logged as a real run, are refused for a reason that names their fault."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from insurance_predictor.errors import RefusedByGate
+from insurance_predictor.lifecycle import promote, register
+from insurance_predictor.registry import (
+    APPROVED,
+    REFUSED,
+    aliases,
+    read_state,
+    version_of_run,
+)
+from insurance_predictor.settings import Settings
+from tests.mutations import MUTATIONS, Mutation
+from tests.planting import (
+    Workshop,
+    plant,
+)
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "mutations.md"
+
+
+@pytest.fixture(scope="module")
+def settings(client, store: Settings, trained) -> Settings:
+    """One registered model for the whole file, with the session's run in production."""
+    ours = store.model_copy(update={"model_name": "mutations"})
+    promote(client, ours, register(client, ours, trained.run_id).version.number)
+    return ours
+
+
+@pytest.fixture(scope="module")
+def workshop(trained, sample) -> Workshop:
+    return Workshop.of(trained, sample)
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
+def test_is_refused_for_a_reason_that_names_it(
+    mutation: Mutation, client, settings: Settings, sample, workshop: Workshop
+):
+    before = aliases(client, settings)
+    run_id = plant(client, settings, sample, mutation.make(workshop))
+    with pytest.raises(RefusedByGate) as refused:
+        register(client, settings, run_id)
+    naming = [reason for reason in refused.value.reasons if mutation.says in reason]
+    assert naming, refused.value.reasons
+    assert refused.value.exit_code == 3
+    assert version_of_run(client, settings, run_id).status == REFUSED
+    assert aliases(client, settings) == before == {settings.production_alias: "1"}
+    print(f"\n{mutation.name} -> {naming[0].replace(run_id, '...')}", end=" ")
+
+
+@pytest.mark.parametrize("share", ["bootstrap", "80 %"])
+def test_a_good_candidate_is_approved(share, client, settings, sample, workshop):
+    rows = np.random.default_rng(1).integers(workshop.rows, size=workshop.rows)
+    planted = workshop.refit(np.sort(rows)) if share == "bootstrap" else workshop.slightly_other
+    challenger = settings.model_copy(update={"model_name": f"mutations_{share[:2]}"})
+    run_id = workshop.done.run_id
+    promote(client, challenger, register(client, challenger, run_id).version.number)
+    made = register(client, challenger, plant(client, challenger, sample, planted))
+    assert made.decision.reasons == ()
+    assert made.version.number == "2"
+    state = read_state(client, challenger)
+    assert state.aliases == {challenger.production_alias: "1", challenger.challenger_alias: "2"}
+    assert state.versions[0].status == APPROVED
+    print(f"\na good candidate ({share}) -> approved", end=" ")
+
+
+def test_the_document_lists_every_mutation_and_what_it_is_refused_for():
+    rows = [line.split(" | ") for line in DOCUMENT.read_text().splitlines() if line[:2] == "| "]
+    told = {row[0].removeprefix("| "): row[1] for row in rows}
+    for mutation in MUTATIONS:
+        assert mutation.says in told[mutation.name]

@@ -1,0 +1,281 @@
+"""Logs doctored candidates as real runs, so that the gate can be tried on faults we know."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import numpy as np
+import pandas as pd
+from mlflow import MlflowClient, start_run
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.linear_model import LinearRegression
+
+from insurance_predictor.bundle import MODEL_FILE, PREPROCESSOR, SERVING, Bundle
+from insurance_predictor.data import Split, Table, split_table
+from insurance_predictor.environment import library_versions
+from insurance_predictor.fitting import Trained, fit_pair, make_golden
+from insurance_predictor.intervals import Intervals
+from insurance_predictor.lifecycle import INHERITED_TAGS
+from insurance_predictor.registry import (
+    APPROVED,
+    STATUS_TAG,
+    Version,
+    create_version,
+    get_version,
+)
+from insurance_predictor.run_files import HOLDOUT, RunFacts, write_pair, write_tables
+from insurance_predictor.run_logging import MODEL_URI_TAG, log_model, log_tags, stored_digests
+from insurance_predictor.settings import Settings
+from insurance_predictor.tracking import experiment_id
+from insurance_predictor.training import TrainedRun
+
+EXPERIMENT = "planted"
+
+
+@dataclass(frozen=True)
+class StoredFiles:
+    """Where the store keeps the files of one run."""
+
+    run: Path
+    model: Path
+
+    @property
+    def preprocessor(self) -> Path:
+        return self.run / PREPROCESSOR
+
+    @property
+    def serving(self) -> Path:
+        return self.run / SERVING
+
+    @property
+    def holdout(self) -> Path:
+        return self.run / HOLDOUT
+
+    @property
+    def model_file(self) -> Path:
+        return self.model / Path(MODEL_FILE).name
+
+
+def leave(files: StoredFiles) -> None:
+    """No change to the files."""
+
+
+@dataclass(frozen=True)
+class Planted:
+    """What to log: `forge` changes the files before their digests are taken, `tamper` after."""
+
+    trained: Trained
+    rows: int
+    forge: Callable[[StoredFiles], None] = leave
+    tamper: Callable[[StoredFiles], None] = leave
+
+
+def plant(
+    client: MlflowClient,
+    settings: Settings,
+    table: Table,
+    planted: Planted,
+    experiment: str = EXPERIMENT,
+) -> str:
+    """Log a candidate as `train` does, without its plots and words; returns the run's id."""
+    with start_run(experiment_id=experiment_id(client, experiment, settings)) as run:
+        run_id = run.info.run_id
+        with TemporaryDirectory() as folder:
+            write_pair(Path(folder), planted.trained)
+            write_tables(Path(folder), planted.trained)
+            client.log_artifacts(run_id, folder)
+        source = log_model(planted.trained)
+        files = stored_files(client, run_id, source)
+        planted.forge(files)
+        facts = _facts(run_id, settings, table, planted.rows)
+        log_tags(client, facts, planted.trained, source, stored_digests(client, run_id, source))
+    planted.tamper(files)
+    return run_id
+
+
+def write_version(
+    client: MlflowClient, settings: Settings, run_id: str, status: str | None = APPROVED
+) -> Version:
+    """One more version of a run, as if the gate had judged it; many may share a run."""
+    tags = client.get_run(run_id).data.tags
+    kept = {name: tags[name] for name in INHERITED_TAGS}
+    made = create_version(
+        client,
+        settings,
+        source=tags[MODEL_URI_TAG],
+        run_id=run_id,
+        description="",
+        tags=kept | {"metric.rmse": "4500.5"} | ({STATUS_TAG: status} if status else {}),
+    )
+    return get_version(client, settings, made.number)
+
+
+def stored_files(client: MlflowClient, run_id: str, source: str) -> StoredFiles:
+    """The folders of a run and its model in a store on this machine."""
+    model = client.get_logged_model(source.removeprefix("models:/"))
+    return StoredFiles(
+        run=_path(client.get_run(run_id).info.artifact_uri), model=_path(model.artifact_location)
+    )
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """The session's real training, and the tools to spoil copies of it."""
+
+    done: TrainedRun
+    split: Split
+
+    @classmethod
+    def of(cls, done: TrainedRun, table: Table) -> "Workshop":
+        return cls(done, split_table(table.frame))
+
+    @property
+    def trained(self) -> Trained:
+        return self.done.trained
+
+    @property
+    def bundle(self) -> Bundle:
+        return self.trained.bundle
+
+    @property
+    def rows(self) -> int:
+        return len(self.split.train)
+
+    def refit(
+        self,
+        rows: Any = None,
+        train: pd.DataFrame | None = None,
+        estimator: Any = None,
+    ) -> Planted:
+        """The library's own fit on some rows, on another table, or of another estimator."""
+        chosen = np.arange(self.rows) if rows is None else np.asarray(rows)
+        table = self.split.train if train is None else train
+        scores = replace(
+            self.trained.scores, out_of_fold=self.trained.scores.out_of_fold[:, chosen]
+        )
+        if estimator is not None:
+            scores = replace(scores, candidate=replace(scores.candidate, estimator=estimator))
+        split = Split(table.iloc[chosen].reset_index(drop=True), self.split.holdout)
+        # What the run stores as its rows are the true ones, whatever the fit was shown.
+        fitted = fit_pair(scores, split)
+        return Planted(replace(fitted, holdout=self.trained.holdout), len(chosen))
+
+    def with_bundle(self, bundle: Bundle, golden: bool = True) -> Planted:
+        """The session's run around another pair, with golden predictions of that pair."""
+        if golden:
+            bundle = replace(bundle, serving=replace(bundle.serving, golden=make_golden(bundle)))
+        return Planted(replace(self.trained, bundle=bundle), self.rows)
+
+    def quoting(self, quote: Callable[[pd.DataFrame], Any]) -> Planted:
+        """A run that quotes what `quote` says, a function that can be pickled."""
+        return self.with_bundle(replace(self.bundle, model=pass_on(), preprocessor=Tariff(quote)))
+
+    def priced(self, change: Callable[[pd.DataFrame, Any], Any]) -> Planted:
+        """The session's pair with its premiums changed afterwards."""
+        return self.quoting(partial(_changed, self.bundle, change))
+
+    def misreading(self, alter: Callable[[pd.DataFrame], pd.DataFrame]) -> Planted:
+        """The session's pair, shown altered people."""
+        return self.with_bundle(altered(self.bundle, alter))
+
+    def blind(self, alter: Callable[[pd.DataFrame], pd.DataFrame]) -> Planted:
+        """The library's own fit to altered people, which it is also shown when it quotes."""
+        fitted = self.refit(train=alter(self.split.train)).trained.bundle
+        return self.with_bundle(altered(fitted, alter))
+
+    def with_model(self, model: Any) -> Planted:
+        return self.with_bundle(replace(self.bundle, model=model))
+
+    def with_intervals(self, intervals: Intervals) -> Planted:
+        """A slightly other pair, so that it is new, with other intervals."""
+        new = self.slightly_other.trained.bundle
+        serving = replace(new.serving, intervals=intervals)
+        return self.with_bundle(replace(new, serving=serving))
+
+    @cached_property
+    def slightly_other(self) -> Planted:
+        """A good candidate: fitted to 80 % of the training rows."""
+        rows = np.random.default_rng(0).permutation(self.rows)[: int(0.8 * self.rows)]
+        return self.refit(np.sort(rows))
+
+
+class Tariff(TransformerMixin, BaseEstimator):
+    """A preprocessor that knows the premium already: its one column is the premium."""
+
+    def __init__(self, quote: Callable[[pd.DataFrame], Any]) -> None:
+        self.quote = quote
+
+    def fit(self, people: pd.DataFrame, y: object = None) -> "Tariff":
+        return self
+
+    def transform(self, people: pd.DataFrame) -> pd.DataFrame:
+        return pd.DataFrame({"premium": np.asarray(self.quote(people), dtype=float)})
+
+    def get_feature_names_out(self, input_features: object = None) -> Any:
+        return np.asarray(["premium"], dtype=object)
+
+
+class Altered(TransformerMixin, BaseEstimator):
+    """A preprocessor that is shown altered people."""
+
+    def __init__(self, preprocessor: Any, alter: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+        self.preprocessor = preprocessor
+        self.alter = alter
+
+    def fit(self, people: pd.DataFrame, y: object = None) -> "Altered":
+        return self
+
+    def transform(self, people: pd.DataFrame) -> pd.DataFrame:
+        return self.preprocessor.transform(self.alter(people))
+
+    def get_feature_names_out(self, input_features: object = None) -> Any:
+        return self.preprocessor.get_feature_names_out()
+
+
+def altered(bundle: Bundle, alter: Callable[[pd.DataFrame], pd.DataFrame]) -> Bundle:
+    """The pair behind a preprocessor that alters people first."""
+    return replace(bundle, preprocessor=Altered(bundle.preprocessor, alter))
+
+
+def pass_on() -> LinearRegression:
+    """A model that quotes its one column."""
+    return linear(("premium",), 1.0, 0.0)
+
+
+def linear(columns: tuple[str, ...], slope: float, intercept: float) -> LinearRegression:
+    """A linear model with these very coefficients."""
+    frame = pd.DataFrame(np.zeros((2, len(columns))), columns=list(columns))
+    model = LinearRegression().fit(frame, [0.0, 0.0])
+    model.coef_ = np.full(len(columns), slope)
+    model.intercept_ = intercept
+    return model
+
+
+def _changed(
+    bundle: Bundle, change: Callable[[pd.DataFrame, Any], Any], people: pd.DataFrame
+) -> Any:
+    return change(people, bundle.predict(people)["premium"].to_numpy())
+
+
+def _facts(run_id: str, settings: Settings, table: Table, rows: int) -> RunFacts:
+    return RunFacts(
+        run_id=run_id,
+        model_name=settings.model_name,
+        table=table,
+        git_commit=None,
+        trained_at=datetime.now(UTC),
+        library_versions=library_versions(),
+        configuration={},
+        parameters={},
+        rows_train=rows,
+    )
+
+
+def _path(uri: str) -> Path:
+    return Path(url2pathname(urlsplit(uri).path))

@@ -1,0 +1,148 @@
+"""Real servers on this machine: MLflow over HTTP, and hosts that fail in every way."""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+PATIENCE = 120  # seconds; a cold start takes about 15 on an idle machine
+BASIC_AUTH = """[mlflow]
+default_permission = MANAGE
+database_uri = sqlite:///{folder}/users.db
+admin_username = {user}
+admin_password = {password}
+authorization_function = mlflow.server.auth:authenticate_request_basic_auth
+auth_cache_ttl_seconds = 300
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A process that answers at `uri`, with the leader of its process group."""
+
+    uri: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def wait_until_healthy(self) -> None:
+        """Return once /health answers 200. Raises RuntimeError with the log when it never does."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end and self.process.poll() is None:
+            with suppress(OSError), urllib.request.urlopen(f"{self.uri}/health", timeout=5):
+                return
+            time.sleep(0.1)
+        raise RuntimeError(f"{self.uri} did not start:\n{self.log.read_text()}")
+
+    def kill(self) -> None:
+        """End the server at once, without a chance to finish anything."""
+        self._send(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End the server as a service manager does, at the latest after ten seconds."""
+        self._send(signal.SIGTERM)
+
+    def _send(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+def start(command: Sequence[str], port: int, folder: Path, **environment: str) -> Server:
+    """A server process of `command` that works in `folder` and will listen on `port`."""
+    # Coverage of a server's whole life would be slow and measures nothing of ours.
+    inherited = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
+    log = folder / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=inherited | environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    return Server(f"http://127.0.0.1:{port}", process, log)
+
+
+@contextmanager
+def mlflow_server(folder: Path, credentials: tuple[str, str] | None = None) -> Iterator[Server]:
+    """`mlflow server` on `folder`/mlflow.db and `folder`/artifacts, asking for `credentials`.
+
+    The client's side of the credentials is MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.
+    """
+    port = free_port()
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
+    command += ["--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", database(folder)]
+    command += ["--artifacts-destination", str(folder / "artifacts")]
+    environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    if credentials is not None:
+        user, password = credentials
+        configuration = folder / "basic_auth.ini"
+        configuration.write_text(BASIC_AUTH.format(folder=folder, user=user, password=password))
+        command += ["--app-name", "basic-auth"]
+        environment["MLFLOW_AUTH_CONFIG_PATH"] = str(configuration)
+        environment["MLFLOW_FLASK_SERVER_SECRET_KEY"] = secrets.token_hex()
+    server = start(command, port, folder, **environment)
+    try:
+        server.wait_until_healthy()
+        yield server
+    finally:
+        server.stop()
+
+
+def database(folder: Path) -> str:
+    """The URI of the database of `mlflow_server(folder)`, which outlives the server."""
+    return f"sqlite:///{folder}/mlflow.db"
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 where nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def silent_host() -> Iterator[int]:
+    """The port of a host that lets everybody connect and never says a word."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield int(listener.getsockname()[1])
+
+
+@contextmanager
+def host_that_answers(status: int) -> Iterator[int]:
+    """The port of an HTTP host that answers everything with `status`."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    host = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=host.serve_forever, daemon=True).start()
+    try:
+        yield host.server_port
+    finally:
+        host.shutdown()
+        host.server_close()
