@@ -4,6 +4,6 @@ set -euo pipefail
 uv=$1
 shift
 for name in requirements requirements-dev; do
-  "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
     --custom-compile-command "make lock" "$@" --output-file "$name.txt" "$name.in"
 done

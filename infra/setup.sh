@@ -20,9 +20,7 @@ else
     echo "error: '$python' cannot make a virtual environment. On Debian: apt-get install python3-venv" >&2
     exit 2
   }
-  # The locks name everything, and older versions of pip stumble over extras among hashes.
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
-    "${locks[@]}"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes "${locks[@]}"
 fi
 touch "$venv/.ready"
 echo "Ready."

@@ -59,6 +59,7 @@ def test_without_any_variable_the_defaults_are_those_of_the_documentation(env_fi
 
 
 def test_the_environment_beats_the_file_and_the_file_beats_the_default(env_file, monkeypatch):
+    # pragma: allowlist nextline secret
     env_file.write_text("MODEL_NAME=from_file\nPRODUCTION_ALIAS=from_file\n")
     monkeypatch.setenv("MODEL_NAME", "from_environment")
     settings = read_settings(env_file)

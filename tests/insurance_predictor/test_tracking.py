@@ -105,6 +105,7 @@ def test_a_file_that_is_empty_yet_may_become_the_database(tmp_path):
 def test_a_closed_port_is_unreachable_with_its_url_and_what_to_check():
     port = free_port()
     with pytest.raises(Unreachable) as caught:
+        # pragma: allowlist nextline secret
         check_reachable(f"http://ana:hush@127.0.0.1:{port}/")
     assert str(caught.value) == (
         f"No answer from http://ana:***@127.0.0.1:{port}/ within 5 s. Check that the MLflow server "
@@ -190,6 +191,7 @@ def test_a_database_that_breaks_under_a_command_is_unreachable(elsewhere, tmp_pa
     [
         ("http://host:5000", "http://host:5000"),
         ("http://ana@host", "http://ana@host"),
+        # pragma: allowlist nextline secret
         ("http://ana:hush@host:5000/x", "http://ana:***@host:5000/x"),
         ("postgresql://ana:hu/s@h@host/db", "postgresql://ana:***@host/db"),
         ("postgresql://:hush@host/db", "postgresql://:***@host/db"),
@@ -198,6 +200,7 @@ def test_a_database_that_breaks_under_a_command_is_unreachable(elsewhere, tmp_pa
             "postgresql://host/db?user=ana&password=***&x=1",
         ),
         ("sqlite:///mlflow.db", "sqlite:///mlflow.db"),
+        # pragma: allowlist nextline secret
         ("no route to http://a:hush@h, is it up?", "no route to http://a:***@h, is it up?"),
     ],
 )
