@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Resolves requirements*.in into universal, pinned, hashed lock files: lock.sh UV [--upgrade]
+# Resolves requirements*.in into universal, pinned lock files: lock.sh UV [--upgrade]
 set -euo pipefail
 uv=$1
 shift
 for name in requirements requirements-dev; do
-  "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
+  "$uv" pip compile --quiet --universal --python-version 3.11 \
     --custom-compile-command "make lock" "$@" --output-file "$name.txt" "$name.in"
 done

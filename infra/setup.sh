@@ -14,13 +14,13 @@ fi
 echo "Setting up $venv with $("$python" --version) ..."
 if command -v uv >/dev/null; then
   uv venv --quiet --allow-existing --python "$("$python" -c 'import sys; print(sys.executable)')" "$venv"
-  uv pip install --quiet --require-hashes --python "$venv/bin/python" "${locks[@]}"
+  uv pip install --quiet --python "$venv/bin/python" "${locks[@]}"
 else
   "$python" -m venv "$venv" || {
     echo "error: '$python' cannot make a virtual environment. On Debian: apt-get install python3-venv" >&2
     exit 2
   }
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes "${locks[@]}"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "${locks[@]}"
 fi
 touch "$venv/.ready"
 echo "Ready."

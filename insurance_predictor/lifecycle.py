@@ -156,10 +156,16 @@ def promote(
 def rollback(client: "MlflowClient", settings: Settings, reason: str = "") -> Move:
     """Move the production alias to the version before, by the ledger.
 
-    Raises NotFound when the ledger knows no version before.
+    Deleting a version takes its alias along; the ledger still knows what served. Raises NotFound
+    when it knows no version before.
     """
-    serving = registry.aliased_version(client, settings, settings.production_alias)
-    target = previous_version(read_lines(client, settings), serving)
+    lines = read_lines(client, settings)
+    served = [line.after for line in lines if line.finished]
+    if served and settings.production_alias not in registry.aliases(client, settings):
+        serving = served[-1]
+    else:
+        serving = registry.aliased_version(client, settings, settings.production_alias)
+    target = previous_version(lines, serving)
     if target is None:
         raise NotFound(
             f"The ledger knows no version before {serving}. "

@@ -368,6 +368,14 @@ def test_with_nothing_in_production_there_is_nothing_to_roll_back(client, three)
         rollback(client, three)
 
 
+def test_when_the_serving_version_was_deleted_the_one_before_comes_back(client, three):
+    promote(client, three, "1")
+    promote(client, three, "2")
+    client.delete_model_version(three.model_name, "2")
+    assert rollback(client, three) == Move(None, "1", moved=True)
+    assert serving(client, three) == "1"
+
+
 def test_a_rollback_to_a_version_that_was_deleted_moves_nothing(client, three):
     promote(client, three, "1")
     promote(client, three, "2")
