@@ -29,6 +29,7 @@ def _no_settings_from_outside(tmp_path_factory: pytest.TempPathFactory) -> Itera
                 patch.delenv(name)
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
         patch.setenv("NO_PROXY", "127.0.0.1")
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))  # for the processes tests start
         patch.chdir(tmp_path_factory.mktemp("work"))
         yield
 

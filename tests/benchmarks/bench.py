@@ -67,9 +67,7 @@ def in_turn(calls: Mapping[str, Callable[[], object]], repeats: int) -> dict[str
 
 def run(command: list[str], folder: Path, **variables: str) -> str:
     """What a whole process prints on stdout; anything but exit code 0 ends the benchmark."""
-    # One thread for the numerical libraries on both sides: `train` sets that itself, and on tables
-    # of this size a peer without it would lose for a reason that is not ours.
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | variables
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | variables
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
@@ -171,8 +169,7 @@ def setup_row(repeats: int) -> Row:
             venv = next(venvs)
             locks = ["-r", "requirements.txt", "-r", "requirements-dev.txt"]
             run(python("-m", "venv", str(venv)), ROOT)
-            # Without it, the pip that comes with Python 3.11 refuses the extras in our locks.
-            run([str(venv / "bin" / "pip"), "install", "--quiet", "--no-deps", *locks], ROOT)
+            run([str(venv / "bin" / "pip"), "install", "--quiet", *locks], ROOT)
 
         calls = {OURS: ours, THEIRS: theirs}
         in_turn(calls, 1)
