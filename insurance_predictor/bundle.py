@@ -41,6 +41,11 @@ class Digests:
     def as_tags(self) -> dict[str, str]:
         return asdict(self)
 
+    @property
+    def combined(self) -> str:
+        """One digest for all pieces."""
+        return sha256("\n".join(self.as_tags().values()).encode()).hexdigest()
+
     @classmethod
     def from_tags(cls, tags: Mapping[str, str], owner: str) -> "Digests":
         """The digests written on a run or version. Raises IntegrityFault where one is absent."""
@@ -147,7 +152,7 @@ def open_bundle(directory: Path, expected: Digests, owner: str) -> Bundle:
 
     `owner` names the version in what is said. Raises IntegrityFault, with every reason.
     """
-    _compare(measure(directory), expected, owner)
+    compare(measure(directory), expected, owner)
     bundle = _load(directory, owner)
     faults = [
         *_column_faults(bundle, signature_columns(directory)),
@@ -191,7 +196,8 @@ def golden_faults(bundle: Bundle) -> list[str]:
     return faults
 
 
-def _compare(found: Digests, expected: Digests, owner: str) -> None:
+def compare(found: Digests, expected: Digests, owner: str) -> None:
+    """Raise IntegrityFault, naming the pieces, where digests differ."""
     differing = [
         name.removesuffix("_sha256")
         for name, value in expected.as_tags().items()

@@ -23,8 +23,8 @@ from insurance_predictor.evaluation import (
 from insurance_predictor.fitting import REFERENCE_ROWS
 from insurance_predictor.gate import AgainstProduction, Behaviour, Measurements
 from insurance_predictor.models import make_baseline
+from insurance_predictor.registry import ROWS_SHA256_TAG, ROWS_TAG
 from insurance_predictor.run_files import HOLDOUT, REFERENCE, rows_sha256
-from insurance_predictor.run_logging import ROWS_SHA256_TAG, ROWS_TAG
 from insurance_predictor.schema import (
     COLUMN_NAMES,
     FEATURE_NAMES,

@@ -114,7 +114,7 @@ def register(
     """Let the gate judge a run and write it as a model version."""
     settings = _settings()
     with _store(settings) as client:
-        from insurance_predictor.lifecycle import register
+        from insurance_predictor.registration import register
         from insurance_predictor.report import registration_summary
 
         done = register(client, settings, run_id, production)
@@ -134,7 +134,7 @@ def promote(
     """Move the production alias to an approved version and write a line in the ledger."""
     settings = _settings()
     with _store(settings) as client:
-        from insurance_predictor.lifecycle import promote
+        from insurance_predictor.promotion import promote
         from insurance_predictor.report import move_summary
 
         move = promote(client, settings, version, force=force, reason=reason)
@@ -146,7 +146,7 @@ def rollback(reason: Reason = "") -> None:
     """Move the production alias back to the version before, by the ledger."""
     settings = _settings()
     with _store(settings) as client:
-        from insurance_predictor.lifecycle import rollback
+        from insurance_predictor.promotion import rollback
         from insurance_predictor.report import move_summary
 
         typer.echo(move_summary(settings, rollback(client, settings, reason)))
@@ -169,7 +169,7 @@ def alias_set(alias: str, version: str, reason: Reason = "") -> None:
     """Put ALIAS on VERSION; the production alias is checked and recorded like a promotion."""
     settings = _settings()
     with _store(settings) as client:
-        from insurance_predictor.lifecycle import set_alias
+        from insurance_predictor.promotion import set_alias
 
         set_alias(client, settings, alias, version, reason)
         typer.echo(f"{alias!r} stands on version {version}.")

@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from insurance_predictor import schema
-from insurance_predictor.bundle import Bundle, Digests, download, open_bundle
+from insurance_predictor.bundle import (
+    Bundle,
+    Digests,
+    compare,
+    download,
+    measure,
+    open_bundle,
+)
 from insurance_predictor.errors import BadInput
-from insurance_predictor.registry import Version, aliased_version, get_version
+from insurance_predictor.registry import TRIED_TAG, Version, aliased_version, get_version
 from insurance_predictor.settings import Settings
 from insurance_predictor.tracking import connect, translated
 
@@ -109,3 +116,19 @@ def load_version(client: "MlflowClient", version: Version) -> Predictor:
         files = download(client, version.run_id, version.source, Path(folder))
         bundle = open_bundle(files, expected, owner)
     return Predictor(version=version.number, run_id=version.run_id, bundle=bundle)
+
+
+def check_version(client: "MlflowClient", version: Version) -> None:
+    """Raise IntegrityFault unless the version's files are a pair that fits together.
+
+    Files that were loaded and tried when the version was registered only have to be the same,
+    byte for byte, which costs no import of the libraries they need; others are tried now.
+    """
+    owner = f"Version {version.number}"
+    expected = Digests.from_tags(version.tags, owner)
+    if version.tags.get(TRIED_TAG) != expected.combined:
+        load_version(client, version)
+        return
+    with TemporaryDirectory() as folder:
+        files = download(client, version.run_id, version.source, Path(folder))
+        compare(measure(files), expected, owner)

@@ -17,6 +17,13 @@ STATUS_TAG = "validacao_status"
 APPROVED, REFUSED = "aprovado", "reprovado"
 DATASET_TAG = "versao_dataset"
 METRIC_TAG_PREFIX = "metric."
+# The digests with which the registry's copy was loaded and tried.
+TRIED_TAG = "tried_sha256"
+# Tags of runs.
+ROLE_TAG, ROLE = "role", "training"
+MODEL_URI_TAG = "model_uri"
+ROWS_TAG = "rows_train"
+ROWS_SHA256_TAG = "rows_sha256"
 
 
 @dataclass(frozen=True)
@@ -182,6 +189,12 @@ def delete_alias(client: "MlflowClient", settings: Settings, alias: str) -> None
     """Take `alias` away. Raises NotFound when no version carries it."""
     aliased_version(client, settings, alias)
     client.delete_registered_model_alias(settings.model_name, alias)
+
+
+def clear_challenger(client: "MlflowClient", settings: Settings, number: str) -> None:
+    """Take the challenger alias off one version, if it stands there."""
+    if aliases(client, settings).get(settings.challenger_alias) == number:
+        delete_alias(client, settings, settings.challenger_alias)
 
 
 def set_tag(client: "MlflowClient", settings: Settings, number: str, key: str, value: str) -> None:

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from insurance_predictor.data import Split, Table
     from insurance_predictor.evaluation import Estimate
     from insurance_predictor.ledger import Line
-    from insurance_predictor.lifecycle import Move, Registration
     from insurance_predictor.predictor import Quote
+    from insurance_predictor.promotion import Move
+    from insurance_predictor.registration import Registration
     from insurance_predictor.registry import RegistryState, Version
     from insurance_predictor.training import TrainedRun
 

@@ -13,16 +13,19 @@ from insurance_predictor.environment import library_versions
 from insurance_predictor.evaluation import flat_metrics
 from insurance_predictor.fitting import Trained, features
 from insurance_predictor.models import TRUSTED_TYPES
+from insurance_predictor.registry import (
+    MODEL_URI_TAG,
+    ROLE,
+    ROLE_TAG,
+    ROWS_SHA256_TAG,
+    ROWS_TAG,
+)
 from insurance_predictor.run_files import HOLDOUT, REFERENCE, RunFacts, rows_sha256
 from insurance_predictor.tuning import Trial
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-ROLE_TAG, ROLE = "role", "training"
-MODEL_URI_TAG = "model_uri"
-ROWS_TAG = "rows_train"
-ROWS_SHA256_TAG = "rows_sha256"
 FINGERPRINT_DIGITS = 12  # of the 64; enough to tell versions of a table apart by eye
 MODEL_REQUIREMENTS = ("mlflow", "scikit-learn", "skops", "pandas", "numpy")
 

@@ -105,6 +105,10 @@ class Settings(BaseSettings):
     download_timeout: Annotated[float, Field(gt=0, le=600)] = 30.0
     download_retries: Annotated[int, Field(ge=0, le=10)] = 3
 
+    def experiment(self, production: bool) -> str:
+        """The experiment that a training logs to and a registration reads from."""
+        return self.production_experiment_name if production else self.mlflow_experiment_name
+
     @model_validator(mode="after")
     def _aliases_differ(self) -> Self:
         if self.production_alias == self.challenger_alias:

@@ -64,11 +64,6 @@ class TrainedRun:
     notices: tuple[str, ...] = ()
 
 
-def experiment_name(settings: Settings, production: bool) -> str:
-    """The experiment that a training logs to and a registration reads from."""
-    return settings.production_experiment_name if production else settings.mlflow_experiment_name
-
-
 def train(client: "MlflowClient", settings: Settings, table: Table, options: Options) -> TrainedRun:
     """Compare the candidates on `table`, fit the best, and log everything as one run.
 
@@ -79,7 +74,7 @@ def train(client: "MlflowClient", settings: Settings, table: Table, options: Opt
 
     split = split_table(table.frame)
     folds = make_folds(features(split.train))
-    experiment = experiment_name(settings, options.production)
+    experiment = settings.experiment(options.production)
     where = experiment_id(client, experiment, settings)
     # On tables of this size the threads of numerical libraries mostly wait for each other: on two
     # busy cores, boosting took ten times as long with them as without.

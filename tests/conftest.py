@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from insurance_predictor.data import Table, read_table
-from insurance_predictor.lifecycle import promote, register
+from insurance_predictor.promotion import promote
+from insurance_predictor.registration import register
 from insurance_predictor.registry import Version
 from insurance_predictor.settings import Settings
 from insurance_predictor.tracking import connect

@@ -21,16 +21,17 @@ from insurance_predictor.data import Split, Table, split_table
 from insurance_predictor.environment import library_versions
 from insurance_predictor.fitting import Trained, fit_pair, make_golden
 from insurance_predictor.intervals import Intervals
-from insurance_predictor.lifecycle import INHERITED_TAGS
+from insurance_predictor.registration import INHERITED_TAGS
 from insurance_predictor.registry import (
     APPROVED,
+    MODEL_URI_TAG,
     STATUS_TAG,
     Version,
     create_version,
     get_version,
 )
 from insurance_predictor.run_files import HOLDOUT, RunFacts, write_pair, write_tables
-from insurance_predictor.run_logging import MODEL_URI_TAG, log_model, log_tags, stored_digests
+from insurance_predictor.run_logging import log_model, log_tags, stored_digests
 from insurance_predictor.settings import Settings
 from insurance_predictor.tracking import experiment_id
 from insurance_predictor.training import TrainedRun

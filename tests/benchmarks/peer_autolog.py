@@ -15,8 +15,7 @@ def main() -> None:
     pipeline = cross_validated_best(train)
     mlflow.set_tracking_uri("sqlite:///mlflow.db")
     mlflow.set_experiment("peer")
-    # Left on, it would store the model a second time: that would only flatter `train`.
-    mlflow.sklearn.autolog(log_models=False)
+    mlflow.sklearn.autolog()
     with mlflow.start_run():
         people, charges = train.drop(columns="charges"), train["charges"]
         pipeline.fit(people, charges)

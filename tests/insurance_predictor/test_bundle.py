@@ -28,7 +28,7 @@ from insurance_predictor.bundle import (
 )
 from insurance_predictor.errors import IntegrityFault
 from insurance_predictor.fitting import features
-from insurance_predictor.run_logging import MODEL_URI_TAG
+from insurance_predictor.registry import MODEL_URI_TAG
 from tests.planting import Altered
 
 OWNER = "Version 3"

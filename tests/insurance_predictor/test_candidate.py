@@ -12,7 +12,7 @@ from insurance_predictor.candidate import Candidate, Rival, measure, reload, row
 from insurance_predictor.errors import IntegrityFault
 from insurance_predictor.evaluation import metrics
 from insurance_predictor.models import make_baseline
-from insurance_predictor.run_logging import MODEL_URI_TAG, ROWS_SHA256_TAG
+from insurance_predictor.registry import MODEL_URI_TAG, ROWS_SHA256_TAG
 from insurance_predictor.schema import FEATURE_NAMES
 from tests.insurance_predictor.test_bundle import WritesWhenUnpickled
 from tests.planting import Planted, plant, stored_files

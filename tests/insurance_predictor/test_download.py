@@ -199,7 +199,13 @@ def test_nobody_at_the_address_is_unreachable(place: Path):
 
 
 @pytest.mark.parametrize(
-    "url", ["insurance.csv", "ftp://user:hunter2@host/t.csv", "http://[", "http://"]
+    "url",
+    [
+        "insurance.csv",
+        "ftp://user:hunter2@host/t.csv",  # pragma: allowlist secret
+        "http://[",
+        "http://",
+    ],
 )
 def test_an_address_that_is_not_http_is_refused_without_showing_its_password(url: str, place: Path):
     with pytest.raises(DownloadFailed, match="Give an http:// or https:// address") as caught:

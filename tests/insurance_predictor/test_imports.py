@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from insurance_predictor.lifecycle import register
+from insurance_predictor.registration import register
 from insurance_predictor.settings import Settings
+from insurance_predictor.synthetic import make_table, write_table
 
 ROOT = Path(__file__).parents[2]
 TABLES = {"pandas", "numpy", "pyarrow", "pydantic"}
@@ -27,12 +28,14 @@ COMMANDS += ("status", "tag", "predict", "ui", "alias")
 ON_THE_STORE = {
     "status": STORE,
     "tag 1 checked yes": STORE,
-    "register": MODEL,
-    "promote": MODEL,
+    "promote": STORE,
+    "rollback": STORE,
     "predict --age 40 --sex male --bmi 30 --children 1 --smoker no --region southeast": MODEL,
-    "rollback": MODEL,
+    "register": MODEL,
     "train": TRAINING,
 }
+# There is no version before 1 to go back to, and the run that serves is not registered again.
+ENDED = dict.fromkeys(ON_THE_STORE, 0) | {"rollback": 2, "register": 2}
 BY_THEMSELVES = {
     "--help": set(),
     "data": {"pydantic", "requests"},
@@ -99,6 +102,7 @@ def test_a_command_on_the_store_loads_no_more_than_the_table_says(
     client, settings: Settings, trained, tmp_path
 ):
     register(client, settings, trained.run_id)
+    write_table(make_table(200), tmp_path / "small.csv")
     done = python(
         tmp_path,
         "-c",
@@ -107,14 +111,14 @@ def test_a_command_on_the_store_loads_no_more_than_the_table_says(
         MLFLOW_TRACKING_URI=settings.mlflow_tracking_uri,
         MODEL_NAME=settings.model_name,
         RUN_ID=trained.run_id,
+        DATA="small.csv",
     )
     ended = {}
     for line in done.stdout.splitlines():
         command, ended[command], loaded = json.loads(line)
         assert set(loaded) & HEAVY <= ON_THE_STORE[command], command
     assert list(ended) == list(ON_THE_STORE), done.stderr
-    # There is no version before 1 to go back to.
-    assert ended == dict.fromkeys(ON_THE_STORE, 0) | {"rollback": 2}
+    assert ended == ENDED
 
 
 def test_make_help_starts_no_interpreter_and_names_every_target(tmp_path):

@@ -12,16 +12,18 @@ from insurance_predictor.errors import (
     RefusedByGate,
 )
 from insurance_predictor.ledger import open_line, read_lines
-from insurance_predictor.lifecycle import (
-    Move,
-    find_run,
-    promote,
-    register,
-    rollback,
-    set_alias,
+from insurance_predictor.promotion import Move, promote, rollback, set_alias
+from insurance_predictor.registration import find_run, register
+from insurance_predictor.registry import (
+    APPROVED,
+    MODEL_URI_TAG,
+    REFUSED,
+    ROLE,
+    ROLE_TAG,
+    aliases,
+    get_version,
+    read_state,
 )
-from insurance_predictor.registry import APPROVED, REFUSED, aliases, get_version, read_state
-from insurance_predictor.run_logging import MODEL_URI_TAG, ROLE, ROLE_TAG
 from insurance_predictor.settings import Settings
 from insurance_predictor.tracking import experiment_id
 from tests.insurance_predictor.test_bundle import WritesWhenUnpickled

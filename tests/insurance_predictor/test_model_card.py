@@ -33,8 +33,8 @@ def measured():
 
 FACTS = CardFacts(
     model_name="insurance_predictor",
-    run_id="0f1e2d3c4b5a69788796a5b4c3d2e1f0",
-    git_commit="1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d",
+    run_id="0f1e2d3c4b5a69788796a5b4c3d2e1f0",  # pragma: allowlist secret
+    git_commit="1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d",  # pragma: allowlist secret
     trained_at=datetime(2026, 3, 1, 22, 30, tzinfo=timezone(timedelta(hours=-3))),
     data_source="data/insurance.csv",
     data_fingerprint="sha256:5f2a",

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from insurance_predictor.errors import RefusedByGate
-from insurance_predictor.lifecycle import promote, register
+from insurance_predictor.promotion import promote
+from insurance_predictor.registration import register
 from insurance_predictor.registry import (
     APPROVED,
     REFUSED,

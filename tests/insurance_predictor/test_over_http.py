@@ -12,8 +12,9 @@ from mlflow import MlflowClient
 
 from insurance_predictor.data import Table
 from insurance_predictor.errors import InvalidSettings, NotFound, RefusedByGate, Unreachable
-from insurance_predictor.lifecycle import find_run, promote, register, rollback
 from insurance_predictor.predictor import load
+from insurance_predictor.promotion import promote, rollback
+from insurance_predictor.registration import find_run, register
 from insurance_predictor.registry import read_state
 from insurance_predictor.settings import Settings
 from insurance_predictor.tracking import connect, translated

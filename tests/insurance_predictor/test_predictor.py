@@ -16,7 +16,7 @@ from insurance_predictor.errors import (
 )
 from insurance_predictor.fitting import features
 from insurance_predictor.predictor import Predictor, check_person, load, load_version
-from insurance_predictor.run_logging import MODEL_URI_TAG
+from insurance_predictor.registry import MODEL_URI_TAG
 from tests.insurance_predictor.test_bundle import WritesWhenUnpickled
 from tests.planting import Planted, plant, stored_files, write_version
 

@@ -13,9 +13,10 @@ from insurance_predictor.data import Table, split_table
 from insurance_predictor.evaluation import Estimate, Evaluation, IntervalScore
 from insurance_predictor.gate import Check, Decision
 from insurance_predictor.ledger import Line
-from insurance_predictor.lifecycle import Move, Registration
 from insurance_predictor.models import Candidate
 from insurance_predictor.predictor import Caution, Quote
+from insurance_predictor.promotion import Move
+from insurance_predictor.registration import Registration
 from insurance_predictor.registry import RegistryState, Version
 from insurance_predictor.settings import Settings
 from insurance_predictor.synthetic import make_table

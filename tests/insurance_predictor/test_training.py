@@ -14,8 +14,8 @@ from insurance_predictor.cross_validation import FOLD_METRICS
 from insurance_predictor.data import split_table
 from insurance_predictor.errors import InvalidTable
 from insurance_predictor.models import TRUSTED_TYPES
-from insurance_predictor.run_logging import MODEL_URI_TAG
-from insurance_predictor.training import Options, experiment_name, train
+from insurance_predictor.registry import MODEL_URI_TAG
+from insurance_predictor.training import Options, train
 
 FILES = {
     "configuration.json",
@@ -147,5 +147,5 @@ def test_a_table_that_is_too_short_leaves_no_run(client, store, sample):
 
 
 def test_production_trainings_have_an_experiment_of_their_own(store):
-    assert experiment_name(store, production=False) == "insurance_predictor_dev"
-    assert experiment_name(store, production=True) == "insurance_predictor_prod_training"
+    assert store.experiment(production=False) == "insurance_predictor_dev"
+    assert store.experiment(production=True) == "insurance_predictor_prod_training"

@@ -7,7 +7,7 @@ from functools import partial
 from insurance_predictor import registry
 from insurance_predictor.errors import InsurancePredictorError
 from insurance_predictor.ledger import read_lines
-from insurance_predictor.lifecycle import promote
+from insurance_predictor.promotion import promote
 from insurance_predictor.registry import aliases, read_state
 from insurance_predictor.tracking import connect
 from tests.planting import write_version
