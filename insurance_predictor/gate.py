@@ -15,7 +15,8 @@ BATCH_TOLERANCE = 0.01  # US dollars a year
 class AgainstProduction:
     """Candidate and production on the same hold-out rows.
 
-    `rmse_worse_by` is the one-sided 95 % lower bound of (candidate RMSE / production RMSE) - 1;
+    `rmse_worse_by` and `rmse_at_most` are the one-sided 95 % lower and upper bounds of
+    (candidate RMSE / production RMSE) - 1;
     `quote_shift` is (sum of candidate quotes / sum of production quotes) - 1;
     `largest_difference` is in US dollars a year; `training_rows` is candidate's / production's.
     """
@@ -23,6 +24,7 @@ class AgainstProduction:
     version: str
     rmse_difference: float
     rmse_worse_by: float
+    rmse_at_most: float
     quote_shift: float
     largest_difference: float
     training_rows: float
@@ -255,14 +257,7 @@ def _against_production(found: Measurements, limits: GateThresholds) -> Iterator
         f"people, and at least {other.rmse_worse_by:+.1%} with 95 % confidence; allowed is "
         f"+{limits.worse_than_production:.1%}",
     )
-    yield Check(
-        "price level",
-        f"{other.quote_shift:+.1%}",
-        f"within ±{limits.quote_shift:.1%}",
-        abs(other.quote_shift) <= limits.quote_shift,
-        f"the price level moves by {other.quote_shift:+.1%} against {name} on the same people; "
-        f"allowed is ±{limits.quote_shift:.1%}",
-    )
+    yield _price_level(other, name, limits)
     yield Check(
         "enough rows",
         f"{other.training_rows:.2f} of production's",
@@ -270,6 +265,21 @@ def _against_production(found: Measurements, limits: GateThresholds) -> Iterator
         other.training_rows >= limits.training_rows,
         f"trained on {other.training_rows:.0%} of the rows that {name} was trained on; at least "
         f"{limits.training_rows:.0%} is needed",
+    )
+
+
+def _price_level(other: AgainstProduction, name: str, limits: GateThresholds) -> Check:
+    """Charges rise and quotes must follow, but only as far as the charges of the hold-out show."""
+    proven = other.rmse_at_most < 0
+    allowed = max(limits.quote_shift, limits.proven_quote_shift) if proven else limits.quote_shift
+    why = "clearly better" if proven else "not clearly better"
+    return Check(
+        "price level",
+        f"{other.quote_shift:+.1%}, {why}",
+        f"within ±{allowed:.1%}",
+        abs(other.quote_shift) <= allowed,
+        f"the price level moves by {other.quote_shift:+.1%} against {name} on the same people; "
+        f"allowed is ±{allowed:.1%} for a candidate that is {why}",
     )
 
 

@@ -167,6 +167,14 @@ class Workshop:
         fitted = fit_pair(scores, split)
         return Planted(replace(fitted, holdout=self.trained.holdout), len(chosen))
 
+    def after_inflation(self, factor: float) -> Planted:
+        """Trained and judged on a table in which every charge is `factor` times as high."""
+        scores = self.trained.scores
+        scores = replace(scores, out_of_fold=scores.out_of_fold * factor)
+        sides = (self.split.train, self.split.holdout)
+        split = Split(*(side.assign(charges=side["charges"] * factor) for side in sides))
+        return Planted(fit_pair(scores, split), self.rows)
+
     def with_bundle(self, bundle: Bundle, golden: bool = True) -> Planted:
         """The session's run around another pair, with golden predictions of that pair."""
         if golden:

@@ -144,6 +144,7 @@ def test_against_itself_nothing_differs(candidate):
     found = measure(candidate, Rival("7", candidate.bundle, 2 * candidate.rows_train))[0]
     assert found.production.version == "7"
     assert found.production.rmse_difference == found.production.rmse_worse_by == 0
+    assert found.production.rmse_at_most == 0
     assert found.production.quote_shift == found.production.largest_difference == 0
     assert found.production.training_rows == 0.5
 
@@ -155,7 +156,7 @@ def test_against_production_the_same_people_are_quoted_by_both(candidate):
     charges = candidate.holdout["charges"]
     ours, theirs = (metrics(charges, x)["rmse"] for x in (premium, np.full(len(charges), 1e4)))
     assert found.rmse_difference == pytest.approx(ours / theirs - 1)
-    assert found.rmse_worse_by < found.rmse_difference < 0
+    assert found.rmse_worse_by < found.rmse_difference < found.rmse_at_most < 0
     assert found.quote_shift == pytest.approx(premium.mean() / 10_000 - 1)
     assert found.largest_difference == pytest.approx((premium - 10_000).abs().max())
 

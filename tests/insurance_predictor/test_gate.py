@@ -30,6 +30,7 @@ PRODUCTION = AgainstProduction(
     version="7",
     rmse_difference=0.0,
     rmse_worse_by=-0.02,
+    rmse_at_most=0.02,
     quote_shift=0.01,
     largest_difference=120.0,
     training_rows=1.0,
@@ -214,6 +215,22 @@ def test_a_reason_names_the_fault_its_size_and_whom_it_is_measured_against(chang
     reasons = decide(replace(GOOD, **changes), LIMITS).reasons
     assert len(reasons) == 1
     assert words in reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("shift", "at_most", "approved"),
+    [
+        (0.15, -0.01, True),  # charges rose, and the candidate is clearly nearer to them
+        (-0.15, -0.01, True),
+        (0.15, 0.0, False),
+        (0.26, -0.5, False),  # nobody's charges rise that much: look at the units
+        (99.0, -0.9, False),
+        (0.15, nan, False),
+    ],
+)
+def test_the_price_level_moves_only_as_far_as_charges_show(shift, at_most, approved):
+    names = refusals(production={"quote_shift": shift, "rmse_at_most": at_most})
+    assert names == ([] if approved else ["price level"])
 
 
 def test_reasons_come_in_the_order_files_numbers_quality_intervals_conduct_production():

@@ -18,6 +18,7 @@ from insurance_predictor.registry import (
 from insurance_predictor.settings import Settings
 from tests.mutations import MUTATIONS, Mutation
 from tests.planting import (
+    Planted,
     Workshop,
     plant,
 )
@@ -54,11 +55,22 @@ def test_is_refused_for_a_reason_that_names_it(
     print(f"\n{mutation.name} -> {naming[0].replace(run_id, '...')}", end=" ")
 
 
-@pytest.mark.parametrize("share", ["bootstrap", "80 %"])
-def test_a_good_candidate_is_approved(share, client, settings, sample, workshop):
+def bootstrapped(workshop: Workshop) -> Planted:
     rows = np.random.default_rng(1).integers(workshop.rows, size=workshop.rows)
-    planted = workshop.refit(np.sort(rows)) if share == "bootstrap" else workshop.slightly_other
-    challenger = settings.model_copy(update={"model_name": f"mutations_{share[:2]}"})
+    return workshop.refit(np.sort(rows))
+
+
+GOOD = {
+    "bootstrap": bootstrapped,
+    "80 %": lambda workshop: workshop.slightly_other,
+    "charges 15 % higher": lambda workshop: workshop.after_inflation(1.15),
+}
+
+
+@pytest.mark.parametrize("kind", GOOD)
+def test_a_good_candidate_is_approved(kind, client, settings, sample, workshop):
+    planted = GOOD[kind](workshop)
+    challenger = settings.model_copy(update={"model_name": f"mutations_{kind[:2]}"})
     run_id = workshop.done.run_id
     promote(client, challenger, register(client, challenger, run_id).version.number)
     made = register(client, challenger, plant(client, challenger, sample, planted))
@@ -67,7 +79,7 @@ def test_a_good_candidate_is_approved(share, client, settings, sample, workshop)
     state = read_state(client, challenger)
     assert state.aliases == {challenger.production_alias: "1", challenger.challenger_alias: "2"}
     assert state.versions[0].status == APPROVED
-    print(f"\na good candidate ({share}) -> approved", end=" ")
+    print(f"\na good candidate ({kind}) -> approved", end=" ")
 
 
 def test_the_document_lists_every_mutation_and_what_it_is_refused_for():
