@@ -1,10 +1,11 @@
 """What differs between machines: one frozen class over the environment and `.env`."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from dotenv import load_dotenv
+from dotenv import dotenv_values
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -130,7 +131,7 @@ def read_settings(env_file: Path = Path(".env")) -> Settings:
     Raises InvalidSettings with one line for each value that cannot be used.
     """
     try:
-        load_dotenv(env_file)
+        _export(env_file)
         return Settings()
     except UnicodeDecodeError as error:
         raise InvalidSettings(f"{env_file} is not UTF-8 text. Write it again.") from error
@@ -140,6 +141,13 @@ def read_settings(env_file: Path = Path(".env")) -> Settings:
         ) from error
     except ValidationError as error:
         raise InvalidSettings("\n".join(_sentence(detail) for detail in error.errors())) from error
+
+
+def _export(env_file: Path) -> None:
+    """An empty value is none, in the file and in the environment; boto3 would take it for one."""
+    for name, value in dotenv_values(env_file).items():
+        if value and not os.environ.get(name):
+            os.environ[name] = value
 
 
 def _sentence(detail: Any) -> str:

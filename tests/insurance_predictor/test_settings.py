@@ -34,7 +34,7 @@ def defaults() -> dict[str, str]:
 @pytest.fixture
 def env_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A .env whose names leave the environment again after the test."""
-    for name in defaults():
+    for name in {*defaults(), *READ_BY_LIBRARIES}:
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     return tmp_path / ".env"
@@ -176,6 +176,12 @@ def examples() -> dict[str, str]:
     return dict(found)
 
 
+def test_an_empty_value_in_the_environment_gives_way_to_the_file(env_file, monkeypatch):
+    monkeypatch.setenv("DATA", "")  # what `make train` exports when nobody types DATA=
+    env_file.write_text("DATA=people.csv\n")
+    assert read_settings(env_file).data == "people.csv"
+
+
 def test_the_example_file_documents_every_name_with_its_default_and_no_other():
     expected = defaults() | dict.fromkeys(READ_BY_LIBRARIES, "")
     assert examples() == expected
@@ -192,3 +198,5 @@ def test_the_example_file_with_every_line_uncommented_is_the_defaults(env_file):
     text = re.sub(r"^# ([A-Z][A-Z0-9_]*=)", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE)
     env_file.write_text(text)
     assert read_settings(env_file) == Settings()
+    # boto3 takes an empty value for a wrong one.
+    assert not READ_BY_LIBRARIES & set(os.environ)
