@@ -12,7 +12,7 @@ from insurance_predictor.registry import aliases, read_state
 from insurance_predictor.tracking import connect
 from tests.planting import write_version
 
-PROMOTION_ROUNDS = 4
+PROMOTION_ROUNDS = 3
 DELETION_ROUNDS = 5
 PATIENCE = 120  # seconds for a process to start; no test measures time by it
 
