@@ -20,7 +20,11 @@ HELP = """Yearly insurance premiums: train, judge, register, promote, roll back,
 Exit codes: 0 done, 2 bad input or settings, 3 refused, 4 store unreachable, 1 a bug."""
 
 app = typer.Typer(
-    help=HELP, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False
+    help=HELP,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # drawing boxes would cost `--help` a third of its time
 )
 alias_app = typer.Typer(help="Set or delete an alias by hand.", no_args_is_help=True)
 app.add_typer(alias_app, name="alias")

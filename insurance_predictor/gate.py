@@ -284,7 +284,7 @@ def _price_level(other: AgainstProduction, name: str, limits: GateThresholds) ->
 
 
 def _none_of(name: str, count: int, what: str) -> Check:
-    return Check(name, f"{count} not", "all", count == 0, f"{count} {what}")
+    return Check(name, f"{count} are not", "none", count == 0, f"{count} {what}")
 
 
 def _side(bias: float) -> str:
