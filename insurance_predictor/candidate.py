@@ -179,7 +179,7 @@ def _against(
         version=rival.version,
         rmse_difference=_root(squared.value),
         rmse_worse_by=_root(squared.at_least),
-        rmse_at_most=_root(squared.at_most),
+        rmse_at_most=_root(squared.high),
         quote_shift=float(premium.sum() / theirs.sum() - 1),
         largest_difference=float(np.max(np.abs(premium - theirs))),
         training_rows=candidate.rows_train / rival.rows_train,

@@ -15,8 +15,8 @@ BATCH_TOLERANCE = 0.01  # US dollars a year
 class AgainstProduction:
     """Candidate and production on the same hold-out rows.
 
-    `rmse_worse_by` and `rmse_at_most` are the one-sided 95 % lower and upper bounds of
-    (candidate RMSE / production RMSE) - 1;
+    `rmse_worse_by` is the one-sided 95 % lower bound of (candidate RMSE / production RMSE) - 1,
+    `rmse_at_most` the one-sided 97.5 % upper bound;
     `quote_shift` is (sum of candidate quotes / sum of production quotes) - 1;
     `largest_difference` is in US dollars a year; `training_rows` is candidate's / production's.
     """

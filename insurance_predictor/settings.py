@@ -62,7 +62,7 @@ class GateThresholds(BaseModel):
     least_of_baseline: Share = 0.45  # RMSE below this share of the baseline's smells of a leak
     total_bias: Share = 0.08
     quote_shift: Share = 0.04  # sum of all quotes, against production's on the same people
-    proven_quote_shift: Share = 0.25  # the same, when the RMSE is lower with 95 % confidence
+    proven_quote_shift: Share = 0.25  # the same, when the RMSE is lower with 97.5 % confidence
     slice_bias: Share = 0.10  # beyond it with the whole 95 % interval
     least_coverage: Share = 0.88
     least_smoker_coverage: Share = 0.80  # of each smoker group, which is smaller
