@@ -199,4 +199,6 @@ def _approve(client: "MlflowClient", settings: Settings, version: Version) -> No
 def _refuse(client: "MlflowClient", settings: Settings, version: Version) -> None:
     """Mark a version, and take the challenger alias off it if it had been approved before."""
     registry.set_tag(client, settings, version.number, STATUS_TAG, REFUSED)
+    if TRIED_TAG in version.tags:  # a forced promotion has to try the files anew
+        registry.delete_tag(client, settings, version.number, TRIED_TAG)
     registry.clear_challenger(client, settings, version.number)

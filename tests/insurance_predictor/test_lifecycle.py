@@ -20,11 +20,12 @@ from insurance_predictor.registry import (
     REFUSED,
     ROLE,
     ROLE_TAG,
+    TRIED_TAG,
     aliases,
     get_version,
     read_state,
 )
-from insurance_predictor.settings import Settings
+from insurance_predictor.settings import GateThresholds, Settings
 from insurance_predictor.tracking import experiment_id
 from tests.insurance_predictor.test_bundle import WritesWhenUnpickled
 from tests.insurance_predictor.test_registry import execute
@@ -184,6 +185,15 @@ def test_a_run_of_which_nothing_can_be_loaded_is_a_version_that_says_so(client, 
     assert version.status == REFUSED
     assert version.metrics == {}
     assert version.description.endswith("It could not be evaluated.")
+
+
+def test_a_version_that_is_refused_later_no_longer_counts_as_tried(client, settings, trained):
+    number = register(client, settings, trained.run_id).version.number
+    assert TRIED_TAG in get_version(client, settings, number).tags
+    strict = settings.model_copy(update={"gate": GateThresholds(total_bias=0)})
+    with pytest.raises(RefusedByGate, match="total bias"):
+        register(client, strict, trained.run_id)
+    assert TRIED_TAG not in get_version(client, settings, number).tags
 
 
 def test_a_challenger_that_is_judged_again_and_refused_loses_its_alias(client, settings, spoilt):
