@@ -6,9 +6,11 @@ VENV ?= .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 RUN := $(BIN)/python -m insurance_predictor
+STACK := $(BIN)/python -m infra
 
 # What a person may type after the target reaches the command through the environment.
 export DATA TUNE N_TRIALS N_JOBS AUTOLOG PRODUCTION RUN_ID VERSION FORCE REASON PORT
+export FILE SERVICE YES
 
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -32,7 +34,7 @@ clean: ## remove environments and caches (never data, models or mlflow.db)
 	rm -rf .venv* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* htmlcov
 
 ##@ Checks
-.PHONY: lint format test bench quality gate-calibration mutations
+.PHONY: lint format test test-integration test-stack bench quality gate-calibration mutations
 lint: $(READY) ## ruff, import-linter, mypy, file and secret checks: what a commit runs
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pre-commit run --all-files --show-diff-on-failure
 
@@ -41,6 +43,12 @@ format: $(READY) ## rewrite the code as ruff formats it
 
 test: $(READY) ## every test that needs neither Docker nor a browser, with branch coverage
 	@$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term --cov-fail-under=90 $(PYTEST_ARGS)
+
+test-integration: $(READY) ## the life cycle over a real MLflow server on PostgreSQL and S3, without Docker
+	@$(BIN)/python -m pytest tests/integration $(PYTEST_ARGS)
+
+test-stack: $(READY) ## the containers: restarts and kills in the middle, backup, restore, bad input (needs Docker)
+	@$(BIN)/python -m pytest tests/stack $(PYTEST_ARGS)
 
 mutations: $(READY) ## plant each bad candidate and print the reason it is refused for
 	@$(BIN)/python -m pytest -q -s tests/insurance_predictor/test_mutations.py
@@ -53,6 +61,38 @@ gate-calibration: $(READY) ## how often each threshold of the gate refuses a goo
 
 bench: $(READY) ## the speed table, as ratios, and bench.json (DATA=...)
 	@$(BIN)/python -m tests.benchmarks.bench
+
+##@ Stack
+.PHONY: env up down destroy logs ps doctor backup restore upgrade-db
+env: $(READY) ## write .env with random secrets, once
+	@$(STACK) env
+
+up: $(READY) ## start MLflow, PostgreSQL and MinIO in containers and wait until they are healthy
+	@$(STACK) up
+
+down: $(READY) ## stop the containers and keep their data
+	@$(STACK) down
+
+destroy: $(READY) ## stop the containers and delete their data, after asking (YES=1)
+	@$(STACK) destroy
+
+logs: $(READY) ## follow what the containers say (SERVICE=mlflow)
+	@$(STACK) logs
+
+ps: $(READY) ## the containers and their health
+	@$(STACK) ps
+
+doctor: $(READY) ## what is right and what is wrong here, each with its remedy
+	@$(STACK) doctor
+
+backup: $(READY) ## databases and bucket as one archive in backups/
+	@$(STACK) backup
+
+restore: $(READY) ## bring an archive back into an empty stack (FILE=backups/...)
+	@$(STACK) restore
+
+upgrade-db: $(READY) ## back up, then migrate MLflow's database to the version of the lock file
+	@$(STACK) upgrade-db
 
 ##@ Data
 .PHONY: data check-data

@@ -97,6 +97,12 @@ class Settings(BaseSettings):
 
     gate: GateThresholds = GateThresholds()
 
+    prediction_log_url: Uri = "sqlite:///prediction_log.db"
+
+    slack_webhook_url: SecretStr | None = None
+    slack_bot_token: SecretStr | None = None
+    slack_channel: str | None = None
+
     data: str | None = None
     data_url: Uri = (
         "https://raw.githubusercontent.com/stedy/"

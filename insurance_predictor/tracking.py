@@ -24,6 +24,10 @@ MLFLOW_DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "8",
+    # A server on S3 tells its clients to fetch large and small files from the S3 store itself,
+    # which they need not reach.
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
 }
 REFUSED_CREDENTIALS = {"UNAUTHENTICATED", "PERMISSION_DENIED", "CUSTOMER_UNAUTHORIZED"}
 OUTSIDE_LIBRARIES = ("requests.", "urllib3.", "botocore.", "sqlalchemy.", "psycopg", "sqlite3")

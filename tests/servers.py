@@ -34,11 +34,11 @@ class Server:
     process: subprocess.Popen[bytes]
     log: Path
 
-    def wait_until_healthy(self) -> None:
-        """Return once /health answers 200. Raises RuntimeError with the log when it never does."""
+    def wait_until_healthy(self, path: str = "/health") -> None:
+        """Return once `path` answers 200. Raises RuntimeError with the log when it never does."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end and self.process.poll() is None:
-            with suppress(OSError), urllib.request.urlopen(f"{self.uri}/health", timeout=5):
+            with suppress(OSError), urllib.request.urlopen(f"{self.uri}{path}", timeout=5):
                 return
             time.sleep(0.1)
         raise RuntimeError(f"{self.uri} did not start:\n{self.log.read_text()}")

@@ -22,6 +22,8 @@ NOT_RUN = {
     "make lint": "it needs the whole history of git; .ci/run runs it",
     "make ui": "it serves until it is stopped; test_cli starts and stops it",
     "make lock": "it asks the package index for newer versions",
+    "make up": "it needs Docker; tests/stack runs it",
+    "make down": "it needs Docker; tests/stack runs it",
 }
 
 

@@ -12,6 +12,7 @@ from insurance_predictor.errors import InvalidSettings
 from insurance_predictor.settings import GateThresholds, Settings, read_settings
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
+COMPOSE_FILE = EXAMPLE.with_name("docker-compose.yml")
 # MLflow and boto3 read these by themselves; they are no fields of Settings.
 READ_BY_LIBRARIES = {
     "AWS_ACCESS_KEY_ID",
@@ -21,6 +22,14 @@ READ_BY_LIBRARIES = {
     "MLFLOW_S3_ENDPOINT_URL",
     "AWS_REQUEST_CHECKSUM_CALCULATION",
 }
+
+
+def read_by_compose() -> dict[str, str]:
+    """Variable -> its default, of what the compose file reads and the settings do not."""
+    found = re.findall(r"\$\{(\w+)(?::-([^}]*))?", COMPOSE_FILE.read_text())
+    # Another store than the stack's MinIO has no default.
+    values = dict(found) | {"S3_ENDPOINT_URL": ""}
+    return {name: value for name, value in values.items() if name not in defaults()}
 
 
 def defaults() -> dict[str, str]:
@@ -34,7 +43,7 @@ def defaults() -> dict[str, str]:
 @pytest.fixture
 def env_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A .env whose names leave the environment again after the test."""
-    for name in {*defaults(), *READ_BY_LIBRARIES}:
+    for name in {*defaults(), *READ_BY_LIBRARIES, *read_by_compose()}:
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     return tmp_path / ".env"
@@ -183,7 +192,7 @@ def test_an_empty_value_in_the_environment_gives_way_to_the_file(env_file, monke
 
 
 def test_the_example_file_documents_every_name_with_its_default_and_no_other():
-    expected = defaults() | dict.fromkeys(READ_BY_LIBRARIES, "")
+    expected = defaults() | dict.fromkeys(READ_BY_LIBRARIES, "") | read_by_compose()
     assert examples() == expected
 
 

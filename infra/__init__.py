@@ -1,0 +1,1 @@
+"""The containers around the library: images, start-up, and the commands that steer them."""

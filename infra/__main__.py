@@ -1,0 +1,5 @@
+"""`python -m infra COMMAND`."""
+
+from infra.cli import main
+
+main()

@@ -1,0 +1,85 @@
+"""The storage of artifacts: a small file goes there, comes back and is taken away again."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from infra.checks.finding import Finding, check, note, right, wrong
+from infra.checks.stack import is_local_stack
+from insurance_predictor.settings import DEFAULT_ARTIFACTS, DEFAULT_TRACKING_URI, Settings
+from insurance_predictor.tracking import translated
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+FILE = "round_trip.txt"
+
+
+@check("artifacts")
+def artifacts(client: "MlflowClient", settings: Settings) -> Finding:
+    """Whether each place that runs write to keeps a file, gives it back and lets it go."""
+    with translated(settings):
+        places = sorted(set(locations(client, settings)))
+    for place in places:
+        if (folder := _local_folder(place)) and not folder.exists():
+            return note(f"nothing yet: the first training makes {folder}")
+        try:
+            round_trip(place)
+        except Exception as error:  # each storage has errors of its own
+            return wrong(f"{place} does not keep a file: {error}", _remedy(settings, folder))
+    return right(f"{' and '.join(places)}: written, read back, deleted")
+
+
+def locations(client: "MlflowClient", settings: Settings) -> Iterator[str]:
+    """Where the runs of the configured experiment write, now and once it has to be made."""
+    experiment = client.get_experiment_by_name(settings.mlflow_experiment_name)
+    if experiment is not None:
+        yield str(experiment.artifact_location)
+    if settings.artifact_location is not None:
+        yield settings.artifact_location
+    elif experiment is None and settings.mlflow_tracking_uri == DEFAULT_TRACKING_URI:
+        yield str(DEFAULT_ARTIFACTS.resolve())
+    elif experiment is None:
+        yield str(client.get_experiment("0").artifact_location)
+
+
+def round_trip(location: str) -> None:
+    """Write, read back, compare and delete, through MLflow's own client of that storage.
+
+    Raises whatever that client raises, and OSError when something else comes back.
+    """
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    repository = get_artifact_repository(location)
+    folder = f"doctor-{uuid4().hex}"
+    with TemporaryDirectory() as scratch:
+        sent = Path(scratch, FILE)
+        sent.write_text(folder)
+        try:
+            repository.log_artifact(str(sent), folder)
+            came = Path(repository.download_artifacts(f"{folder}/{FILE}")).read_text()
+        except Exception:
+            with suppress(Exception):  # the first failure is the one to tell
+                repository.delete_artifacts(folder)
+            raise
+    repository.delete_artifacts(folder)
+    if came != folder:
+        raise OSError("what came back is not what was written")
+
+
+def _local_folder(location: str) -> Path | None:
+    from mlflow.utils.file_utils import local_file_uri_to_path
+
+    path = local_file_uri_to_path(location)
+    return None if "://" in path or ":/" in path else Path(path)
+
+
+def _remedy(settings: Settings, folder: Path | None) -> str:
+    if folder is not None:
+        return f"Make {folder} a folder that you can write to, or set ARTIFACT_LOCATION."
+    if is_local_stack(settings):
+        return "`make up` makes a bucket that is gone; `make logs` says what the store has."
+    return "Check that the bucket is there, and the keys of who writes: the server's, or AWS_..."

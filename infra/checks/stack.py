@@ -1,0 +1,93 @@
+"""The containers of this machine: Docker, the services and the ports they are to have."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+from infra.checks.finding import (
+    Finding,
+    Verdict,
+    check,
+    not_looked_at,
+    not_used_here,
+    right,
+    told,
+    wrong,
+)
+from infra.compose import Service, check_docker, last_words, services
+from infra.stack import PUBLISHED, Published, is_taken
+from insurance_predictor.errors import InsurancePredictorError
+from insurance_predictor.settings import Settings
+
+NAMES = ("Docker", "services", "ports")
+
+
+def stack(settings: Settings) -> Iterator[Finding]:
+    """Docker, services and ports; notes when the store is not the stack of this machine."""
+    if not is_local_stack(settings):
+        yield from not_used_here(NAMES, f"the store is {settings.mlflow_tracking_uri}")
+        return
+    found = docker()
+    yield found
+    if found.verdict is Verdict.RIGHT:
+        running = services()
+        yield health(running)
+        yield ports(running)
+    else:
+        yield from not_looked_at(["services"], "Docker does not answer")
+        yield ports([])
+
+
+def is_local_stack(settings: Settings) -> bool:
+    """Whether the store is the server that `make up` starts here."""
+    parts = urlsplit(settings.mlflow_tracking_uri)
+    here = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost")
+    return here and str(parts.port) == (os.environ.get("MLFLOW_PORT") or "5000")
+
+
+@check("Docker")
+def docker() -> Finding:
+    """Whether the engine and its compose plugin answer."""
+    check_docker()
+    return right("answers, and so does its compose plugin")
+
+
+@check("services")
+def health(found: Sequence[Service]) -> Finding:
+    """Whether everything that was started is healthy, or has done its work and ended."""
+    if not found:
+        return wrong("the stack is down", "make up")
+    for service in found:
+        if not service.well:
+            ill = f"{service.name} is {service.health or service.state}"
+            return told(f"{ill}{_last_words(service)}", "`make logs` says why.")
+    return right(", ".join(sorted(service.name for service in found)))
+
+
+@check("ports")
+def ports(found: Sequence[Service]) -> Finding:
+    """Whether each port that the stack wants is free, or has our own service behind it."""
+    ours = {port for service in found for port in service.ports}
+    for published in PUBLISHED:
+        port = published.port
+        if port not in ours and _is_wanted(published) and is_taken(port):
+            return wrong(
+                f"{port}, for {published.words}, is taken by something else",
+                f"Stop what uses it, or set {published.variable} to another port in .env.",
+            )
+    return right(", ".join(f"{published.port} {published.words}" for published in PUBLISHED))
+
+
+def _last_words(service: Service) -> str:
+    with suppress(InsurancePredictorError, OSError):  # they are an extra
+        if words := last_words(service.name):
+            return f": {words}"
+    return ""
+
+
+def _is_wanted(published: Published) -> bool:
+    """Outside its profile the app runs without a container, on the same port."""
+    if published.service == "app":
+        return "app" in (os.environ.get("COMPOSE_PROFILES") or "").split(",")
+    return published.service != "minio" or not os.environ.get("S3_ENDPOINT_URL")

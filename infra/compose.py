@@ -1,0 +1,153 @@
+"""The edge to Docker Compose: runs it and puts its failures in words."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from insurance_predictor.errors import BadInput, InsurancePredictorError, Unreachable
+
+PROJECT = "insurance-predictor"
+DOCKER = ("docker", "compose", "--profile", "*")
+
+NO_DOCKER = (
+    "Docker is not installed. Install Docker Engine with the compose plugin, or leave the stack: "
+    "without MLFLOW_TRACKING_URI in .env the commands keep to SQLite."
+)
+STOPPED = "Docker is not running or does not let you in: {reason}. Start it, or join its group."
+NO_COMPOSE = "Docker has no compose plugin. Install docker-compose-plugin (version 2.20 or newer)."
+
+
+@dataclass(frozen=True)
+class Service:
+    """A container of the stack as Compose sees it; `health` is empty where nothing checks it."""
+
+    name: str
+    state: str
+    health: str
+    exit_code: int
+    ports: tuple[int, ...]
+
+    @property
+    def well(self) -> bool:
+        """Running and healthy, or a one-shot service that ended well."""
+        if self.state == "exited":
+            return self.exit_code == 0
+        return self.state == "running" and self.health in ("", "healthy")
+
+
+def check_docker() -> None:
+    """Raise Unreachable with the remedy unless Docker and its compose plugin answer."""
+    for command, missing in (("version", STOPPED), ("compose version", NO_COMPOSE)):
+        try:
+            done = _docker(*command.split())
+        except FileNotFoundError as error:
+            raise Unreachable(NO_DOCKER) from error
+        except subprocess.TimeoutExpired as error:
+            raise Unreachable(STOPPED.format(reason="no answer in 15 s")) from error
+        if done.returncode:
+            raise Unreachable(missing.format(reason=_last_line(done.stderr)))
+
+
+def check_env_file() -> None:
+    """Raise BadInput when there is neither `.env` nor the secrets in the environment."""
+    if not Path(".env").exists() and not os.environ.get("POSTGRES_PASSWORD"):
+        raise BadInput("There is no .env: no stack was made here. Run `make up`.")
+
+
+def compose(*arguments: str) -> None:
+    """Run `docker compose` with its progress on this terminal.
+
+    Raises Unreachable or BadInput with one sentence for what it complains about.
+    """
+    process = subprocess.Popen([*DOCKER, *arguments], stderr=subprocess.PIPE, text=True)  # noqa: S603
+    assert process.stderr is not None  # noqa: S101 - asked for above
+    said = [""]
+    for line in process.stderr:
+        if line != said[-1]:  # without a terminal Compose says some things twice
+            sys.stderr.write(line)
+        said.append(line)
+    if process.wait():
+        raise _in_words("".join(said))
+
+
+def answer(*arguments: str, stdin: IO[bytes] | None = None) -> str:
+    """What `docker compose` prints for `arguments`. Raises as `compose` does."""
+    done = subprocess.run(  # noqa: S603
+        [*DOCKER, *arguments], stdin=stdin or subprocess.DEVNULL, capture_output=True, check=False
+    )
+    if done.returncode:
+        raise _in_words(done.stderr.decode(errors="replace"))
+    return done.stdout.decode()
+
+
+def into(file: IO[bytes], *arguments: str) -> None:
+    """Write what `docker compose` prints for `arguments` to `file`. Raises as `compose` does."""
+    done = subprocess.run([*DOCKER, *arguments], stdout=file, stderr=subprocess.PIPE, check=False)  # noqa: S603
+    if done.returncode:
+        raise _in_words(done.stderr.decode(errors="replace"))
+
+
+def services() -> list[Service]:
+    """The containers of this stack; none when it is down or was never up."""
+    lines = answer("ps", "--all", "--format", "json").splitlines()
+    return [_service(json.loads(line)) for line in lines if line.strip()]
+
+
+def volumes() -> list[str]:
+    """The names of the volumes that an earlier stack of this project left."""
+    project = os.environ.get("COMPOSE_PROJECT_NAME") or PROJECT
+    label = f"label=com.docker.compose.project={project}"
+    return _docker("volume", "ls", "--quiet", "--filter", label).stdout.split()
+
+
+def last_words(service: str) -> str:
+    """The last line of `service`'s log that tells of an error, or else its last line."""
+    said = answer("logs", "--no-log-prefix", "--tail", "20", service)
+    errors = [line for line in said.splitlines() if re.search("error|fatal", line, re.IGNORECASE)]
+    return _last_line("\n".join(errors)) or _last_line(said)
+
+
+def _service(found: Mapping[str, Any]) -> Service:
+    published = {publisher["PublishedPort"] for publisher in found.get("Publishers") or ()}
+    return Service(
+        found["Service"],
+        found["State"],
+        found.get("Health") or "",
+        int(found.get("ExitCode") or 0),
+        tuple(sorted(published - {0})),
+    )
+
+
+def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603
+        ["docker", *arguments],  # noqa: S607 - wherever it is installed
+        capture_output=True,
+        text=True,
+        timeout=15,
+        check=False,
+    )
+
+
+def _in_words(said: str) -> InsurancePredictorError:
+    taken = re.search(r":(\d+)[^:\n]*(?:address already in use|port is already allocated)", said)
+    if taken:
+        return BadInput(f"Port {taken[1]} is taken. Stop what uses it, or set another in .env.")
+    if "no space left on device" in said:
+        return Unreachable("The disk is full. `docker system df` shows what Docker keeps there.")
+    if "is missing a value" in said:
+        names = sorted(set(re.findall(r"required variable (\w+)", said)))
+        return BadInput(f"{', '.join(names)} not set. Run `make env`, which adds what is missing.")
+    if "Cannot connect to the Docker daemon" in said:
+        return Unreachable(STOPPED.format(reason=_last_line(said)))
+    return Unreachable(f"Docker Compose did not do its part: {_last_line(said)}")
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1].rstrip(".") if lines else ""

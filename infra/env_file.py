@@ -1,0 +1,65 @@
+"""Writes `.env`: a random secret for every name that the stack refuses to start without."""
+
+import os
+import secrets
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from insurance_predictor.errors import BadInput
+
+HEADER = """\
+# Made by `make env`. Keep it: the volumes of the stack know these secrets.
+# .env.example documents every other name that may stand here.
+"""
+USER = "admin"
+
+
+def write_env_file(path: Path) -> tuple[str, ...]:
+    """Add the names that `path` lacks and return them; what stands there is never changed.
+
+    The file can be read by its owner alone. Raises BadInput when it cannot be written.
+    """
+    try:
+        there = dotenv_values(path)
+        missing = {name: value for name, value in _needed().items() if not there.get(name)}
+        if missing:
+            _append(path, missing)
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} cannot be written: {error}. Move it away and try again.") from error
+    return tuple(missing)
+
+
+def _needed() -> dict[str, str]:
+    return {
+        "POSTGRES_PASSWORD": _secret(),
+        "MLFLOW_DATABASE_PASSWORD": _secret(),
+        "PREDICTION_LOG_PASSWORD": _secret(),
+        "S3_ACCESS_KEY_ID": secrets.token_hex(10),
+        "S3_SECRET_ACCESS_KEY": _secret(),
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": _secret(),
+        "MLFLOW_TRACKING_URI": "http://127.0.0.1:${MLFLOW_PORT:-5000}",
+        "MLFLOW_TRACKING_USERNAME": USER,
+        "MLFLOW_TRACKING_PASSWORD": _secret(),
+        "PREDICTION_LOG_URL": "postgresql://predictions:${PREDICTION_LOG_PASSWORD}"
+        "@127.0.0.1:${POSTGRES_PORT:-5432}/predictions",
+    }
+
+
+def _secret() -> str:
+    """192 random bits that no URL and no shell has to escape."""
+    return secrets.token_hex(24)
+
+
+def _append(path: Path, values: dict[str, str]) -> None:
+    """Replace the file in one step, so that nobody ever sees half of it."""
+    before = path.read_text() if path.exists() else HEADER
+    if not before.endswith("\n"):
+        before += "\n"
+    lines = "".join(f"{name}={value}\n" for name, value in values.items())
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial.touch(mode=0o600)
+    partial.write_text(before + lines)
+    partial.replace(path)

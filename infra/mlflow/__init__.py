@@ -1,0 +1,1 @@
+"""What runs inside the MLflow container; it knows nothing of the library."""

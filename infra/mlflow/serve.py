@@ -1,0 +1,80 @@
+"""Starts the MLflow server: checks the schema, sets the administrator's password, becomes MLflow.
+
+Everything comes from the environment: MLFLOW_BACKEND_STORE_URI, MLFLOW_ARTIFACTS_DESTINATION,
+MLFLOW_AUTH_DATABASE_URI, MLFLOW_AUTH_ADMIN_USERNAME, MLFLOW_AUTH_ADMIN_PASSWORD,
+MLFLOW_FLASK_SERVER_SECRET_KEY, MLFLOW_SERVER_ALLOWED_HOSTS, MLFLOW_SERVER_CORS_ALLOWED_ORIGINS,
+and from what has a default: MLFLOW_HOST, MLFLOW_PORT, MLFLOW_WORKERS.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from infra.mlflow import schema
+
+# What people may do with runs and models that are not theirs: look.
+USERS = """[mlflow]
+default_permission = READ
+database_uri = {uri}
+authorization_function = mlflow.server.auth:authenticate_request_basic_auth
+auth_cache_ttl_seconds = 60
+"""
+
+
+def main() -> None:
+    """Become `mlflow server`, or end with one line that says why not."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
+    try:
+        complaint = schema.complaint(os.environ["MLFLOW_BACKEND_STORE_URI"])
+        if complaint is None:
+            _set_administrator()
+    except KeyError as missing:
+        complaint = f"{missing.args[0]} is not set. Start the stack with `make up`."
+    except Exception as error:
+        if not schema.is_refusal(error):
+            raise
+        complaint = schema.refusal(error)
+    if complaint is not None:
+        sys.exit(f"error: {complaint}")
+    os.environ["MLFLOW_AUTH_CONFIG_PATH"] = str(_write_users_file())
+    os.execv(sys.executable, _command())  # noqa: S606 - the interpreter that runs us
+
+
+def _set_administrator() -> None:
+    """The password in the environment is the one that counts, also after a change or a restore.
+
+    MLflow by itself reads it only once, for an empty table of users.
+    """
+    from mlflow.server.auth.sqlalchemy_store import SqlAlchemyStore
+
+    name = os.environ["MLFLOW_AUTH_ADMIN_USERNAME"]
+    password = os.environ["MLFLOW_AUTH_ADMIN_PASSWORD"]
+    users = SqlAlchemyStore()
+    users.init_db(os.environ["MLFLOW_AUTH_DATABASE_URI"])
+    if users.has_user(name):
+        users.update_user(name, password=password, is_admin=True)
+    else:
+        users.create_user(name, password, is_admin=True)
+
+
+def _write_users_file() -> Path:
+    """MLflow's own configuration of basic auth; it holds a password, so only we can read it."""
+    path = Path(tempfile.mkdtemp()) / "users.ini"
+    path.touch(mode=0o600)
+    uri = os.environ["MLFLOW_AUTH_DATABASE_URI"].replace("%", "%%")
+    path.write_text(USERS.format(uri=uri))
+    return path
+
+
+def _command() -> list[str]:
+    command = [sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth"]
+    command += ["--host", os.environ.get("MLFLOW_HOST", "0.0.0.0")]  # noqa: S104 - in a container
+    command += ["--port", os.environ.get("MLFLOW_PORT", "5000")]
+    command += ["--workers", os.environ.get("MLFLOW_WORKERS", "2")]
+    return [*command, "--serve-artifacts"]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""The stack as a whole: up, down, away."""
+
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.compose import (
+    check_docker,
+    check_env_file,
+    compose,
+    last_words,
+    services,
+    volumes,
+)
+from infra.env_file import write_env_file
+from insurance_predictor.errors import BadInput, InsurancePredictorError, Unreachable
+from insurance_predictor.settings import read_settings
+
+ENV_FILE = Path(".env")
+HEALTHY_WITHIN = 300  # seconds
+
+
+@dataclass(frozen=True)
+class Published:
+    """A port of this machine that leads to a service; `variable` moves it."""
+
+    service: str
+    variable: str
+    default: int
+    words: str
+
+    @property
+    def port(self) -> int:
+        """The port in force, after `.env` has been read."""
+        value = os.environ.get(self.variable) or str(self.default)
+        if not value.isdecimal() or not 0 < int(value) < 65536:
+            raise BadInput(f"{self.variable}={value!r} is not a port. Use a number up to 65535.")
+        return int(value)
+
+
+PUBLISHED = (
+    Published("mlflow", "MLFLOW_PORT", 5000, "MLflow"),
+    Published("minio", "MINIO_CONSOLE_PORT", 9001, "MinIO console"),
+    Published("postgres", "POSTGRES_PORT", 5432, "PostgreSQL"),
+    Published("app", "APP_PORT", 8501, "App"),
+)
+# A variable that names another image than the one we build.
+IMAGES = {
+    "postgres": "POSTGRES_IMAGE",
+    "minio": "MINIO_IMAGE",
+    "mlflow": "MLFLOW_IMAGE",
+    "app": "APP_IMAGE",
+}
+
+
+def make_env() -> tuple[str, ...]:
+    """The names that `.env` got. Raises BadInput when volumes of a lost `.env` are still there."""
+    before = ENV_FILE.read_bytes() if ENV_FILE.exists() else b""
+    if b"POSTGRES_PASSWORD=" not in before and not os.environ.get("POSTGRES_PASSWORD"):
+        _refuse_lost_secrets()
+    return write_env_file(ENV_FILE)
+
+
+def up() -> str:
+    """Build what changed, start it all, wait until it is healthy; the value says where it is."""
+    check_docker()
+    make_env()
+    read_settings(ENV_FILE)  # and puts its names in our environment
+    wanted = _wanted()
+    _check_ports(wanted)
+    ours = [name for name in wanted if not os.environ.get(IMAGES[name])]
+    if ours:
+        compose("build", *ours)
+    start(*wanted)
+    return addresses(wanted)
+
+
+def start(*names: str) -> None:
+    """Start the services called `names` and what they need, and wait until they are healthy.
+
+    Raises Unreachable with the last words of a service that does not become so.
+    """
+    elsewhere = [] if object_store() else ["--scale", "minio=0"]
+    waiting = ["--detach", "--no-build", "--wait", "--wait-timeout", str(HEALTHY_WITHIN)]
+    try:
+        compose("up", *waiting, *elsewhere, *names)
+    except Unreachable as error:
+        raise _unhealthy(error) from error
+
+
+def down() -> None:
+    """Stop everything and keep the data."""
+    check_docker()
+    check_env_file()
+    compose("down")
+
+
+def destroy() -> None:
+    """Stop everything and delete the data."""
+    check_docker()
+    check_env_file()
+    compose("down", "--volumes")
+
+
+def addresses(wanted: list[str]) -> str:
+    """Where each service can be looked at, on this machine or through Codespaces."""
+    space = os.environ.get("CODESPACE_NAME")
+    shown = [published for published in PUBLISHED if published.service in wanted]
+    lines = [f"  {it.words:<14}{_address(it, space)}" for it in shown]
+    user = os.environ.get("MLFLOW_TRACKING_USERNAME") or "admin"
+    who = f"User {user!r}, password MLFLOW_TRACKING_PASSWORD in .env."
+    return "\n".join(["The stack is healthy.", *lines, who])
+
+
+def _address(published: Published, space: str | None) -> str:
+    if published.service == "postgres":
+        return f"127.0.0.1:{published.port}"
+    if space:
+        domain = os.environ.get("GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN") or "app.github.dev"
+        return f"https://{space}-{published.port}.{domain}"
+    return f"http://127.0.0.1:{published.port}"
+
+
+def _wanted() -> list[str]:
+    """The services of this start: what COMPOSE_PROFILES adds, without a MinIO nobody asks."""
+    profiles = (os.environ.get("COMPOSE_PROFILES") or "").split(",")
+    return ["postgres", *object_store(), "mlflow", *(["app"] if "app" in profiles else [])]
+
+
+def object_store() -> list[str]:
+    """The service that keeps the artifacts; none when S3_ENDPOINT_URL names another store."""
+    return [] if os.environ.get("S3_ENDPOINT_URL") else ["minio"]
+
+
+def _check_ports(wanted: list[str]) -> None:
+    ours = {port for service in services() for port in service.ports}
+    for published in PUBLISHED:
+        if published.service in wanted and published.port not in ours and is_taken(published.port):
+            raise BadInput(
+                f"Port {published.port} for {published.words} is taken. Stop what uses it, "
+                f"or set {published.variable} to another port in .env."
+            )
+
+
+def is_taken(port: int) -> bool:
+    """Whether something on this machine listens on `port`."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
+
+
+def _refuse_lost_secrets() -> None:
+    try:
+        check_docker()
+    except Unreachable:
+        return
+    if left := volumes():
+        raise BadInput(
+            f"The volumes {', '.join(left)} are there, but the .env that knows their passwords is "
+            "not. Bring it back, or delete the data: docker volume rm " + " ".join(left)
+        )
+
+
+def _unhealthy(error: InsurancePredictorError) -> InsurancePredictorError:
+    unwell = [service for service in services() if not service.well]
+    if not unwell:
+        return error
+    lines = [f"{it.name} is {it.health or it.state}: {last_words(it.name)}" for it in unwell]
+    return Unreachable("\n".join([*lines, "`make logs` shows the rest."]))

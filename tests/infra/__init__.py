@@ -1,0 +1,1 @@
+"""The containers around the library, and the commands that steer them."""
