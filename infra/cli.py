@@ -114,11 +114,13 @@ def upgrade_db() -> None:
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line")] = False,
+) -> None:
     """Say what is right and what is wrong, and how to put it right."""
     from infra.doctor import doctor
 
-    raise typer.Exit(doctor())
+    raise typer.Exit(doctor(as_json))
 
 
 def _ask() -> None:

@@ -13,6 +13,8 @@ from typing import IO, Any
 from insurance_predictor.errors import BadInput, InsurancePredictorError, Unreachable
 
 PROJECT = "insurance-predictor"
+PATIENCE = 15  # seconds, for what Docker knows by heart
+ONE_SHOT = "minio-init"
 DOCKER = ("docker", "compose", "--profile", "*")
 
 NO_DOCKER = (
@@ -36,7 +38,7 @@ class Service:
     @property
     def well(self) -> bool:
         """Running and healthy, or a one-shot service that ended well."""
-        if self.state == "exited":
+        if self.name == ONE_SHOT and self.state == "exited":
             return self.exit_code == 0
         return self.state == "running" and self.health in ("", "healthy")
 
@@ -49,7 +51,7 @@ def check_docker() -> None:
         except FileNotFoundError as error:
             raise Unreachable(NO_DOCKER) from error
         except subprocess.TimeoutExpired as error:
-            raise Unreachable(STOPPED.format(reason="no answer in 15 s")) from error
+            raise Unreachable(STOPPED.format(reason=f"no answer in {PATIENCE} s")) from error
         if done.returncode:
             raise Unreachable(missing.format(reason=_last_line(done.stderr)))
 
@@ -76,11 +78,21 @@ def compose(*arguments: str) -> None:
         raise _in_words("".join(said))
 
 
-def answer(*arguments: str, stdin: IO[bytes] | None = None) -> str:
-    """What `docker compose` prints for `arguments`. Raises as `compose` does."""
-    done = subprocess.run(  # noqa: S603
-        [*DOCKER, *arguments], stdin=stdin or subprocess.DEVNULL, capture_output=True, check=False
-    )
+def answer(*arguments: str, stdin: IO[bytes] | None = None, timeout: float | None = None) -> str:
+    """What `docker compose` prints for `arguments`, within `timeout` seconds.
+
+    Raises as `compose` does.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603
+            [*DOCKER, *arguments],
+            stdin=stdin or subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise Unreachable(STOPPED.format(reason=f"no answer in {timeout:.0f} s")) from error
     if done.returncode:
         raise _in_words(done.stderr.decode(errors="replace"))
     return done.stdout.decode()
@@ -95,7 +107,7 @@ def into(file: IO[bytes], *arguments: str) -> None:
 
 def services() -> list[Service]:
     """The containers of this stack; none when it is down or was never up."""
-    lines = answer("ps", "--all", "--format", "json").splitlines()
+    lines = answer("ps", "--all", "--format", "json", timeout=PATIENCE).splitlines()
     return [_service(json.loads(line)) for line in lines if line.strip()]
 
 
@@ -108,7 +120,7 @@ def volumes() -> list[str]:
 
 def last_words(service: str) -> str:
     """The last line of `service`'s log that tells of an error, or else its last line."""
-    said = answer("logs", "--no-log-prefix", "--tail", "20", service)
+    said = answer("logs", "--no-log-prefix", "--tail", "20", service, timeout=PATIENCE)
     errors = [line for line in said.splitlines() if re.search("error|fatal", line, re.IGNORECASE)]
     return _last_line("\n".join(errors)) or _last_line(said)
 
@@ -129,7 +141,7 @@ def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
         ["docker", *arguments],  # noqa: S607 - wherever it is installed
         capture_output=True,
         text=True,
-        timeout=15,
+        timeout=PATIENCE,
         check=False,
     )
 

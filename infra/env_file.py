@@ -12,7 +12,6 @@ HEADER = """\
 # Made by `make env`. Keep it: the volumes of the stack know these secrets.
 # .env.example documents every other name that may stand here.
 """
-USER = "admin"
 
 
 def write_env_file(path: Path) -> tuple[str, ...]:
@@ -40,9 +39,11 @@ def _needed() -> dict[str, str]:
         "S3_ACCESS_KEY_ID": secrets.token_hex(10),
         "S3_SECRET_ACCESS_KEY": _secret(),
         "MLFLOW_FLASK_SERVER_SECRET_KEY": _secret(),
+        # Not the client's names: a person's own password for a team's server is not this one's.
+        "MLFLOW_ADMIN_PASSWORD": _secret(),
         "MLFLOW_TRACKING_URI": "http://127.0.0.1:${MLFLOW_PORT:-5000}",
-        "MLFLOW_TRACKING_USERNAME": USER,
-        "MLFLOW_TRACKING_PASSWORD": _secret(),
+        "MLFLOW_TRACKING_USERNAME": "${MLFLOW_ADMIN_USERNAME:-admin}",
+        "MLFLOW_TRACKING_PASSWORD": "${MLFLOW_ADMIN_PASSWORD}",
         "PREDICTION_LOG_URL": "postgresql://predictions:${PREDICTION_LOG_PASSWORD}"
         "@127.0.0.1:${POSTGRES_PORT:-5432}/predictions",
     }

@@ -56,8 +56,8 @@ IMAGES = {
 
 def make_env() -> tuple[str, ...]:
     """The names that `.env` got. Raises BadInput when volumes of a lost `.env` are still there."""
-    before = ENV_FILE.read_bytes() if ENV_FILE.exists() else b""
-    if b"POSTGRES_PASSWORD=" not in before and not os.environ.get("POSTGRES_PASSWORD"):
+    read_settings(ENV_FILE)  # puts the names of the file in our environment
+    if not os.environ.get("POSTGRES_PASSWORD"):
         _refuse_lost_secrets()
     return write_env_file(ENV_FILE)
 
@@ -66,7 +66,7 @@ def up() -> str:
     """Build what changed, start it all, wait until it is healthy; the value says where it is."""
     check_docker()
     make_env()
-    read_settings(ENV_FILE)  # and puts its names in our environment
+    read_settings(ENV_FILE)
     wanted = _wanted()
     _check_ports(wanted)
     ours = [name for name in wanted if not os.environ.get(IMAGES[name])]
@@ -108,8 +108,8 @@ def addresses(wanted: list[str]) -> str:
     space = os.environ.get("CODESPACE_NAME")
     shown = [published for published in PUBLISHED if published.service in wanted]
     lines = [f"  {it.words:<14}{_address(it, space)}" for it in shown]
-    user = os.environ.get("MLFLOW_TRACKING_USERNAME") or "admin"
-    who = f"User {user!r}, password MLFLOW_TRACKING_PASSWORD in .env."
+    user = os.environ.get("MLFLOW_ADMIN_USERNAME") or "admin"
+    who = f"User {user!r}, password MLFLOW_ADMIN_PASSWORD in .env."
     return "\n".join(["The stack is healthy.", *lines, who])
 
 

@@ -97,7 +97,9 @@ class Settings(BaseSettings):
 
     gate: GateThresholds = GateThresholds()
 
+    model_cache: Path = Path(".cache/model")
     prediction_log_url: Uri = "sqlite:///prediction_log.db"
+    prediction_spool: Path = Path(".cache/spool")
 
     slack_webhook_url: SecretStr | None = None
     slack_bot_token: SecretStr | None = None

@@ -21,6 +21,7 @@ CONNECT_TIMEOUT = 5  # seconds
 MLFLOW_DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "8",
@@ -219,5 +220,10 @@ def _quieten() -> None:
     """MLflow reports migrations and packaging guesses, and a database's failure as a traceback."""
     import logging
 
-    for name in ("mlflow.store.db.utils", "mlflow.utils.environment", "alembic"):
+    for name in (
+        "mlflow.store.db.utils",
+        "mlflow.store.model_registry",
+        "mlflow.utils.environment",
+        "alembic",
+    ):
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -29,7 +29,9 @@ def artifacts(client: "MlflowClient", settings: Settings) -> Finding:
         try:
             round_trip(place)
         except Exception as error:  # each storage has errors of its own
-            return wrong(f"{place} does not keep a file: {error}", _remedy(settings, folder))
+            return wrong(
+                f"{place} does not keep a file: {_cause(error)}", _remedy(settings, folder)
+            )
     return right(f"{' and '.join(places)}: written, read back, deleted")
 
 
@@ -75,6 +77,11 @@ def _local_folder(location: str) -> Path | None:
 
     path = local_file_uri_to_path(location)
     return None if "://" in path or ":/" in path else Path(path)
+
+
+def _cause(error: Exception) -> str:
+    """What requests puts last, after the address twice."""
+    return str(error).rpartition("(Caused by ")[2].removesuffix(")")
 
 
 def _remedy(settings: Settings, folder: Path | None) -> str:

@@ -20,6 +20,7 @@ from infra.stack import PUBLISHED, Published, is_taken
 from insurance_predictor.errors import InsurancePredictorError
 from insurance_predictor.settings import Settings
 
+LOGS = "`make logs` says why."
 NAMES = ("Docker", "services", "ports")
 
 
@@ -55,13 +56,17 @@ def docker() -> Finding:
 
 @check("services")
 def health(found: Sequence[Service]) -> Finding:
-    """Whether everything that was started is healthy, or has done its work and ended."""
+    """Whether what is wanted runs and is healthy, and what else was started has ended well."""
     if not found:
         return wrong("the stack is down", "make up")
     for service in found:
-        if not service.well:
-            ill = f"{service.name} is {service.health or service.state}"
-            return told(f"{ill}{_last_words(service)}", "`make logs` says why.")
+        stopped = service.state == "exited" and not service.exit_code
+        if not service.well and not stopped:
+            return _illness(service)
+    running = {service.name for service in found if service.state == "running"}
+    for published in PUBLISHED:
+        if _is_wanted(published) and published.service not in running:
+            return wrong(f"{published.service} does not run", "make up")
     return right(", ".join(sorted(service.name for service in found)))
 
 
@@ -79,10 +84,18 @@ def ports(found: Sequence[Service]) -> Finding:
     return right(", ".join(f"{published.port} {published.words}" for published in PUBLISHED))
 
 
+def _illness(service: Service) -> Finding:
+    condition = service.health if service.state == "running" else service.state
+    words = _last_words(service)
+    ill = f"{service.name} is {condition}{words and ': '}{words}"
+    if words.startswith("error:"):  # as our own programs end, with the remedy
+        return told(ill, LOGS)
+    return wrong(ill, f"Give it a minute. {LOGS}" if condition == "starting" else LOGS)
+
+
 def _last_words(service: Service) -> str:
     with suppress(InsurancePredictorError, OSError):  # they are an extra
-        if words := last_words(service.name):
-            return f": {words}"
+        return last_words(service.name)
     return ""
 
 

@@ -136,6 +136,7 @@ def test_with_everything_down_each_thing_is_told_once_and_no_secret_is_shown(hos
             f"MLFLOW_PORT={port}\n"
             f"MLFLOW_TRACKING_URI=http://127.0.0.1:{port}\n"
             "MLFLOW_TRACKING_PASSWORD=hush\n"
+            # pragma: allowlist nextline secret
             f"PREDICTION_LOG_URL=postgresql://ana:hush@127.0.0.1:{port}/predictions\n"
         )
         (clone / ".env").chmod(0o600)
@@ -162,6 +163,7 @@ def test_storage_that_hangs_is_given_up_and_the_process_ends(elsewhere, clone):
             ARTIFACT_LOCATION="s3://bucket/folder",
             MLFLOW_S3_ENDPOINT_URL=f"http://127.0.0.1:{port}",
             AWS_ACCESS_KEY_ID="any",
+            # pragma: allowlist nextline secret
             AWS_SECRET_ACCESS_KEY="any",
         )
     assert time.monotonic() - begun < BOTO3_GIVES_UP
@@ -233,6 +235,7 @@ def test_a_group_that_falls_over_keeps_what_it_has_found():
 def test_a_check_with_a_bug_is_one_line_without_a_password():
     @check("sick")
     def sick() -> Finding:
+        # pragma: allowlist nextline secret
         raise ZeroDivisionError("in\npostgresql://ana:hush@host/db")
 
     assert sick() == Finding(

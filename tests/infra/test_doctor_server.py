@@ -131,6 +131,15 @@ def test_an_api_that_fails_is_told_with_its_status(status, elsewhere):
     assert said(found, Verdict.WRONG) == {"credentials": f"the API answers {status}"}
 
 
+def test_an_api_that_hangs_up_is_told_and_credentials_are_not_looked_at(elsewhere):
+    with mlflow_like(status=0) as uri:
+        found = findings(Settings(mlflow_tracking_uri=uri))
+    assert set(said(found, Verdict.WRONG)) == {"host header"}
+    assert found["host header"].found.startswith(f"{uri} or its storage did not do its part")
+    assert found["host header"].remedy.startswith("Check that it is running")
+    assert found["credentials"].found == "not looked at: the API does not answer"
+
+
 @pytest.mark.parametrize(("seconds", "which"), [(3600, "ahead of"), (-3600, "behind")])
 def test_a_clock_that_is_an_hour_off_is_told_with_its_direction(seconds, which, elsewhere):
     with mlflow_like(skew=seconds) as uri:
@@ -218,11 +227,16 @@ def mlflow_like(
     skew: float = 0,
     date: str | None = None,
 ) -> Iterator[str]:
-    """The URI of a host that greets as an MLflow server and answers its API with `status`."""
+    """The URI of a host that greets as an MLflow server and answers its API with `status`.
+
+    The status 0 is no answer: it hangs up.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             api = self.path.startswith("/api/")
+            if api and not status:
+                return
             content = body if api else version.encode()
             self.send_response(status if api else 200)
             self.send_header("Content-Length", str(len(content)))

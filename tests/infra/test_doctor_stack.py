@@ -90,7 +90,8 @@ def test_with_another_object_store_minio_need_not_run(monkeypatch):
     assert health([one for one in HEALTHY if one.name != "minio"]).verdict is Verdict.RIGHT
 
 
-def test_a_service_that_is_starting_needs_a_minute():
+def test_a_service_that_is_starting_needs_a_minute(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
     found = health([*HEALTHY[1:], Service("mlflow", "running", "starting", 0, (5000,))])
     assert (found.verdict, found.found) == (Verdict.WRONG, "mlflow is starting")
     assert found.remedy.startswith("Give it a minute")

@@ -100,6 +100,7 @@ def test_several_problems_are_counted(client, settings, production):
 
 
 def test_an_older_schema_is_told_with_its_command_and_left_as_it_is(begun, tmp_path):
+    # pragma: allowlist nextline secret
     stamp(tmp_path / "mlflow.db", "451aebb31d03")
     before = (tmp_path / "mlflow.db").read_bytes()
     found = findings(begun)
@@ -167,6 +168,7 @@ def test_a_round_trip_leaves_nothing_behind(tmp_path):
     ("uri", "said"),
     [
         ("mlruns", "is a folder, which MLflow no longer writes to"),
+        # pragma: allowlist nextline secret
         ("postgresql://ana:hush@127.0.0.1:{port}/mlflow", "does not let us in"),
         ("sqlite:///{file}", "is not a SQLite database"),
     ],
