@@ -18,25 +18,12 @@ import pytest
 
 from insurance_predictor import cli, download
 from insurance_predictor.settings import Settings
+from tests.outcome import Outcome
 from tests.servers import Server, free_port, host_that_answers, start
 
 ROOT = Path(__file__).parents[2]
 ANA = ["--age", "40", "--sex", "female", "--bmi", "27.5", "--children", "2"]
 ANA += ["--smoker", "no", "--region", "southeast"]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def message(self) -> str:
-        """The error, once it is sure that there is one and nothing else."""
-        assert self.err.startswith("error: "), self.err
-        assert "Traceback" not in self.err
-        return self.err.removeprefix("error: ").rstrip("\n")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.outcome import Outcome
+
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120  # seconds for a command; a training takes about 10 on an idle machine
 NEEDED = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
@@ -21,22 +23,6 @@ OWN = {
 }
 ANA = ("--age", "40", "--sex", "female", "--bmi", "27.5", "--children", "2")
 ANA += ("--smoker", "no", "--region", "southeast")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command printed, and the exit code it ended with."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def message(self) -> str:
-        """The error, once it is sure that there is one and nothing else."""
-        assert self.err.startswith("error: "), self.err
-        assert "Traceback" not in self.err
-        return self.err.removeprefix("error: ").rstrip("\n")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.integration.stack import Stack
-from tests.integration.terminal import PATIENCE, Outcome, Terminal
+from tests.integration.terminal import PATIENCE, Terminal
+from tests.outcome import Outcome
 
 RUNNING = (
     "SELECT 1 FROM runs JOIN experiments USING (experiment_id) "

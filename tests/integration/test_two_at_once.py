@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.terminal import PATIENCE, Outcome, Terminal
+from tests.integration.terminal import PATIENCE, Terminal
 from tests.integration.test_life_cycle import trained_run
+from tests.outcome import Outcome
 
 SEEDS = (1, 2)
 
