@@ -167,7 +167,7 @@ def _refuse_lost_secrets() -> None:
 
 
 def _unhealthy(error: InsurancePredictorError) -> InsurancePredictorError:
-    unwell = [service for service in services() if not service.well]
+    unwell = [it for it in services() if not it.well and it.state != "created"]
     if not unwell:
         return error
     lines = [f"{it.name} is {it.health or it.state}: {last_words(it.name)}" for it in unwell]

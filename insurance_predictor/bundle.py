@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from insurance_predictor.errors import IntegrityFault
+from insurance_predictor.errors import IntegrityFault, Unreachable
 from insurance_predictor.intervals import Intervals
 from insurance_predictor.schema import FEATURE_NAMES
 
@@ -25,6 +25,10 @@ MODEL = "model"
 MODEL_FILE = "model/model.skops"
 PREPROCESSOR = "preprocessing/preprocessor.joblib"
 SERVING = "serving/serving.json"
+# What a page about the version shows; nothing here is needed for a premium.
+REFERENCE = "reference/reference.csv"
+MODEL_CARD = "model_card.md"
+PLOTS = "plots_avaliacao"
 # MLflow adds this file to a downloaded copy; it is not part of what was stored.
 ADDED_BY_DOWNLOAD = "registered_model_meta"
 GOLDEN_TOLERANCE = 0.005  # US dollars: half a cent, far below what a person is shown
@@ -118,7 +122,8 @@ def download(
 ) -> Path:
     """Fetch a run's model, the files served beside it and `extra` ones into `destination`.
 
-    Raises IntegrityFault when the store answers but has no such file.
+    Raises IntegrityFault when the store answers but has no such file, and Unreachable or what
+    its client raises when it does not answer.
     """
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
@@ -134,17 +139,37 @@ def download(
     except (MlflowException, FileNotFoundError) as error:
         if not _is_absent(error):
             raise
+        if wanted != MODEL_FILE and _is_listed(client, run_id, wanted):
+            raise Unreachable(f"The storage did not give {wanted} of {run_id}: {error}") from error
         raise IntegrityFault(f"The run {run_id} has lost a file: {wanted} is not there.") from error
     return destination
+
+
+def download_documents(client: "MlflowClient", run_id: str, destination: Path) -> None:
+    """Fetch a run's reference rows, model card and plots, those that it has."""
+    stored = {entry.path for entry in client.list_artifacts(run_id)}
+    for wanted in (str(Path(REFERENCE).parent), MODEL_CARD, PLOTS):
+        if wanted in stored:
+            client.download_artifacts(run_id, wanted, str(destination))
 
 
 def measure(directory: Path) -> Digests:
     """The digests of the files as they are in `directory`. Reads, unpickles nothing."""
     return Digests(
         preprocessor_sha256=sha256((directory / PREPROCESSOR).read_bytes()).hexdigest(),
-        model_sha256=_folder_sha256(directory / MODEL),
+        model_sha256=folder_sha256(directory / MODEL),
         serving_sha256=sha256((directory / SERVING).read_bytes()).hexdigest(),
     )
+
+
+def folder_sha256(folder: Path) -> str:
+    """One digest for the names and contents of all files below `folder`."""
+    digest = sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = file.relative_to(folder).as_posix()
+        if name != ADDED_BY_DOWNLOAD:
+            digest.update(f"{name}\0{sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
 
 
 def open_bundle(directory: Path, expected: Digests, owner: str) -> Bundle:
@@ -243,13 +268,13 @@ def _column_faults(bundle: Bundle, signature: tuple[str, ...]) -> list[str]:
     ]
 
 
-def _folder_sha256(folder: Path) -> str:
-    digest = sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        name = file.relative_to(folder).as_posix()
-        if name != ADDED_BY_DOWNLOAD:
-            digest.update(f"{name}\0{sha256(file.read_bytes()).hexdigest()}\n".encode())
-    return digest.hexdigest()
+def _is_listed(client: "MlflowClient", run_id: str, wanted: str) -> bool:
+    """Whether the run has the file after all: MLflow calls one missing whatever went wrong.
+
+    Raises what is really wrong when the storage does not even list its files.
+    """
+    entries = client.list_artifacts(run_id, str(Path(wanted).parent))
+    return wanted in {entry.path for entry in entries}
 
 
 def _is_absent(error: Exception) -> bool:

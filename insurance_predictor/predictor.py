@@ -110,11 +110,16 @@ def load(settings: Settings, alias: str | None = None) -> Predictor:
 
 def load_version(client: "MlflowClient", version: Version) -> Predictor:
     """One version's predictor: files fetched, digests checked, golden predictions reproduced."""
+    with TemporaryDirectory() as folder:
+        return fetch_version(client, version, Path(folder))
+
+
+def fetch_version(client: "MlflowClient", version: Version, folder: Path) -> Predictor:
+    """As `load_version`, and the files that were checked stay in `folder`."""
     owner = f"Version {version.number}"
     expected = Digests.from_tags(version.tags, owner)
-    with TemporaryDirectory() as folder:
-        files = download(client, version.run_id, version.source, Path(folder))
-        bundle = open_bundle(files, expected, owner)
+    files = download(client, version.run_id, version.source, folder)
+    bundle = open_bundle(files, expected, owner)
     return Predictor(version=version.number, run_id=version.run_id, bundle=bundle)
 
 

@@ -12,16 +12,14 @@ import joblib
 import pandas as pd
 
 from insurance_predictor import plots
-from insurance_predictor.bundle import PREPROCESSOR, SERVING
+from insurance_predictor.bundle import MODEL_CARD, PLOTS, PREPROCESSOR, REFERENCE, SERVING
 from insurance_predictor.cross_validation import Scores, learning_curve
 from insurance_predictor.data import Table
 from insurance_predictor.evaluation import permutation_importance
 from insurance_predictor.fitting import Trained, features, target
 from insurance_predictor.model_card import CandidateScore, CardFacts, as_html, model_card
 
-REFERENCE = "reference/reference.csv"
 HOLDOUT = "evaluation/holdout.csv"
-PLOTS = "plots_avaliacao"
 LEARNING_SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
 INTERVAL_METHOD = (
     "From the residuals of people the model had not seen, apart for smokers and non-smokers and "
@@ -109,7 +107,7 @@ def _write_words(
     (folder / "configuration.json").write_text(configuration + "\n")
     (folder / "run_notes.txt").write_text(_notes(trained, facts))
     card = model_card(_card_facts(trained, every, facts))
-    (folder / "model_card.md").write_text(card)
+    (folder / MODEL_CARD).write_text(card)
     (folder / "model_card.html").write_text(as_html(card, f"Model card: {facts.model_name}"))
 
 

@@ -121,7 +121,8 @@ def _in_words(error: Exception, settings: Settings) -> InsurancePredictorError |
     if _is_out_of_reach(error, code, text):
         return Unreachable(
             f"{where} or its storage did not do its part: {text}. "
-            "Check that it is running, that the disk is not full and that this machine reaches it."
+            "Check that it is running, that the disk is not full and that this machine reaches it; "
+            "`make doctor` looks at each of its parts."
         )
     return None
 

@@ -18,6 +18,7 @@ from insurance_predictor.training import Options, TrainedRun, train
 NUMBERS = count(1)
 PREFIXES = ("DATA", "DOWNLOAD_", "MLFLOW_", "AWS_", "GATE", "MODEL_NAME", "ARTIFACT_LOCATION")
 PREFIXES += ("PRODUCTION", "CHALLENGER", "GITHUB_ACTOR", "TUNE", "N_TRIALS", "N_JOBS", "AUTOLOG")
+PREFIXES += ("MODEL_CACHE", "PREDICTION_", "SLACK_")
 PREFIXES += ("RUN_ID", "VERSION", "FORCE", "REASON", "PORT")
 
 

@@ -79,12 +79,15 @@ def start(command: Sequence[str], port: int, folder: Path, **environment: str) -
 
 
 @contextmanager
-def mlflow_server(folder: Path, credentials: tuple[str, str] | None = None) -> Iterator[Server]:
+def mlflow_server(
+    folder: Path, credentials: tuple[str, str] | None = None, port: int | None = None
+) -> Iterator[Server]:
     """`mlflow server` on `folder`/mlflow.db and `folder`/artifacts, asking for `credentials`.
 
     The client's side of the credentials is MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.
+    A server that comes back after its end needs its old `port`.
     """
-    port = free_port()
+    port = port or free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
     command += ["--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", database(folder)]
@@ -124,6 +127,35 @@ def silent_host() -> Iterator[int]:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         yield int(listener.getsockname()[1])
+
+
+@contextmanager
+def host_that_is_only_healthy() -> Iterator[int]:
+    """The port of an HTTP host that answers /health and leaves every other question open."""
+    over = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path != "/health":
+                over.wait(PATIENCE)
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_POST = do_GET  # noqa: N815 (the name is the server's)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    host = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=host.serve_forever, daemon=True).start()
+    try:
+        yield host.server_port
+    finally:
+        over.set()
+        host.shutdown()
+        host.server_close()
 
 
 @contextmanager

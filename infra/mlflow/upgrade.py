@@ -24,6 +24,7 @@ def main() -> None:
 def _upgrade(uri: str) -> None:
     from alembic.util import CommandError
     from mlflow.store.db.utils import _upgrade_db, create_sqlalchemy_engine_with_retry
+    from sqlalchemy.exc import SQLAlchemyError
 
     engine = create_sqlalchemy_engine_with_retry(uri)
     try:
@@ -32,6 +33,11 @@ def _upgrade(uri: str) -> None:
         sys.exit(
             f"error: {str(error).rstrip('.')}. The database was made by a newer MLflow: "
             "use that version's image (MLFLOW_IMAGE), or restore a backup."
+        )
+    except SQLAlchemyError as error:
+        sys.exit(
+            f"error: The migration failed: {str(error).splitlines()[0]}. The backup that was just "
+            "written holds the state before it: `make destroy`, `make restore FILE=...`."
         )
 
 

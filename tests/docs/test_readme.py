@@ -5,13 +5,13 @@ import hashlib
 import http.server
 import os
 import re
-import shutil
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import pytest
+
+from tests.repository import copy_repository
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -41,18 +41,7 @@ def typed() -> list[str]:
 def clone(tmp_path_factory) -> Path:
     """The repository's files as git would clone them, with the environment already made."""
     folder = tmp_path_factory.mktemp("clone")
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name in listed.stdout.splitlines():
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    (folder / ".venv").symlink_to(sys.prefix)
+    copy_repository(folder)
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
     return folder
 

@@ -26,10 +26,12 @@ from insurance_predictor.bundle import (
     open_bundle,
     signature_columns,
 )
-from insurance_predictor.errors import IntegrityFault
+from insurance_predictor.errors import IntegrityFault, Unreachable
 from insurance_predictor.fitting import features
 from insurance_predictor.registry import MODEL_URI_TAG
+from insurance_predictor.tracking import translated
 from tests.planting import Altered
+from tests.servers import free_port
 
 OWNER = "Version 3"
 
@@ -218,3 +220,17 @@ def test_a_run_without_the_file_is_named(client, trained, tmp_path):
 def test_a_model_that_is_not_in_the_store_is_named(client, trained, tmp_path):
     with pytest.raises(IntegrityFault, match=r"has lost a file: model/model.skops is not there"):
         download(client, trained.run_id, f"models:/m-{'0' * 32}", tmp_path)
+
+
+def test_a_storage_that_does_not_answer_has_lost_nothing(
+    client, store, trained, tmp_path, monkeypatch
+):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    experiment = client.create_experiment("on_a_dead_s3", artifact_location="s3://nobody/artifacts")
+    run_id = client.create_run(experiment).info.run_id
+    source = client.get_run(trained.run_id).data.tags[MODEL_URI_TAG]
+    with pytest.raises(Unreachable, match="did not do its part"), translated(store):
+        download(client, run_id, source, tmp_path)

@@ -22,7 +22,7 @@ TRAINING = MODEL | {"matplotlib", "pandera"}
 HEAVY = TRAINING | {"boto3", "evidently", "streamlit", "dask"}
 
 COMMANDS = ("data", "check-data", "synthetic", "train", "register", "promote", "rollback")
-COMMANDS += ("status", "tag", "predict", "ui", "alias")
+COMMANDS += ("status", "tag", "predict", "ui", "alias", "outcomes")
 
 # In one process, so each command may load what the ones before it may.
 ON_THE_STORE = {
