@@ -240,6 +240,18 @@ def predict(
 
 
 @app.command()
+def outcomes(
+    file: Annotated[Path, typer.Argument(help="CSV or Parquet: id, charges and perhaps time")],
+) -> None:
+    """Record what people were really charged, by the ids of their quotes."""
+    from insurance_predictor.outcomes import record_outcomes
+    from insurance_predictor.report import outcomes_summary
+
+    settings = _settings()
+    typer.echo(outcomes_summary(settings, record_outcomes(settings, file)))
+
+
+@app.command()
 def ui(
     port: Annotated[int, typer.Option(envvar="PORT", min=1, max=65535)] = 5000,
 ) -> None:

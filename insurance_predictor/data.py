@@ -91,13 +91,19 @@ def check_table(
     require_columns(list(frame.columns), source, names)
     if frame.empty:
         raise InvalidTable(f"{source} has a header but no rows. Give a table with people in it.")
-    typed = pd.DataFrame({column.name: _typed(frame[column.name], column) for column in columns})
-    typed.index = pd.RangeIndex(len(frame))
+    typed = _typed_table(frame, columns)
     cells = _violating_cells(typed, columns)
     if cells:
         raise InvalidTable(_violations_sentence(frame, cells, source))
     whole = [column.name for column in columns if isinstance(column, NumberColumn) and column.whole]
     return typed.astype(dict.fromkeys(whole, "int64")).set_axis(frame.index)
+
+
+def violating_cells(
+    frame: pd.DataFrame, columns: Sequence[Column] = COLUMNS
+) -> list[tuple[int, str]]:
+    """Position and column of each cell that breaks a rule, by row and then by column."""
+    return _violating_cells(_typed_table(frame, columns), columns)
 
 
 def split_table(frame: pd.DataFrame) -> Split:
@@ -162,6 +168,12 @@ def _duplicates(rows: list[int]) -> str:
     return f"{len(rows)} exact duplicate rows dropped (rows {told}{more})"
 
 
+def _typed_table(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
+    """Just `columns`, as float64 and str, with the index 0..n-1."""
+    typed = {column.name: _typed(frame[column.name], column) for column in columns}
+    return pd.DataFrame(typed).set_axis(pd.RangeIndex(len(frame)))
+
+
 def _typed(series: pd.Series, column: Column) -> pd.Series:
     typed = _numbers(series) if isinstance(column, NumberColumn) else _words(series)
     return typed.reset_index(drop=True)
@@ -199,7 +211,6 @@ def _words(series: pd.Series) -> pd.Series:
 
 
 def _violating_cells(typed: pd.DataFrame, columns: Sequence[Column]) -> list[tuple[int, str]]:
-    """Position and column of each cell that breaks a rule, by row and then by column."""
     import pandera.pandas as pandera
 
     rules = pandera.DataFrameSchema({c.name: _pandera_column(c, pandera) for c in columns})

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from insurance_predictor.data import Split, Table
     from insurance_predictor.evaluation import Estimate
     from insurance_predictor.ledger import Line
+    from insurance_predictor.outcomes import OutcomeReport
     from insurance_predictor.predictor import Quote
     from insurance_predictor.promotion import Move
     from insurance_predictor.registration import Registration
@@ -133,6 +134,32 @@ def quote_summary(quote: "Quote") -> str:
 def quote_json(quote: "Quote") -> str:
     """A quote for programs; money in US dollars a year."""
     return json.dumps(asdict(quote))
+
+
+def outcomes_summary(settings: Settings, done: "OutcomeReport") -> str:
+    """What became of each outcome of a file."""
+    lines = [
+        f"{done.source}: {done.recorded:,} outcomes recorded in "
+        f"{without_password(settings.prediction_log_url)}, {done.repeated:,} were there already."
+    ]
+    if done.unknown:
+        lines.append(f"{len(done.unknown):,} belong to no prediction there and were left out:")
+        lines += _some([f"  {name}" for name in done.unknown])
+    if done.conflicts:
+        lines.append(f"{len(done.conflicts):,} contradict what was recorded, which stays:")
+        lines += _some(
+            [
+                f"  {conflict.id}: US$ {conflict.kept:,.2f} is recorded, "
+                f"US$ {conflict.given:,.2f} was given"
+                for conflict in done.conflicts
+            ]
+        )
+    return "\n".join(lines)
+
+
+def _some(lines: Sequence[str]) -> list[str]:
+    more = len(lines) - SHOWN_LINES
+    return [*lines[:SHOWN_LINES], *([f"  and {more:,} more"] if more > 0 else [])]
 
 
 def _version_rows(state: "RegistryState") -> list[tuple[str, ...]]:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -48,23 +48,65 @@ def read_cells(content: bytes, source: str) -> tuple[pd.DataFrame, list[str]]:
     """
     if source.lower().endswith((".parquet", ".pq")) or content.startswith(b"PAR1"):
         return _parquet_cells(content, source), []
-    return _csv_cells(content, source)
+    return csv_cells(content, source)
+
+
+def csv_cells(
+    content: bytes,
+    source: str,
+    expected: Sequence[str] = COLUMN_NAMES,
+    optional: Sequence[str] = (),
+) -> tuple[pd.DataFrame, list[str]]:
+    """Like `read_cells` for CSV, with the `expected` columns and those of `optional` it has."""
+    header = _header(_decoded(content, source), source, expected, optional)
+    frame = _text_cells(content.removeprefix(BYTE_ORDER_MARK), header, source)
+    blank = (frame == "").all(axis=1)
+    blank_count = int(blank.sum())
+    notices = []
+    if content.startswith(BYTE_ORDER_MARK):
+        notices.append("a byte-order mark was ignored")
+    if blank_count:
+        notices.append(f"{blank_count} blank row{'s' * (blank_count > 1)} skipped")
+    return frame[~blank], notices
+
+
+def parquet_table(content: bytes, source: str) -> Any:
+    """The whole of a Parquet file as a pyarrow.Table. Raises InvalidTable for anything else."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        table = parquet.read_table(pa.BufferReader(content)).replace_schema_metadata(None)
+        table.validate(full=True)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise InvalidTable(
+            f"{source} is not a Parquet file that can be read: {_first_line(error)}. Write it "
+            "again, or give a CSV file a name that ends in .csv."
+        ) from error
+    return table
 
 
 def require_columns(
-    names: Sequence[object], source: str, expected: Sequence[str] = COLUMN_NAMES
+    names: Sequence[object],
+    source: str,
+    expected: Sequence[str] = COLUMN_NAMES,
+    optional: Sequence[str] = (),
 ) -> None:
-    """Raises InvalidTable unless `names` are the `expected` columns, in any order, once each."""
+    """Raises InvalidTable unless `names` are the `expected` columns, in any order, once each.
+
+    Those of `optional` may be there too.
+    """
+    allowed = [*expected, *optional]
     faults: dict[str, list[Any]] = {
         "missing": [name for name in expected if name not in names],
-        "not known": [name for name in dict.fromkeys(names) if name not in expected],
-        "there more than once": [name for name in expected if list(names).count(name) > 1],
+        "not known": [name for name in dict.fromkeys(names) if name not in allowed],
+        "there more than once": [name for name in allowed if list(names).count(name) > 1],
     }
     if any(faults.values()):
         told = "; ".join(f"{fault}: {_listed(given)}" for fault, given in faults.items() if given)
         raise InvalidTable(
             f"{source} does not have the right columns: {told}. The header must name "
-            f"{','.join(expected)}, in any order, once each and nothing else."
+            f"{','.join(expected)}, in any order, once each and nothing else{_and(optional)}."
         )
 
 
@@ -134,19 +176,8 @@ def _s3_refusal(url: str, response: Any) -> InvalidTable | Unreachable:
 
 
 def _parquet_cells(content: bytes, source: str) -> pd.DataFrame:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    try:
-        table = parquet.read_table(pa.BufferReader(content)).replace_schema_metadata(None)
-        table.validate(full=True)
-        names = table.column_names
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise InvalidTable(
-            f"{source} is not a Parquet file that can be read: {_first_line(error)}. Write it "
-            "again, or give a CSV file a name that ends in .csv."
-        ) from error
-    require_columns(names, source)
+    table = parquet_table(content, source)
+    require_columns(table.column_names, source)
     wrong = [
         f"{column.name} is {table.schema.field(column.name).type}, it must be {column.rule}"
         for column in COLUMNS
@@ -165,19 +196,6 @@ def _has_parquet_type(found: Any, column: Column) -> bool:
         return bool(types.is_integer(found) or types.is_floating(found))
     text = found.value_type if types.is_dictionary(found) else found
     return bool(types.is_string(text) or types.is_large_string(text) or types.is_string_view(text))
-
-
-def _csv_cells(content: bytes, source: str) -> tuple[pd.DataFrame, list[str]]:
-    header = _header(_decoded(content, source), source)
-    frame = _text_cells(content.removeprefix(BYTE_ORDER_MARK), header, source)
-    blank = (frame == "").all(axis=1)
-    blank_count = int(blank.sum())
-    notices = []
-    if content.startswith(BYTE_ORDER_MARK):
-        notices.append("a byte-order mark was ignored")
-    if blank_count:
-        notices.append(f"{blank_count} blank row{'s' * (blank_count > 1)} skipped")
-    return frame[~blank], notices
 
 
 def _decoded(content: bytes, source: str) -> str:
@@ -205,28 +223,32 @@ def _line(content: bytes, offset: int) -> int:
     return len(content[: offset + 1].splitlines())
 
 
-def _header(text: str, source: str) -> list[str]:
+def _header(text: str, source: str, expected: Sequence[str], optional: Sequence[str]) -> list[str]:
     stream = io.StringIO(text, newline="")
     try:
         header = [name.strip(" \t") for name in next(csv.reader(stream), [])]
     except csv.Error as error:
         raise InvalidTable(f"{source}: line 1 is not a CSV header: {error}.") from error
-    _require_commas(header, source)
-    require_columns(header, source)
+    _require_commas(header, source, {*expected, *optional})
+    require_columns(header, source, expected, optional)
     if not stream.read().strip():
         raise InvalidTable(f"{source} has a header but no rows. Give a table with people in it.")
     return header
 
 
-def _require_commas(header: list[str], source: str) -> None:
-    known = len(set(header) & set(COLUMN_NAMES))
+def _require_commas(header: list[str], source: str, expected: Set[str]) -> None:
+    known = len(expected & set(header))
     for separator, words in SEPARATORS.items():
         names = {name.strip(' "') for name in ",".join(header).split(separator)}
-        if len(names & set(COLUMN_NAMES)) > max(known, 1):
+        if len(names & expected) > max(known, 1):
             raise InvalidTable(
                 f"{source} separates its columns by {words} ({separator!r}). Save it with commas "
                 "between columns and a point before decimals."
             )
+
+
+def _and(optional: Sequence[str]) -> str:
+    return f" (but perhaps {','.join(optional)})" if optional else ""
 
 
 def _listed(names: Iterable[object]) -> str:

@@ -1,4 +1,4 @@
-"""The prediction log: whether its database lets us make a table."""
+"""The prediction log: whether its database lets us make a table, and what waits for it."""
 
 import os
 from pathlib import Path
@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from infra.checks.finding import Finding, check, right, told, wrong
 from insurance_predictor.settings import Settings
+from insurance_predictor.spool import Spool
 
 TIMEOUT = 5  # seconds, to connect and to wait for a lock
 REMEDY = "Check PREDICTION_LOG_URL: host, user, password, and that the database is running."
@@ -26,7 +27,7 @@ def prediction_log(settings: Settings) -> Finding:
     except (SQLAlchemyError, ImportError) as error:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         return wrong(f"{settings.prediction_log_url}: {reason}", REMEDY)
-    return right(f"{settings.prediction_log_url} can be written")
+    return right(f"{settings.prediction_log_url} can be written{_waiting(settings)}")
 
 
 def _room_for(path: Path) -> Finding:
@@ -38,12 +39,20 @@ def _room_for(path: Path) -> Finding:
     return right(f"{path} will be made by the first prediction")
 
 
+def _waiting(settings: Settings) -> str:
+    rows = Spool(settings.prediction_spool).waiting()
+    return f"; {rows:,} predictions wait in {settings.prediction_spool}" if rows else ""
+
+
 def _make_and_drop_a_table(url: str) -> None:
     """An ordinary table: a temporary one would lie outside SQLite's file and PostgreSQL's schema.
 
-    Raises sqlalchemy's errors. The transaction is rolled back whatever happens.
+    Raises sqlalchemy's errors, and InvalidSettings for tables of a newer program. The
+    transaction is rolled back whatever happens.
     """
     from sqlalchemy import NullPool, create_engine, make_url, text
+
+    from insurance_predictor.log_database import known_revision
 
     sqlite = make_url(url).get_backend_name() == "sqlite"
     timeout = {"timeout": TIMEOUT} if sqlite else {"connect_timeout": TIMEOUT}
@@ -53,6 +62,7 @@ def _make_and_drop_a_table(url: str) -> None:
         # pysqlite alone would make the table outside any transaction.
         connection.execute(text("BEGIN IMMEDIATE" if sqlite else "BEGIN"))
         try:
+            known_revision(connection, url)
             connection.execute(text(f"CREATE TABLE {name} (number INTEGER)"))
             connection.execute(text(f"INSERT INTO {name} VALUES (1)"))  # noqa: S608 - our own name
             connection.execute(text(f"DROP TABLE {name}"))

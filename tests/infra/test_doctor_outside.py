@@ -10,6 +10,7 @@ from infra.checks.finding import Verdict
 from infra.checks.prediction_log import prediction_log
 from infra.checks.slack import slack
 from insurance_predictor.settings import Settings
+from insurance_predictor.spool import Spool
 from tests.servers import free_port, silent_host
 
 
@@ -57,6 +58,29 @@ def test_a_log_that_is_locked_is_wrong(tmp_path):
         holder.close()
     assert found.verdict is Verdict.WRONG
     assert "database is locked" in found.found
+
+
+def test_a_log_of_a_newer_program_is_wrong(tmp_path):
+    path = log_with_a_table(tmp_path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32))")
+        connection.execute("INSERT INTO alembic_version VALUES ('0999')")
+    found = log_at(f"sqlite:///{path}")
+    assert found.verdict is Verdict.WRONG
+    assert "are at revision '0999', newer than this program" in found.found
+    assert found.remedy == "Update this program, or change PREDICTION_LOG_URL."
+
+
+def test_predictions_that_wait_for_the_log_are_told(tmp_path):
+    spool = Spool(tmp_path / "spool")
+    spool.append([b"1\n", b"2\n"])
+    path = log_with_a_table(tmp_path)
+    found = prediction_log(
+        Settings(prediction_log_url=f"sqlite:///{path}", prediction_spool=tmp_path / "spool")
+    )
+    spool.close()
+    assert found.verdict is Verdict.RIGHT
+    assert found.found.endswith(f"can be written; 2 predictions wait in {tmp_path}/spool")
 
 
 def test_a_file_that_is_no_database_is_wrong(tmp_path):

@@ -1,0 +1,174 @@
+"""The prediction log on PostgreSQL: killed and back, locked, filled by several at once."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from insurance_predictor.log_database import METADATA, opened
+from insurance_predictor.outcomes import Conflict, record_outcomes
+from insurance_predictor.prediction_log import PredictionLog
+from insurance_predictor.settings import Settings
+from tests.integration.postgres import Postgres
+from tests.predictions import (
+    MOST,
+    OPEN_AT_ONCE,
+    PATIENCE,
+    at_once,
+    entries,
+    entry,
+    ids,
+    kept_ids,
+    kill,
+    log_in,
+    process,
+    typical_wait,
+    wait_until,
+)
+
+DELIVER_FOR_EVER = """
+from insurance_predictor.prediction_log import PredictionLog
+from tests.predictions import entries
+log = PredictionLog(log_settings)
+while True:
+    written = entries(2000)
+    log.write(written)
+    assert log.flush(60)
+    print(*(one.id for one in written), flush=True)
+"""
+
+
+@pytest.fixture
+def url(database: Postgres) -> str:
+    """The stack's own database for predictions, emptied."""
+    found = database.uri("predictions", "predictions")
+    with psycopg.connect(found, connect_timeout=5) as connection:
+        connection.execute("DROP TABLE IF EXISTS outcomes, predictions, alembic_version")
+    return found
+
+
+@pytest.fixture
+def settings(url: str, tmp_path: Path) -> Settings:
+    return log_in(tmp_path, url)
+
+
+@pytest.fixture
+def log(settings: Settings) -> Iterator[PredictionLog]:
+    with PredictionLog(settings) as running:
+        yield running
+
+
+@pytest.fixture
+def ask(url: str) -> Callable[[str], list[tuple[Any, ...]]]:
+    def answer(question: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(url, connect_timeout=5) as connection:
+            return connection.execute(question).fetchall()
+
+    return answer
+
+
+def test_rows_and_types_are_those_of_a_table_that_people_query(log, ask):
+    given = entry(stale=True)
+    log.write([given])
+    assert log.flush(PATIENCE)
+    question = "SELECT id, time, age + children, bmi, smoker, premium, stale FROM predictions"
+    assert ask(question) == [(given.id, given.time, 42, 27.5, "no", 8123.45, True)]
+
+
+def test_the_tables_are_those_that_the_migrations_make(url):
+    with opened(url) as engine, engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+
+
+def test_processes_that_open_a_new_database_at_once_make_its_tables_once(settings, ask):
+    both = [process(OPEN_AT_ONCE, settings) for _ in range(2)]
+    assert at_once(both) == ["postgresql\n"] * 2
+    assert ask("SELECT version_num FROM alembic_version") == [("0001",)]
+
+
+def test_a_database_that_is_killed_and_comes_back_has_every_row_once(database, url, log):
+    before, during, after = entries(5), entries(21), entries(5)
+    log.write(before)
+    assert log.flush(PATIENCE)
+    database.kill()
+    try:
+        assert typical_wait(log, during) < MOST
+        assert not log.flush(0.2)
+        assert log.backlog() == len(during)
+    finally:
+        database.start()
+    log.write(after)
+    assert log.flush(PATIENCE)
+    assert log.backlog() == 0
+    assert sorted(kept_ids(url)) == sorted(ids([*before, *during, *after]))
+
+
+def test_a_database_that_is_killed_during_a_large_batch_has_every_row_once(database, url, log):
+    batch = entries(20_000)
+    log.write(batch)
+    wait_until(lambda: has_rows(url))
+    database.kill()
+    database.start()
+    assert log.flush(PATIENCE)
+    assert sorted(kept_ids(url)) == sorted(ids(batch))
+
+
+def test_a_locked_table_costs_nobody_time_and_gets_its_rows_later(url, log):
+    log.write([entry()])
+    assert log.flush(PATIENCE)
+    with psycopg.connect(url, connect_timeout=5) as other:
+        other.execute("LOCK TABLE predictions IN ACCESS EXCLUSIVE MODE")
+        assert typical_wait(log, entries(21)) < MOST
+        assert not log.flush(0.2)
+        assert log.backlog() == 21
+    assert log.flush(PATIENCE)
+    assert len(kept_ids(url)) == 22
+
+
+def test_a_process_killed_while_it_delivers_loses_and_doubles_nothing(settings, url, tmp_path):
+    told = set()
+    for _ in range(2):
+        delivering = process(DELIVER_FOR_EVER, settings)
+        told |= set(delivering.stdout.readline().split())
+        told |= set(kill(delivering).split())
+    with PredictionLog(settings) as log:
+        wait_until(lambda: not log.backlog())
+    found = kept_ids(url)
+    assert told <= set(found)
+    assert len(found) == len(set(found))
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+def test_a_row_that_the_database_refuses_is_set_aside_and_holds_up_no_other(
+    url, log, tmp_path, caplog
+):
+    good = entries(10)
+    log.write([*good[:5], entry(version="a\0b"), *good[5:]])
+    assert log.flush(PATIENCE)
+    assert sorted(kept_ids(url)) == sorted(ids(good))
+    assert b"a\\u0000b" in (tmp_path / "spool" / "set_aside.txt").read_bytes()
+    assert "1 predictions cannot be stored" in caplog.text
+
+
+def test_outcomes_join_their_quotes_once(settings, log, ask, tmp_path):
+    quoted = [entry(), entry()]
+    log.write(quoted)
+    assert log.flush(PATIENCE)
+    file = tmp_path / "outcomes.csv"
+    file.write_text(f"id,charges\n{quoted[0].id},8000.1\nwho,1\n{quoted[0].id},9000\n")
+    first, again = record_outcomes(settings, file), record_outcomes(settings, file)
+    assert (first.recorded, first.repeated, first.unknown) == (1, 0, ("who",))
+    assert (again.recorded, again.repeated, again.unknown) == (0, 1, ("who",))
+    assert first.conflicts == again.conflicts == (Conflict(quoted[0].id, 8000.1, 9000.0),)
+    assert ask("SELECT id, charges FROM outcomes") == [(quoted[0].id, 8000.1)]
+
+
+def has_rows(url: str) -> bool:
+    """Whether something has been delivered."""
+    with psycopg.connect(url, connect_timeout=5) as connection:
+        found = connection.execute("SELECT to_regclass('predictions') IS NOT NULL").fetchone()
+        return found == (True,) and bool(connection.execute("SELECT 1 FROM predictions").fetchone())

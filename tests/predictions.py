@@ -1,0 +1,129 @@
+"""Quotes to log, and what a prediction log's database has of them."""
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine, select
+
+from insurance_predictor.log_database import PREDICTIONS
+from insurance_predictor.prediction_log import Entry, PredictionLog
+from insurance_predictor.settings import Settings
+
+MOST = 0.05  # seconds that somebody who was quoted may wait for the log
+PATIENCE = 60  # seconds for what takes a few on an idle machine
+ANA = {
+    "age": 40,
+    "sex": "female",
+    "bmi": 27.5,
+    "children": 2,
+    "smoker": "no",
+    "region": "southeast",
+}
+
+
+def entry(**changes: Any) -> Entry:
+    """A quote for Ana, with an id of its own."""
+    facts = {"version": "3", "person": ANA, "premium": 8123.45, "low": 6000.0, "high": 11000.5}
+    return Entry(**facts | {"latency_ms": 4.25, "source": "app"} | changes)
+
+
+def entries(count: int) -> list[Entry]:
+    return [entry(source="batch") for _ in range(count)]
+
+
+def kept(url: str) -> list[dict[str, Any]]:
+    """Every row of the predictions, by time."""
+    engine = create_engine(url)
+    try:
+        with engine.connect() as connection:
+            found = connection.execute(select(PREDICTIONS).order_by(PREDICTIONS.c.time))
+            return [dict(row) for row in found.mappings()]
+    finally:
+        engine.dispose()
+
+
+def kept_ids(url: str) -> list[str]:
+    return [row["id"] for row in kept(url)]
+
+
+def ids(written: Iterable[Entry]) -> set[str]:
+    return {one.id for one in written}
+
+
+def log_in(folder: Path, url: str | None = None) -> Settings:
+    """Settings of a log that keeps everything in `folder`, unless its database is elsewhere."""
+    return Settings(
+        prediction_log_url=url or f"sqlite:///{folder}/log.db",
+        prediction_spool=folder / "spool",
+    )
+
+
+def process(code: str, settings: Settings, *arguments: object) -> subprocess.Popen[str]:
+    """Another process on the same log; `code` finds `log_settings` and sys.argv[3:]."""
+    opening = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from insurance_predictor.settings import Settings\n"
+        "log_settings = Settings("
+        "prediction_log_url=sys.argv[1], prediction_spool=Path(sys.argv[2]))\n"
+    )
+    told = [settings.prediction_log_url, settings.prediction_spool, *arguments]
+    return subprocess.Popen(
+        [sys.executable, "-c", opening + code, *map(str, told)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+# Prints what database it opened, once a line has told it to go on.
+OPEN_AT_ONCE = """
+from insurance_predictor.log_database import opened
+print("ready", flush=True)
+sys.stdin.readline()
+with opened(log_settings.prediction_log_url) as engine:
+    print(engine.dialect.name, flush=True)
+"""
+
+
+def at_once(processes: list[subprocess.Popen[str]]) -> list[str]:
+    """Let processes go once each has said that it is ready; what they say until they end well."""
+    for one in processes:
+        assert one.stdout is not None
+        assert one.stdout.readline() == "ready\n"
+    for one in processes:
+        assert one.stdin is not None
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    said = [one.communicate(timeout=PATIENCE)[0] for one in processes]
+    assert [one.returncode for one in processes] == [0] * len(processes)
+    return said
+
+
+def kill(running: subprocess.Popen[str]) -> str:
+    """End a process without a chance to finish anything; what it had still said."""
+    running.kill()
+    return running.communicate(timeout=PATIENCE)[0]
+
+
+def wait_until(is_so: Callable[[], object]) -> None:
+    """Return once it is so."""
+    end = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def typical_wait(log: PredictionLog, written: Sequence[Entry]) -> float:
+    """The median of the seconds that somebody waits who was quoted one of `written`."""
+    waits = []
+    for one in written:
+        begin = time.perf_counter()
+        log.write([one])
+        waits.append(time.perf_counter() - begin)
+    return statistics.median(waits)
