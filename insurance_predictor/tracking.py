@@ -131,7 +131,7 @@ def _is_out_of_reach(error: Exception, code: str | None, text: str) -> bool:
     if code is not None:
         from_a_server = type(error).__name__ == "RestException" and code == "INTERNAL_ERROR"
         broken_database = type(error.__cause__).__name__ == "DatabaseError"
-        words = ("API request to", "out-of-date database schema")
+        words = ("API request to", "out-of-date database schema", "failures occurred while")
         return (
             from_a_server
             or broken_database

@@ -1,5 +1,6 @@
 """Real servers on this machine: MLflow over HTTP, and hosts that fail in every way."""
 
+import json
 import os
 import secrets
 import signal
@@ -175,6 +176,33 @@ def host_that_answers(status: int) -> Iterator[int]:
     threading.Thread(target=host.serve_forever, daemon=True).start()
     try:
         yield host.server_port
+    finally:
+        host.shutdown()
+        host.server_close()
+
+
+@contextmanager
+def storage_that_breaks_off() -> Iterator[str]:
+    """The URI of an artifact storage that lists a file and hangs up when it is asked for it."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            listing = json.dumps({"files": [{"path": "MLmodel", "is_dir": False, "file_size": 9}]})
+            if "path=" not in self.path:
+                self.close_connection = True
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(listing)))
+            self.end_headers()
+            self.wfile.write(listing.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    host = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=host.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{host.server_port}/api/2.0/mlflow-artifacts/artifacts/model"
     finally:
         host.shutdown()
         host.server_close()

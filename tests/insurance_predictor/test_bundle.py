@@ -31,7 +31,7 @@ from insurance_predictor.fitting import features
 from insurance_predictor.registry import MODEL_URI_TAG
 from insurance_predictor.tracking import translated
 from tests.planting import Altered
-from tests.servers import free_port
+from tests.servers import free_port, storage_that_breaks_off
 
 OWNER = "Version 3"
 
@@ -234,3 +234,12 @@ def test_a_storage_that_does_not_answer_has_lost_nothing(
     source = client.get_run(trained.run_id).data.tags[MODEL_URI_TAG]
     with pytest.raises(Unreachable, match="did not do its part"), translated(store):
         download(client, run_id, source, tmp_path)
+
+
+def test_a_storage_that_breaks_off_has_lost_nothing(client, store, trained, tmp_path):
+    with (
+        storage_that_breaks_off() as uri,
+        pytest.raises(Unreachable, match="did not do its part"),
+        translated(store),
+    ):
+        download(client, trained.run_id, uri, tmp_path)
