@@ -10,7 +10,7 @@ STACK := $(BIN)/python -m infra
 
 # What a person may type after the target reaches the command through the environment.
 export DATA TUNE N_TRIALS N_JOBS AUTOLOG PRODUCTION RUN_ID VERSION FORCE REASON PORT
-export FILE SERVICE YES
+export FILE SERVICE YES APP_PORT
 
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -34,7 +34,8 @@ clean: ## remove environments and caches (never data, models or mlflow.db)
 	rm -rf .venv* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* htmlcov
 
 ##@ Checks
-.PHONY: lint format test test-integration test-stack bench quality gate-calibration mutations
+.PHONY: lint format test test-integration test-e2e test-stack mutations quality gate-calibration
+.PHONY: bench bench-app
 lint: $(READY) ## ruff, import-linter, mypy, file and secret checks: what a commit runs
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pre-commit run --all-files --show-diff-on-failure
 
@@ -46,6 +47,9 @@ test: $(READY) ## every test that needs neither Docker nor a browser, with branc
 
 test-integration: $(READY) ## the life cycle over a real MLflow server on PostgreSQL and S3, without Docker
 	@$(BIN)/python -m pytest tests/integration $(PYTEST_ARGS)
+
+test-e2e: $(READY) ## the app in a real browser, with servers that die and come back (needs Chromium)
+	@$(BIN)/python -m pytest tests/e2e $(PYTEST_ARGS)
 
 test-stack: $(READY) ## the containers: restarts and kills in the middle, backup, restore, bad input (needs Docker)
 	@$(BIN)/python -m pytest tests/stack $(PYTEST_ARGS)
@@ -61,6 +65,9 @@ gate-calibration: $(READY) ## how often each threshold of the gate refuses a goo
 
 bench: $(READY) ## the speed table, as ratios, and bench.json (DATA=...)
 	@$(BIN)/python -m tests.benchmarks.bench
+
+bench-app: $(READY) ## the app against a plain one: start to first quote, quotes a second, memory
+	@$(BIN)/python -m tests.benchmarks.bench_app
 
 ##@ Stack
 .PHONY: env up down destroy logs ps doctor backup restore upgrade-db
@@ -118,6 +125,13 @@ rollback: $(READY) ## move `producao` back to the version before (REASON=...)
 
 status: $(READY) ## aliases, versions, the ledger and what is wrong with them
 	@$(RUN) status
+
+.PHONY: app outcomes
+app: $(READY) ## the Streamlit app over the version in production (APP_PORT=8501)
+	@$(BIN)/python -m streamlit run app/app.py --server.port "$${APP_PORT:-8501}"
+
+outcomes: $(READY) ## join actual charges to logged quotes (FILE=... with the columns id and charges)
+	@$(RUN) outcomes
 
 ui: $(READY) ## MLflow's own pages over the configured store (PORT=5000)
 	@$(RUN) ui

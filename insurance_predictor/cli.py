@@ -241,7 +241,9 @@ def predict(
 
 @app.command()
 def outcomes(
-    file: Annotated[Path, typer.Argument(help="CSV or Parquet: id, charges and perhaps time")],
+    file: Annotated[
+        Path, typer.Argument(envvar="FILE", help="CSV or Parquet: id, charges and perhaps time")
+    ],
 ) -> None:
     """Record what people were really charged, by the ids of their quotes."""
     from insurance_predictor.outcomes import record_outcomes

@@ -98,6 +98,7 @@ class Settings(BaseSettings):
     gate: GateThresholds = GateThresholds()
 
     model_cache: Path = Path(".cache/model")
+    registry_check_seconds: Annotated[float, Field(ge=0.1, le=86400)] = 60.0
     prediction_log_url: Uri = "sqlite:///prediction_log.db"
     prediction_spool: Path = Path(".cache/spool")
 

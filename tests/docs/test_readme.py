@@ -22,6 +22,7 @@ NOT_RUN = {
     "make lint": "it needs the whole history of git; .ci/run runs it",
     "make ui": "it serves until it is stopped; test_cli starts and stops it",
     "make lock": "it asks the package index for newer versions",
+    "make app": "it serves until it is stopped; tests/e2e starts and stops it",
     "make up": "it needs Docker; tests/stack runs it",
     "make down": "it needs Docker; tests/stack runs it",
 }

@@ -1,0 +1,1 @@
+"""The Streamlit app: screens only; what they show comes from `insurance_predictor`."""

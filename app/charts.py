@@ -1,0 +1,167 @@
+"""The charts as Vega-Lite specifications: light to make at every quote, drawn by the browser.
+
+Altair would write the same, at the price of an import of a second before the first quote and of
+some milliseconds for every other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from app import text
+from insurance_predictor.schema import Language, NumberColumn
+
+if TYPE_CHECKING:
+    from insurance_predictor.predictor import Quote
+
+Spec = dict[str, Any]
+
+# Okabe and Ito's palette, which people who see few colours can tell apart too.
+BLUE, VERMILION, DARK = "#0072B2", "#D55E00", "#1F2328"
+BARS = "#A9BFD1"
+BINS = 30
+HEIGHT = 280  # pixels
+NUMBER_WORDS = {
+    "pt": {"decimal": ",", "thousands": "."},
+    "en": {"decimal": ".", "thousands": ","},
+}
+DOLLARS = "$,.0f"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Rows and how to draw them."""
+
+    data: pd.DataFrame
+    spec: Spec
+
+
+def histogram(premiums: np.ndarray[Any, Any]) -> pd.DataFrame:
+    """Columns start, end (US dollars a year) and people, for premiums of shape (n,)."""
+    people, edges = np.histogram(premiums, bins=BINS)
+    return pd.DataFrame({"start": edges[:-1], "end": edges[1:], "people": people})
+
+
+def portfolio(bins: pd.DataFrame, quote: "Quote", language: Language) -> Chart:
+    """Where a premium and its interval stand among those counted in `bins`."""
+    bars = {
+        "mark": {"type": "bar", "color": BARS, "binSpacing": 1},
+        "encoding": {
+            "x": {**_premium_axis("start", language), "bin": {"binned": True}},
+            "x2": {"field": "end"},
+            "y": {"field": "people", "type": "quantitative", "title": text.PEOPLE_AXIS(language)},
+            "tooltip": [
+                _told("start", text.PREMIUM_AXIS(language), DOLLARS),
+                _told("people", text.PEOPLE_AXIS(language), ","),
+            ],
+        },
+    }
+    premium = quote.premium
+    person = {"premium": premium, "low": quote.low, "high": quote.high}
+    place = {"data": {"values": [{**person, "who": text.THIS_PERSON(language)}]}}
+    x = {"field": "premium", "type": "quantitative"}
+    line = {**place, "mark": {"type": "rule", "color": VERMILION, "size": 3}, "encoding": {"x": x}}
+    band = {
+        **place,
+        "mark": {"type": "rect", "color": VERMILION, "opacity": 0.12},
+        "encoding": {
+            "x": {"field": "low", "type": "quantitative"},
+            "x2": {"field": "high"},
+        },
+    }
+    is_right = premium > (bins["start"].min() + bins["end"].max()) / 2
+    label = {
+        **place,
+        "mark": {
+            "type": "text",
+            "align": "right" if is_right else "left",
+            "baseline": "top",
+            "dx": -6 if is_right else 6,
+            "color": VERMILION,
+            "fontWeight": "bold",
+            "fontSize": 13,
+        },
+        "encoding": {"x": x, "y": {"value": 0}, "text": {"field": "who"}},
+    }
+    return Chart(bins, {"layer": [band, bars, line, label], **_common(language)})
+
+
+def curves(
+    rows: pd.DataFrame, column: NumberColumn, person: tuple[float, float], language: Language
+) -> Chart:
+    """The premium along `column` for smokers and non-smokers, and where the person is.
+
+    `rows` has the columns value, premium and smoker ("yes" or "no"); `person` is (value, premium).
+    """
+    groups = {"no": text.NON_SMOKERS(language), "yes": text.SMOKERS(language)}
+    data = rows.assign(group=rows["smoker"].map(groups))
+    x = {
+        "field": "value",
+        "type": "quantitative",
+        "title": text.FIELD(language, label=column.label[language], unit=column.unit[language]),
+        "scale": {"zero": False, "nice": False},
+        "axis": {"tickCount": 6, "grid": False},
+    }
+    y = {
+        "field": "premium",
+        "type": "quantitative",
+        "title": text.PREMIUM_AXIS(language),
+        "scale": {"zero": True},
+        "axis": {"format": DOLLARS, "tickCount": 5, "labelFlush": False},
+    }
+    lines = {
+        "mark": {"type": "line", "strokeWidth": 2.5},
+        "encoding": {
+            "x": x,
+            "y": y,
+            "color": {
+                "field": "group",
+                "type": "nominal",
+                "title": None,
+                "scale": {"domain": list(groups.values()), "range": [BLUE, VERMILION]},
+                "legend": {"orient": "top"},
+            },
+            "tooltip": [
+                _told("value", column.label[language], ",.1f"),
+                _told("premium", text.PREMIUM_AXIS(language), DOLLARS),
+                {"field": "group", "type": "nominal", "title": " "},
+            ],
+        },
+    }
+    value, premium = person
+    point = {
+        "data": {"values": [{"value": value, "premium": premium}]},
+        "mark": {"type": "point", "filled": True, "size": 110, "color": DARK, "opacity": 1},
+        "encoding": {"x": x, "y": y},
+    }
+    return Chart(data, {"layer": [lines, point], **_common(language)})
+
+
+def _premium_axis(field: str, language: Language) -> Spec:
+    return {
+        "field": field,
+        "type": "quantitative",
+        "title": text.PREMIUM_AXIS(language),
+        "scale": {"zero": True, "nice": False},
+        "axis": {"format": DOLLARS, "tickCount": 5, "grid": False, "labelOverlap": True},
+    }
+
+
+def _told(field: str, title: str, form: str) -> Spec:
+    return {"field": field, "type": "quantitative", "title": title, "format": form}
+
+
+def _common(language: Language) -> Spec:
+    currency: Sequence[str] = ("US$ ", "")
+    number = {**NUMBER_WORDS[language], "grouping": [3], "currency": list(currency)}
+    return {
+        "height": HEIGHT,
+        "config": {
+            "locale": {"number": number},
+            "axis": {"labelColor": DARK, "titleColor": DARK},
+            "legend": {"labelColor": DARK},
+        },
+    }

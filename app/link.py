@@ -1,0 +1,91 @@
+"""A person's six features as the query of a link, and back."""
+
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+from app import formats, text
+from insurance_predictor.schema import (
+    FEATURE_NAMES,
+    FEATURES,
+    CategoryColumn,
+    Column,
+    Language,
+    NumberColumn,
+)
+
+Person = dict[str, float | int | str]
+LONGEST = 30  # characters of a wrong value that are repeated
+
+
+class UnusableLink(Exception):
+    """A link whose features cannot be used: `faults` in the visitor's language."""
+
+    def __init__(self, faults: str) -> None:
+        super().__init__(faults)
+        self.faults = faults
+
+
+def query(person: Mapping[str, object]) -> dict[str, str]:
+    """The parameters that reproduce a person: numbers as short as they are exact."""
+    return {name: str(person[name]) for name in FEATURE_NAMES}
+
+
+def address(base: str | None, person: Mapping[str, object]) -> str:
+    """A whole link below `base`, the address of the page without its query."""
+    return f"{(base or '').partition('?')[0]}?{urlencode(query(person))}"
+
+
+def person_of(parameters: Mapping[str, str], language: Language) -> Person | None:
+    """The person in a link's parameters, None when they name no feature at all.
+
+    Raises UnusableLink with everything that is missing or wrong.
+    """
+    if not any(name in parameters for name in FEATURE_NAMES):
+        return None
+    person = {name: _value(column, parameters) for name, column in _columns()}
+    faults = [
+        _fault(column, parameters.get(name), language)
+        for name, column in _columns()
+        if not column.allows(person[name])
+    ]
+    if faults:
+        raise UnusableLink("; ".join(faults))
+    return {name: value for name, value in person.items() if value is not None}
+
+
+def rule(column: Column, language: Language) -> str:
+    """What a value must be, in words."""
+    if isinstance(column, CategoryColumn):
+        return text.CATEGORY_RULE(language, values=", ".join(column.values))
+    words = text.WHOLE_RULE if column.whole else text.NUMBER_RULE
+    low, high = (formats.number(limit, language) for limit in (column.low, column.high))
+    return words(language, low=low, high=high)
+
+
+def _columns() -> list[tuple[str, Column]]:
+    return [(column.name, column) for column in FEATURES]
+
+
+def _value(column: Column, parameters: Mapping[str, str]) -> float | int | str | None:
+    written = parameters.get(column.name)
+    if written is None or isinstance(column, CategoryColumn):
+        return written
+    return _number(written, column)
+
+
+def _number(written: str, column: NumberColumn) -> float | int | None:
+    try:
+        value = float(written)
+    except ValueError:
+        return None
+    return int(value) if column.whole and value.is_integer() else value
+
+
+def _fault(column: Column, written: str | None, language: Language) -> str:
+    label = column.label[language]
+    if written is None:
+        return text.LINK_MISSING(language, label=label)
+    short = written if len(written) <= LONGEST else written[: LONGEST - 1] + "…"
+    return text.LINK_WRONG(
+        language, label=label, value=formats.plain(short), rule=rule(column, language)
+    )

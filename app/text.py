@@ -1,0 +1,347 @@
+"""Every word of the app, in Portuguese and in English."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from insurance_predictor.schema import Language
+
+
+@dataclass(frozen=True)
+class Text:
+    """A sentence in both languages; calling it gives one of them, its {names} filled in.
+
+    Markdown is read in it, so whatever is filled in has to be plain; see `formats.plain`.
+    """
+
+    pt: str
+    en: str
+
+    def __call__(self, language: Language, **values: object) -> str:
+        return {"pt": self.pt, "en": self.en}[language].format(**values)
+
+
+# Frame
+APP_TITLE = Text("Prêmio de seguro", "Insurance premium")
+LANGUAGE = Text("Idioma", "Language")
+LANGUAGE_NAME = Text("Português", "English")
+LOADING = Text("Carregando o modelo…", "Loading the model…")
+SERVING = Text(
+    "Versão {version} do modelo · registro conferido {ago}",
+    "Model version {version} · registry checked {ago}",
+)
+OUTAGE = Text(
+    "O registro de modelos não responde. A versão {version} continua respondendo; ela foi "
+    "conferida pela última vez {ago}.",
+    "The model registry does not answer. Version {version} goes on answering; it was last "
+    "checked {ago}.",
+)
+NEWER = Text(
+    "A versão {version} do modelo entrou em produção. Calcule de novo para usá-la.",
+    "Model version {version} is now in production. Calculate again to use it.",
+)
+UNEXPECTED = Text(
+    "Algo falhou do nosso lado. Nada do que você digitou foi perdido; tente de novo. "
+    "O registro do servidor tem os detalhes.",
+    "Something failed on our side. Nothing you typed is lost; try again. "
+    "The server's log has the details.",
+)
+DETAIL = Text("Detalhe técnico (em inglês)", "Technical detail")
+TRY_AGAIN = Text("Tentar de novo", "Try again")
+
+# Nothing to serve
+NO_MODEL = Text("Ainda não há modelo em produção", "No model is in production yet")
+NO_MODEL_STEPS = Text(
+    "Treine, registre e promova um modelo na raiz do repositório e depois tente de novo:",
+    "Train, register and promote a model at the root of the repository, then try again:",
+)
+NO_MODEL_SETTINGS = Text(
+    "Se já existe um modelo em outro servidor, confira MLFLOW_TRACKING_URI, MODEL_NAME e "
+    "PRODUCTION_ALIAS no ambiente, em .env ou em .streamlit/secrets.toml.",
+    "If there is a model on another server, check MLFLOW_TRACKING_URI, MODEL_NAME and "
+    "PRODUCTION_ALIAS in the environment, in .env or in .streamlit/secrets.toml.",
+)
+UNREACHABLE = Text("O registro de modelos não responde", "The model registry does not answer")
+UNREACHABLE_STEPS = Text(
+    "Nenhuma versão foi carregada até agora, então não há com que responder. Confira "
+    "MLFLOW_TRACKING_URI, MLFLOW_TRACKING_USERNAME e MLFLOW_TRACKING_PASSWORD, e se o servidor "
+    "está no ar (`make doctor` diz o que falta).",
+    "No version has been loaded so far, so there is nothing to answer with. Check "
+    "MLFLOW_TRACKING_URI, MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, and whether the "
+    "server is up (`make doctor` says what is missing).",
+)
+BAD_SETTINGS = Text("A configuração não pode ser usada", "The settings cannot be used")
+BAD_SETTINGS_STEPS = Text(
+    "Corrija o valor no ambiente, em .env ou em .streamlit/secrets.toml e tente de novo.",
+    "Correct the value in the environment, in .env or in .streamlit/secrets.toml and try again.",
+)
+NOT_SERVABLE = Text("A versão em produção foi recusada", "The version in production was refused")
+NOT_SERVABLE_STEPS = Text(
+    "Os arquivos dela não são os que foram registrados, e nenhuma versão anterior está guardada "
+    "aqui. Volte a uma versão íntegra com `make rollback`, ou treine e promova de novo.",
+    "Its files are not the ones that were registered, and no earlier version is kept here. "
+    "Go back to a sound version with `make rollback`, or train and promote again.",
+)
+
+# Quote
+QUOTE_PAGE = Text("Cotação", "Quote")
+QUOTE_INTRO = Text(
+    "Estimativa do prêmio anual de um seguro saúde, em dólares americanos.",
+    "An estimate of a person's yearly health insurance premium, in US dollars.",
+)
+FIELD = Text("{label} ({unit})", "{label} ({unit})")
+FIELD_HELP = Text("{help} De {low} a {high}.", "{help} From {low} to {high}.")
+CALCULATE = Text("Calcular prêmio", "Calculate premium")
+LINK_UNUSABLE = Text(
+    "O link não pôde ser usado: {faults}. O formulário está com os valores iniciais.",
+    "The link could not be used: {faults}. The form shows its initial values.",
+)
+LINK_MISSING = Text("{label} falta", "{label} is missing")
+LINK_WRONG = Text(
+    "{label} é “{value}”, mas deve ser {rule}", "{label} is “{value}”, but must be {rule}"
+)
+NUMBER_RULE = Text("um número de {low} a {high}", "a number from {low} to {high}")
+WHOLE_RULE = Text("um número inteiro de {low} a {high}", "a whole number from {low} to {high}")
+CATEGORY_RULE = Text("um destes: {values}", "one of: {values}")
+PREMIUM = Text("Prêmio anual estimado", "Estimated yearly premium")
+INTERVAL = Text(
+    "**Entre {low} e {high}** em 9 de cada 10 casos (intervalo de 90 %)",
+    "**Between {low} and {high}** in 9 cases out of 10 (90 % interval)",
+)
+IF_SMOKER = Text(
+    "Se fumasse: **{premium}** ({difference} por ano).",
+    "As a smoker: **{premium}** ({difference} a year).",
+)
+IF_NON_SMOKER = Text(
+    "Se não fumasse: **{premium}** ({difference} por ano).",
+    "As a non-smoker: **{premium}** ({difference} a year).",
+)
+ANSWERED = Text("Versão {version} · calculado {time}", "Version {version} · calculated {time}")
+PERSON_PART = Text("{label}: {value}", "{label}: {value}")
+CAUTION = Text(
+    "{label} {value} está fora do que o modelo viu no treino ({low} a {high}): este prêmio é uma "
+    "extrapolação, use com cautela.",
+    "{label} {value} is outside what the model saw in training ({low} to {high}): this premium is "
+    "an extrapolation, use it with caution.",
+)
+NOT_RECORDED = Text(
+    "A cotação vale, mas não pôde ser gravada no registro de previsões: o disco não a aceitou.",
+    "The quote stands, but it could not be written to the prediction log: the disk did not take "
+    "it.",
+)
+PORTFOLIO = Text("Onde fica na carteira", "Where it stands in the portfolio")
+STANDING = Text(
+    "Mais alto que {share} dos prêmios que o modelo dá às {people} pessoas com que aprendeu.",
+    "Higher than {share} of the premiums that the model gives to the {people} people it learned "
+    "from.",
+)
+PORTFOLIO_ALT = Text(
+    "Histograma dos prêmios da carteira, com esta pessoa marcada em {premium} e o intervalo de "
+    "90 % ao fundo.",
+    "Histogram of the portfolio's premiums, with this person marked at {premium} and the 90 % "
+    "interval behind.",
+)
+THIS_PERSON = Text("esta pessoa", "this person")
+PEOPLE_AXIS = Text("Pessoas", "People")
+PREMIUM_AXIS = Text("Prêmio anual", "Yearly premium")
+WHAT_IF = Text("E se fosse diferente?", "What if things were different?")
+CURVE_ALT = Text(
+    "Linhas do prêmio conforme {label}, para fumantes e não fumantes.",
+    "Lines of the premium by {label}, for smokers and non-smokers.",
+)
+SMOKERS = Text("fumante", "smoker")
+NON_SMOKERS = Text("não fumante", "non-smoker")
+LINK = Text("Link que reproduz esta cotação", "Link that reproduces this quote")
+PREDICTION_ID = Text("Número desta cotação: {id}", "Number of this quote: {id}")
+
+# Batch
+BATCH_PAGE = Text("Lote", "Batch")
+BATCH_INTRO = Text(
+    "Envie uma tabela com uma pessoa por linha e receba de volta prêmio, intervalo e versão. "
+    "Outras colunas, como um identificador, voltam como vieram.",
+    "Upload a table with one person a row and get premium, interval and version back. "
+    "Other columns, such as an id, come back as they were.",
+)
+TEMPLATE = Text("Baixar modelo de tabela (CSV)", "Download a template (CSV)")
+COLUMNS_HEADING = Text("Colunas e regras", "Columns and rules")
+COLUMN_HEADER = Text("coluna", "column")
+MEANING_HEADER = Text("significado", "meaning")
+RULE_HEADER = Text("regra", "rule")
+UPLOAD = Text(
+    "Tabela em CSV (UTF-8, vírgulas) ou Parquet", "Table as CSV (UTF-8, commas) or Parquet"
+)
+UPLOAD_HELP = Text(
+    "Até {rows} linhas e {megabytes} MB. Decimais com ponto: 28.5.",
+    "Up to {rows} rows and {megabytes} MB. Decimals with a point: 28.5.",
+)
+UNUSABLE_FILE = Text(
+    "Este arquivo não pode ser usado: {reason}", "This file cannot be used: {reason}"
+)
+FILE_TOO_LARGE = Text("ele tem mais de {megabytes} MB.", "it has more than {megabytes} MB.")
+TOO_MANY_ROWS = Text(
+    "ele tem mais de {limit} linhas. Divida-o em partes.",
+    "it has more than {limit} rows. Split it into parts.",
+)
+TOO_MANY_COLUMNS = Text(
+    "ele tem {count} colunas e o máximo são {limit}. Deixe só as que importam.",
+    "it has {count} columns and {limit} is the most. Keep those that matter.",
+)
+TOO_MUCH_INSIDE = Text("descompactado, ele é grande demais.", "unpacked, it is too large.")
+NOT_A_TABLE = Text(
+    "ele não é uma tabela CSV nem Parquet, apesar do nome.",
+    "it is neither a CSV nor a Parquet table, whatever its name says.",
+)
+NOT_UTF8 = Text(
+    "ele não está em UTF-8. Salve-o de novo como CSV UTF-8.",
+    "it is not UTF-8. Save it again as CSV UTF-8.",
+)
+EMPTY_FILE = Text("ele não tem nenhuma linha de dados.", "it has no rows of data.")
+WRONG_SEPARATOR = Text(
+    "as colunas devem ser separadas por vírgulas e os decimais escritos com ponto.",
+    "its columns must be separated by commas, and decimals written with a point.",
+)
+MISSING_COLUMNS = Text(
+    "faltam as colunas {columns}. O cabeçalho precisa das seis: {all}.",
+    "the columns {columns} are missing. The header needs all six: {all}.",
+)
+REPEATED_COLUMNS = Text(
+    "a coluna {columns} aparece mais de uma vez no cabeçalho.",
+    "the column {columns} is in the header more than once.",
+)
+NESTED_COLUMNS = Text(
+    "a coluna {columns} não tem um valor simples em cada célula.",
+    "the column {columns} does not hold one plain value in each cell.",
+)
+DAMAGED = Text(
+    "o conteúdo está danificado ou alguma linha não tem o mesmo número de células que o cabeçalho.",
+    "its content is damaged, or a row does not have as many cells as the header.",
+)
+ROWS_READ = Text("Linhas lidas de {name}: {rows}.", "Rows read from {name}: {rows}.")
+REPLACED_COLUMNS = Text(
+    "As colunas {columns} do arquivo serão substituídas pelas novas.",
+    "The file's own columns {columns} will be replaced by the new ones.",
+)
+ROW_ERRORS = Text(
+    "Valores que não podem ser usados: {cells}; linhas com erro: {rows}.",
+    "Values that cannot be used: {cells}; rows with errors: {rows}.",
+)
+ROW_ERRORS_CUT = Text(
+    "A tabela mostra os primeiros {shown} deles.", "The table shows the first {shown} of them."
+)
+ROW_HEADER = Text("linha", "row")
+VALUE_HEADER = Text("valor", "value")
+PROBLEM_HEADER = Text("deve ser", "must be")
+EMPTY_CELL = Text("(vazio)", "(empty)")
+SCORE_VALID = Text(
+    "Calcular mesmo assim as linhas sem erro ({rows})",
+    "Calculate the rows without errors anyway ({rows})",
+)
+NO_VALID_ROWS = Text(
+    "Nenhuma linha está sem erro. Corrija a tabela e envie de novo.",
+    "No row is free of errors. Correct the table and upload it again.",
+)
+SCORE = Text("Calcular todas as linhas ({rows})", "Calculate all rows ({rows})")
+SCORING = Text("{done} de {rows} prêmios calculados", "{done} of {rows} premiums calculated")
+SCORED = Text(
+    "Prêmios calculados pela versão {version} em {seconds} s: {rows}. Soma: {total} por ano.",
+    "Premiums calculated by version {version} in {seconds} s: {rows}. Sum: {total} a year.",
+)
+LEFT_OUT = Text("Linhas com erro deixadas de fora: {rows}.", "Rows with errors left out: {rows}.")
+OUTSIDE = Text(
+    "Pessoas fora do que o modelo viu no treino: {rows}; a coluna outside_range diz em quê.",
+    "People outside what the model saw in training: {rows}; the column outside_range says in what.",
+)
+NEUTRALISED = Text(
+    "Textos que uma planilha executaria como fórmula, agora com um apóstrofo na frente: {cells}.",
+    "Texts that a spreadsheet would run as formulas, now with an apostrophe in front: {cells}.",
+)
+PREVIEW = Text("Primeiras linhas ({rows})", "First rows ({rows})")
+DOWNLOAD = Text("Baixar resultado (CSV)", "Download the result (CSV)")
+
+# Model
+MODEL_PAGE = Text("Modelo", "Model")
+MODEL_INTRO = Text(
+    "O que responde nesta página, de onde veio e quão bom é.",
+    "What answers here, where it comes from and how good it is.",
+)
+REFUSED = Text(
+    "O registro indica outra versão, que foi recusada; a versão {version} continua respondendo.",
+    "The registry names another version, which was refused; version {version} goes on answering.",
+)
+VERSION = Text("Versão", "Version")
+ALIAS = Text("Apelido", "Alias")
+TRAINED = Text("Treinada em", "Trained")
+DATASET = Text("Dados (impressão digital)", "Data (fingerprint)")
+DATA_SOURCE = Text("Origem dos dados", "Source of the data")
+ROWS_TRAIN = Text("Pessoas no treino", "People in training")
+RUN = Text("Run no MLflow", "MLflow run")
+CHECKED = Text("Registro conferido", "Registry checked")
+REGISTERED = Text("Registrada em", "Registered")
+UNKNOWN = Text("desconhecido", "unknown")
+METRICS = Text("Quão bom é", "How good it is")
+METRICS_NOTE = Text(
+    "Medido em {rows} pessoas que o modelo não viu; intervalos de 95 % por bootstrap.",
+    "Measured on {rows} people the model had not seen; 95 % bootstrap intervals.",
+)
+METRIC_HEADER = Text("métrica", "metric")
+INTERVAL_HEADER = Text("intervalo de 95 %", "95 % interval")
+RANGE = Text("{low} a {high}", "{low} to {high}")
+RMSE = Text("RMSE (erro típico, pune os grandes)", "RMSE (typical error, punishes large ones)")
+MAE = Text("Erro absoluto médio", "Mean absolute error")
+MEDIAN_ERROR = Text("Erro absoluto mediano", "Median absolute error")
+R2 = Text("R² (variação explicada)", "R² (variation explained)")
+TOTAL_BIAS = Text("Viés total (acima de zero: cobra a mais)", "Total bias (above zero: too high)")
+GAMMA = Text("Desvio Gama", "Gamma deviance")
+COVERAGE = Text("Pessoas dentro do intervalo de 90 %", "People within the 90 % interval")
+SLICES = Text("Por grupo", "By group")
+SLICE_HEADER = Text("grupo", "group")
+PEOPLE_HEADER = Text("pessoas", "people")
+RMSE_HEADER = Text("RMSE", "RMSE")
+BIAS_HEADER = Text("viés total", "total bias")
+SLICE_NAME = Text("{label}: {value}", "{label}: {value}")
+CHANGED = Text("O que mudou", "What changed")
+CHANGED_NOTE = Text(
+    "Em relação à versão {version}, cada uma medida nas pessoas que ela não viu.",
+    "Against version {version}, each measured on the people it had not seen.",
+)
+NO_PREVIOUS = Text(
+    "Esta é a primeira versão em produção.", "This is the first version in production."
+)
+NOW_HEADER = Text("versão {version}", "version {version}")
+DIFFERENCE_HEADER = Text("diferença", "difference")
+PLOTS = Text("Gráficos da avaliação", "Evaluation plots")
+PLOT_ACTUAL = Text("Previsto e cobrado", "Predicted against actual")
+PLOT_RESIDUALS = Text("Resíduos", "Residuals")
+PLOT_IMPORTANCE = Text("Quanto vale cada variável", "What each feature is worth")
+PLOT_LEARNING = Text("Curva de aprendizado", "Learning curve")
+LEDGER = Text("Histórico de promoções", "Ledger")
+WHEN_HEADER = Text("quando", "when")
+WHO_HEADER = Text("quem", "who")
+MOVE_HEADER = Text("movimento", "move")
+WHY_HEADER = Text("por quê", "why")
+FORCED = Text("{move}, forçado", "{move}, forced")
+NOT_CLOSED = Text("{move}, não concluído", "{move}, not closed")
+MOVE = Text("{action}: {before} para {after}", "{action}: {before} to {after}")
+NOTHING = Text("nenhuma", "none")
+PARAMETERS = Text("Parâmetros do treino", "Training parameters")
+PARAMETER_HEADER = Text("parâmetro", "parameter")
+CARD = Text("Ficha do modelo (em inglês)", "Model card")
+NO_CARD = Text("Esta versão não tem ficha.", "This version has no card.")
+
+# Monitoring
+MONITORING_PAGE = Text("Monitoramento", "Monitoring")
+
+METRICS_BY_NAME: Mapping[str, Text] = {
+    "rmse": RMSE,
+    "mae": MAE,
+    "median_absolute_error": MEDIAN_ERROR,
+    "r2": R2,
+    "total_bias": TOTAL_BIAS,
+    "gamma_deviance": GAMMA,
+    "coverage": COVERAGE,
+}
+PLOTS_BY_NAME: Mapping[str, Text] = {
+    "predicted_against_actual": PLOT_ACTUAL,
+    "residuals": PLOT_RESIDUALS,
+    "importance": PLOT_IMPORTANCE,
+    "learning_curve": PLOT_LEARNING,
+}

@@ -1,0 +1,231 @@
+"""What is known of the version that answers: how good it is, what it came from, what changed."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import formats, frame, serving, text
+from insurance_predictor.schema import FEATURES, CategoryColumn, Language
+
+if TYPE_CHECKING:
+    from insurance_predictor.last_good import Served
+    from insurance_predictor.ledger import Line
+    from insurance_predictor.version_facts import Previous, VersionFacts
+
+WHOLE = "holdout"
+IN_DOLLARS = ("rmse", "mae", "median_absolute_error")
+AS_SHARE = ("total_bias", "coverage")
+DATA_SOURCE = "data_source"
+
+Rows = list[dict[str, str]]
+
+
+def show(language: Language) -> None:
+    st.write(text.MODEL_INTRO(language))
+    with st.spinner(text.LOADING(language)):
+        served = serving.served()
+    frame.status(language)
+    if served.refusal is not None:
+        st.warning(text.REFUSED(language, version=served.predictor.version))
+        frame.detail(served.refusal, language)
+    facts = served.facts
+    _identity(served, language)
+    _metrics(facts.metrics, language)
+    _changes(facts, facts.previous, language)
+    _slices(facts.metrics, language)
+    _plots(served.documents.plots, language)
+    _ledger(facts.ledger, language)
+    _parameters(facts.parameters, language)
+    with st.expander(text.CARD(language)):
+        st.markdown(served.documents.model_card or text.NO_CARD(language))
+
+
+def _identity(served: "Served", language: Language) -> None:
+    facts = served.facts
+    unknown = text.UNKNOWN(language)
+    when = _moment(facts.trained_at, language) if facts.trained_at else unknown
+    rows = formats.number(facts.rows_train, language) if facts.rows_train else unknown
+    told = (
+        (text.VERSION, facts.version),
+        (text.ALIAS, facts.alias),
+        (text.TRAINED, when),
+        (text.REGISTERED, _moment(facts.created, language)),
+        (text.CHECKED, formats.ago(served.checked, datetime.now(UTC), language)),
+        (text.DATA_SOURCE, facts.parameters.get(DATA_SOURCE, unknown)),
+        (text.DATASET, facts.dataset or unknown),
+        (text.ROWS_TRAIN, rows),
+        (text.RUN, facts.run_id),
+    )
+    st.table({words(language): formats.plain(value) for words, value in told}, border="horizontal")
+
+
+def _metrics(metrics: Mapping[str, float], language: Language) -> None:
+    st.subheader(text.METRICS(language), anchor=False)
+    rows: Rows = [
+        {
+            text.METRIC_HEADER(language): words(language),
+            text.VALUE_HEADER(language): _quantity(name, metrics[f"{WHOLE}.{name}"], language),
+            text.INTERVAL_HEADER(language): _interval(metrics, WHOLE, name, language),
+        }
+        for name, words in text.METRICS_BY_NAME.items()
+        if f"{WHOLE}.{name}" in metrics
+    ]
+    _table(rows)
+    people = metrics.get(f"{WHOLE}.rows")
+    if people is not None:
+        st.caption(text.METRICS_NOTE(language, rows=formats.number(people, language)))
+
+
+def _changes(facts: "VersionFacts", previous: "Previous | None", language: Language) -> None:
+    st.subheader(text.CHANGED(language), anchor=False)
+    if previous is None:
+        st.write(text.NO_PREVIOUS(language))
+        return
+    rows: Rows = [
+        _change(name, words(language), previous, facts, language)
+        for name, words in text.METRICS_BY_NAME.items()
+        if f"{WHOLE}.{name}" in facts.metrics and f"{WHOLE}.{name}" in previous.metrics
+    ]
+    _table(rows)
+    st.caption(text.CHANGED_NOTE(language, version=previous.version))
+
+
+def _change(
+    name: str, words: str, previous: "Previous", facts: "VersionFacts", language: Language
+) -> dict[str, str]:
+    before, now = (metrics[f"{WHOLE}.{name}"] for metrics in (previous.metrics, facts.metrics))
+    return {
+        text.METRIC_HEADER(language): words,
+        text.NOW_HEADER(language, version=previous.version): _quantity(name, before, language),
+        text.NOW_HEADER(language, version=facts.version): _quantity(name, now, language),
+        text.DIFFERENCE_HEADER(language): _signed(name, now - before, language),
+    }
+
+
+def _slices(metrics: Mapping[str, float], language: Language) -> None:
+    ending = ".rows"
+    names = [
+        name.removeprefix(f"{WHOLE}.").removesuffix(ending)
+        for name in sorted(metrics)
+        if name.startswith(f"{WHOLE}.") and name.endswith(ending) and name != f"{WHOLE}{ending}"
+    ]
+    if not names:
+        return
+    st.subheader(text.SLICES(language), anchor=False)
+    rows: Rows = [
+        {
+            text.SLICE_HEADER(language): _slice_name(name, language),
+            text.PEOPLE_HEADER(language): formats.number(
+                metrics[f"{WHOLE}.{name}{ending}"], language
+            ),
+            **_measured(metrics, f"{WHOLE}.{name}", "rmse", text.RMSE_HEADER, language),
+            **_measured(metrics, f"{WHOLE}.{name}", "total_bias", text.BIAS_HEADER, language),
+        }
+        for name in names
+    ]
+    _table(rows)
+
+
+def _measured(
+    metrics: Mapping[str, float], prefix: str, name: str, header: text.Text, language: Language
+) -> dict[str, str]:
+    """A value with its interval, in one cell."""
+    value = metrics.get(f"{prefix}.{name}")
+    if value is None:
+        return {header(language): text.UNKNOWN(language)}
+    interval = _interval(metrics, prefix, name, language)
+    return {header(language): f"{_quantity(name, value, language)} ({interval})"}
+
+
+def _slice_name(name: str, language: Language) -> str:
+    """Words for smoker_yes, region_southeast, age_18-29."""
+    for column in FEATURES:
+        value = name.removeprefix(f"{column.name}_")
+        if value != name:
+            labels = column.value_labels if isinstance(column, CategoryColumn) else {}
+            shown = labels[value][language] if value in labels else value.replace("-", "–")
+            return text.SLICE_NAME(language, label=column.label[language], value=shown)
+    return name
+
+
+def _plots(plots: Mapping[str, bytes], language: Language) -> None:
+    if not plots:
+        return
+    st.subheader(text.PLOTS(language), anchor=False)
+    columns = st.columns(2)
+    for number, (name, content) in enumerate(plots.items()):
+        words = text.PLOTS_BY_NAME.get(name)
+        caption = words(language) if words else formats.plain(name)
+        columns[number % 2].image(content, caption=caption, alt=caption, width="stretch")
+
+
+def _ledger(lines: Sequence["Line"], language: Language) -> None:
+    if not lines:
+        return
+    st.subheader(text.LEDGER(language), anchor=False)
+    rows: Rows = [
+        {
+            text.WHEN_HEADER(language): _moment(line.when, language),
+            text.WHO_HEADER(language): line.who,
+            text.MOVE_HEADER(language): _move(line, language),
+            text.WHY_HEADER(language): line.why,
+        }
+        for line in reversed(lines)
+    ]
+    _table(rows)
+
+
+def _move(line: "Line", language: Language) -> str:
+    before = line.before or text.NOTHING(language)
+    move = text.MOVE(language, action=line.action, before=before, after=line.after)
+    if line.forced:
+        move = text.FORCED(language, move=move)
+    return move if line.finished else text.NOT_CLOSED(language, move=move)
+
+
+def _parameters(parameters: Mapping[str, str], language: Language) -> None:
+    if not parameters:
+        return
+    with st.expander(text.PARAMETERS(language)):
+        _table(
+            [
+                {text.PARAMETER_HEADER(language): name, text.VALUE_HEADER(language): value}
+                for name, value in sorted(parameters.items())
+            ]
+        )
+
+
+def _table(rows: Rows) -> None:
+    """A table of words that wraps on a phone; nothing in it is read as Markdown."""
+    shown = [{key: formats.plain(value) for key, value in row.items()} for row in rows]
+    st.table(shown, hide_index=True, border="horizontal")
+
+
+def _interval(metrics: Mapping[str, float], prefix: str, name: str, language: Language) -> str:
+    ends = [metrics.get(f"{prefix}.{name}_{end}") for end in ("low", "high")]
+    low, high = (None if end is None else _quantity(name, end, language) for end in ends)
+    return "" if low is None or high is None else text.RANGE(language, low=low, high=high)
+
+
+def _quantity(name: str, value: float, language: Language) -> str:
+    if name in IN_DOLLARS:
+        return formats.money(value, language)
+    if name == "total_bias":
+        return formats.signed_percent(value, language)
+    if name in AS_SHARE:
+        return formats.percent(value, language, 1)
+    return formats.decimal(value, language, 3)
+
+
+def _signed(name: str, value: float, language: Language) -> str:
+    if name in IN_DOLLARS:
+        return formats.signed_money(value, language)
+    if name in AS_SHARE:
+        return formats.signed_percent(value, language)
+    return formats.signed_decimal(value, language, 3)
+
+
+def _moment(when: datetime, language: Language) -> str:
+    return formats.moment(when, language, st.context.timezone)

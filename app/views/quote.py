@@ -1,0 +1,268 @@
+"""One person's premium: the form, the answer, where it stands and how it would change."""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from app import formats, frame, json_log, link, serving, text
+from insurance_predictor.schema import (
+    AGE,
+    BMI,
+    FEATURES,
+    SMOKER,
+    CategoryColumn,
+    Column,
+    Language,
+    NumberColumn,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from app.what_if import WhatIf
+    from insurance_predictor.last_good import Served
+    from insurance_predictor.predictor import Caution, Quote
+
+START: link.Person = {
+    "age": 40,
+    "sex": "female",
+    "bmi": 28.0,
+    "children": 1,
+    "smoker": "no",
+    "region": "southeast",
+}
+ANSWER, LINK_READ = "answer", "link_read"
+BMI_STEP = 0.5
+BY_NAME = {column.name: column for column in FEATURES}
+
+
+@dataclass(frozen=True, eq=False)
+class Portfolio:
+    """The premiums of the people a version learned from, sorted, and counted in bins."""
+
+    premiums: "np.ndarray[Any, Any]"
+    bins: "pd.DataFrame"
+
+    def share_below(self, premium: float) -> float:
+        return float(self.premiums.searchsorted(premium)) / len(self.premiums)
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """A quote as it was given, and all that is shown beside it."""
+
+    person: link.Person
+    quote: "Quote"
+    what_if: "WhatIf"
+    portfolio: Portfolio | None
+    entry_id: str
+    is_recorded: bool
+    when: datetime
+
+
+def show(language: Language) -> None:
+    st.write(text.QUOTE_INTRO(language))
+    asked = _from_link(language)
+    asked = _form(language) or asked
+    with st.spinner(text.LOADING(language)):
+        served = serving.served()
+        if asked is not None:
+            st.session_state[ANSWER] = _answered(served, asked)
+            st.query_params.from_dict(link.query(asked))
+    answer: Answer | None = st.session_state.get(ANSWER)
+    frame.status(language, answer.quote.version if answer else None)
+    if answer is not None:
+        _result(answer, language)
+
+
+def _from_link(language: Language) -> link.Person | None:
+    """The person in the address that this visit began with, put in the form."""
+    if LINK_READ in st.session_state:
+        return None
+    st.session_state[LINK_READ] = True
+    try:
+        person = link.person_of(st.query_params, language)
+    except link.UnusableLink as error:
+        st.warning(text.LINK_UNUSABLE(language, faults=error.faults))
+        return None
+    for name, value in (person or {}).items():
+        st.session_state[_key(name)] = value
+    return person
+
+
+def _form(language: Language) -> link.Person | None:
+    """The person, when the button has just been pressed."""
+    person: link.Person = {}
+    with st.form("person"):
+        # Row by row, so that the order is the same for the eye, the tabulator and a phone.
+        for row in (FEATURES[:3], FEATURES[3:]):
+            for place, column in zip(st.columns(3), row, strict=True):
+                with place:
+                    person[column.name] = _field(column, language)
+        is_pressed = st.form_submit_button(text.CALCULATE(language), type="primary")
+    return person if is_pressed else None
+
+
+def _field(column: Column, language: Language) -> Any:
+    st.session_state.setdefault(_key(column.name), START[column.name])
+    if isinstance(column, NumberColumn):
+        return _number_field(column, language)
+    return st.selectbox(
+        column.label[language],
+        column.values,
+        key=_key(column.name),
+        help=column.help[language],
+        format_func=lambda value: column.value_labels[value][language],
+        filter_mode=None,  # a phone need not show its keyboard for four words
+        persist_state="session",
+    )
+
+
+def _number_field(column: NumberColumn, language: Language) -> float:
+    kind: type = int if column.whole else float
+    label, unit = column.label[language], column.unit[language]
+    low, high = (formats.number(limit, language) for limit in (column.low, column.high))
+    return st.number_input(
+        label if unit == label.lower() else text.FIELD(language, label=label, unit=unit),
+        min_value=kind(column.low),
+        max_value=kind(column.high),
+        step=1 if column.whole else BMI_STEP,
+        format="%d" if column.whole else "%.1f",
+        key=_key(column.name),
+        help=text.FIELD_HELP(language, help=column.help[language], low=low, high=high),
+        persist_state="session",
+    )
+
+
+def _key(name: str) -> str:
+    return f"person_{name}"
+
+
+def _answered(served: "Served", person: link.Person) -> Answer:
+    from app.what_if import what_if
+    from insurance_predictor.prediction_log import Entry
+
+    start = time.perf_counter()
+    quote = served.predictor.quote(person)
+    latency_ms = round(1000 * (time.perf_counter() - start), 2)
+    entry = Entry(
+        version=quote.version,
+        person=person,
+        premium=quote.premium,
+        low=quote.low,
+        high=quote.high,
+        latency_ms=latency_ms,
+        source="app",
+        stale=served.problem is not None,
+    )
+    log = serving.prediction_log()
+    lost_before = log.lost
+    log.write([entry])  # whatever it answers: slow is not lost
+    is_recorded = log.lost == lost_before
+    json_log.tell("quote", version=quote.version, latency_ms=latency_ms, recorded=is_recorded)
+    return Answer(
+        person=person,
+        quote=quote,
+        what_if=what_if(served.predictor, person),
+        portfolio=_portfolio(served.predictor.run_id, served),
+        entry_id=entry.id,
+        is_recorded=is_recorded,
+        when=entry.time,
+    )
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _portfolio(run_id: str, _served: "Served") -> Portfolio | None:
+    """None when the run kept no rows."""
+    from app import charts
+
+    reference = _served.documents.reference
+    if reference is None or reference.empty:
+        return None
+    premiums = _served.predictor.bundle.predict(reference)["premium"].sort_values().to_numpy()
+    return Portfolio(premiums, charts.histogram(premiums))
+
+
+def _result(answer: Answer, language: Language) -> None:
+    with st.container(border=True):
+        _premium(answer, language)
+    for caution in answer.quote.cautions:
+        st.warning(_caution(caution, language))
+    if not answer.is_recorded:
+        st.warning(text.NOT_RECORDED(language))
+    if answer.portfolio is not None:
+        _standing(answer.portfolio, answer.quote, language)
+    _what_if(answer, language)
+    st.subheader(text.LINK(language), anchor=False)
+    st.code(link.address(st.context.url, answer.person), language=None, wrap_lines=True)
+    st.caption(text.PREDICTION_ID(language, id=answer.entry_id))
+
+
+def _premium(answer: Answer, language: Language) -> None:
+    quote = answer.quote
+    # Not st.metric, which waits in the browser for the charts' library, a second on a slow machine.
+    st.write(text.PREMIUM(language))
+    st.header(formats.plain(formats.money(quote.premium, language)), anchor=False)
+    low, high = (formats.plain(formats.money(end, language)) for end in (quote.low, quote.high))
+    st.write(text.INTERVAL(language, low=low, high=high))
+    time_shown = formats.moment(answer.when, language, st.context.timezone)
+    st.caption(_described(answer.person, language))
+    st.caption(text.ANSWERED(language, version=quote.version, time=time_shown))
+
+
+def _described(person: link.Person, language: Language) -> str:
+    """The six features on one line."""
+    parts = []
+    for column in FEATURES:
+        value = person[column.name]
+        words = (
+            column.value_labels[str(value)][language]
+            if isinstance(column, CategoryColumn)
+            else formats.number(float(value), language)
+        )
+        parts.append(text.PERSON_PART(language, label=column.label[language], value=words))
+    return " · ".join(parts)
+
+
+def _caution(caution: "Caution", language: Language) -> str:
+    value, low, high = (
+        formats.number(number, language) for number in (caution.value, caution.low, caution.high)
+    )
+    label = BY_NAME[caution.column].label[language]
+    return text.CAUTION(language, label=label, value=value, low=low, high=high)
+
+
+def _standing(portfolio: Portfolio, quote: "Quote", language: Language) -> None:
+    from app import charts
+
+    st.subheader(text.PORTFOLIO(language), anchor=False)
+    share = formats.percent(portfolio.share_below(quote.premium), language)
+    people = formats.number(len(portfolio.premiums), language)
+    st.write(text.STANDING(language, share=share, people=people))
+    chart = charts.portfolio(portfolio.bins, quote, language)
+    shown = formats.money(quote.premium, language)
+    st.vega_lite_chart(
+        chart.data, chart.spec, alt=text.PORTFOLIO_ALT(language, premium=shown), width="stretch"
+    )
+
+
+def _what_if(answer: Answer, language: Language) -> None:
+    from app import charts
+
+    st.subheader(text.WHAT_IF(language), anchor=False)
+    smokes = answer.person[SMOKER.name] == SMOKER.values[1]
+    otherwise = answer.what_if.otherwise
+    difference = formats.signed_money(otherwise - answer.quote.premium, language)
+    amounts = {"premium": formats.money(otherwise, language), "difference": difference}
+    shown = {name: formats.plain(amount) for name, amount in amounts.items()}
+    st.write((text.IF_NON_SMOKER if smokes else text.IF_SMOKER)(language, **shown))
+    both = ((AGE, answer.what_if.age), (BMI, answer.what_if.bmi))
+    for place, (column, rows) in zip(st.columns(2), both, strict=True):
+        own = (float(answer.person[column.name]), answer.quote.premium)
+        chart = charts.curves(rows, column, own, language)
+        alt = text.CURVE_ALT(language, label=column.label[language])
+        place.vega_lite_chart(chart.data, chart.spec, alt=alt, width="stretch")

@@ -1,0 +1,166 @@
+"""The page of many quotes."""
+
+import csv
+import io
+import time
+from typing import Any
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import serving, text
+from app.batch_scoring import ADDED, neutralise, score
+from app.table_upload import read_upload
+from insurance_predictor.registry import Version
+from tests.app.conftest import events, logged_rows, page, press, words
+
+HEADER = "id,age,sex,bmi,children,smoker,region,note\n"
+GOOD = "A-1,40,female,28.5,1,no,southeast,=1+1\nA-2,23,male,31.2,0,yes,northwest,-5\n"
+BAD = "A-3,17,male,31.2,0,yes,north,x\n"
+
+
+def _uploaded(language: str, content: str | bytes, name: str = "people.csv") -> AppTest:
+    visit = page(language, "batch")
+    given = content.encode() if isinstance(content, str) else content
+    return visit.file_uploader[0].upload(name, given, "text/csv").run()
+
+
+def _rows(result: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(result.decode("utf-8-sig"))))
+
+
+def _result(visit: AppTest) -> list[dict[str, str]]:
+    return _rows(visit.session_state["batch_work"].csv)
+
+
+def test_before_an_upload_there_is_a_template_and_the_rules(quoting: Version, language: str):
+    visit = page(language, "batch")
+    assert visit.title[0].value == text.BATCH_PAGE(language)
+    assert [button.label for button in visit.download_button] == [text.TEMPLATE(language)]
+    assert len(visit.table[0].value) == 6
+    assert not visit.error
+
+
+def test_a_table_gets_premium_interval_and_version(quoting: Version, language: str):
+    visit = _uploaded(language, HEADER + GOOD)
+    visit = press(visit, text.SCORE(language, rows=2))
+    first, second = _result(visit)
+    assert list(first) == [*HEADER.strip().split(","), *ADDED]
+    quote = serving.served().predictor.quote(
+        {"age": 40, "sex": "female", "bmi": 28.5, "children": 1, "smoker": "no"}
+        | {"region": "southeast"}
+    )
+    found = [float(first[name]) for name in ("premium", "low", "high")]
+    assert found == [pytest.approx(value, abs=0.006) for value in _amounts(quote)]
+    assert (first["version"], first["id"], second["id"]) == ("1", "A-1", "A-2")
+    assert (first["note"], second["note"]) == ("'=1+1", "-5")
+    assert text.NEUTRALISED(language, cells="1") in words(visit)
+    assert len(visit.dataframe[0].value) == 2
+
+
+def _amounts(quote: Any) -> tuple[float, float, float]:
+    return quote.premium, quote.low, quote.high
+
+
+def test_every_row_is_logged_and_can_be_told_apart_later(
+    quoting: Version, capsys: pytest.CaptureFixture[str]
+):
+    visit = press(_uploaded("en", HEADER + GOOD), text.SCORE("en", rows=2))
+    rows = logged_rows()
+    assert [row["source"] for row in rows] == ["batch", "batch"]
+    assert {row["id"] for row in rows} == {row["prediction_id"] for row in _result(visit)}
+    [event] = [event for event in events(capsys.readouterr().err) if event["event"] == "batch"]
+    assert (event["version"], event["rows"]) == ("1", 2)
+
+
+def test_faulty_rows_are_listed_and_the_others_can_be_had_anyway(quoting: Version, language: str):
+    visit = _uploaded(language, HEADER + GOOD + BAD)
+    faults = visit.dataframe[0].value
+    assert faults[text.ROW_HEADER(language)].tolist() == [4, 4]
+    assert faults[text.COLUMN_HEADER(language)].tolist() == ["age", "region"]
+    assert faults[text.VALUE_HEADER(language)].tolist() == ["17", "north"]
+    assert logged_rows() == []
+    visit = press(visit, text.SCORE_VALID(language, rows=2))
+    assert [row["id"] for row in _result(visit)] == ["A-1", "A-2"]
+    assert text.LEFT_OUT(language, rows=1) in words(visit)
+
+
+def test_a_table_without_a_sound_row_gets_no_button(quoting: Version, language: str):
+    visit = _uploaded(language, HEADER + BAD)
+    assert text.NO_VALID_ROWS(language) in words(visit)
+    assert not visit.button
+
+
+def test_parquet_works_too(quoting: Version):
+    stream = io.BytesIO()
+    pd.read_csv(io.StringIO(HEADER + GOOD)).to_parquet(stream, index=False)
+    visit = _uploaded("en", stream.getvalue(), "people.parquet")
+    visit = press(visit, text.SCORE("en", rows=2))
+    assert [row["note"] for row in _result(visit)] == ["'=1+1", "-5"]
+
+
+def test_people_beyond_the_model_are_named(quoting: Version):
+    visit = _uploaded("en", HEADER + GOOD.replace("A-1,40", "A-1,99"))
+    visit = press(visit, text.SCORE("en", rows=2))
+    assert [row["outside_range"] for row in _result(visit)] == ["age", ""]
+    assert text.OUTSIDE("en", rows=1) in words(visit)
+
+
+def test_a_result_can_be_uploaded_again(quoting: Version, language: str):
+    visit = press(_uploaded(language, HEADER + GOOD), text.SCORE(language, rows=2))
+    again = _uploaded(language, visit.session_state["batch_work"].csv)
+    again = press(again, text.SCORE(language, rows=2))
+    assert list(_result(again)[0]) == [*HEADER.strip().split(","), *ADDED]
+    assert "prediction" in words(again)
+
+
+def test_a_file_that_cannot_be_used_ends_in_one_sentence(
+    quoting: Version, language: str, capsys: pytest.CaptureFixture[str]
+):
+    visit = _uploaded(language, (HEADER + GOOD).replace(",", ";"))
+    reason = text.WRONG_SEPARATOR(language)
+    assert [error.value for error in visit.error] == [text.UNUSABLE_FILE(language, reason=reason)]
+    assert not visit.button
+    assert "upload_refused" in [event["event"] for event in events(capsys.readouterr().err)]
+
+
+def test_the_library_s_words_say_which_row_is_ragged(quoting: Version, language: str):
+    visit = _uploaded(language, HEADER + GOOD + "A-4,40\n")
+    assert text.DAMAGED(language) in visit.error[0].value
+    assert "row 4 has 2" in visit.code[0].value
+
+
+def test_a_hundred_thousand_rows_take_seconds(quoting: Version):
+    people = read_upload("big.csv", (HEADER + GOOD * 50_000).encode())
+    heard: list[int] = []
+    start = time.process_time()  # what else runs on the machine does not count
+    scored = score(people.sound, serving.served(), serving.prediction_log(), heard.append)
+    assert len(_rows(scored.csv)) == 100_000
+    assert time.process_time() - start < 10
+    assert heard == sorted(heard)
+    assert heard[-1] == 100_000
+
+
+@pytest.mark.parametrize(
+    "cell", ["=1+1", "+a", "-a", "@x", "\t=1", "\rx", " =1", "＝1+1", "-1+1", "\n=1", "+1-2"]
+)
+def test_a_formula_is_neutralised_wherever_it_stands(cell: str):
+    table, count = neutralise(pd.DataFrame({cell: ["fine", cell]}))
+    assert table.columns.tolist() == [f"'{cell}"]
+    assert table.iloc[:, 0].tolist() == ["fine", f"'{cell}"]
+    assert count == 2
+
+
+@pytest.mark.parametrize("cell", ["-5", "+3.2", "-1e-3", "a=b", "", "A-1", "it's"])
+def test_what_is_no_formula_stays(cell: str):
+    table, count = neutralise(pd.DataFrame({"note": [cell, None]}, dtype="str"))
+    assert table["note"].iloc[0] == cell
+    assert table["note"].isna().iloc[1]
+    assert count == 0
+
+
+def test_numbers_are_no_text():
+    table, count = neutralise(pd.DataFrame({"balance": [-5.0, 3.0]}))
+    assert table["balance"].tolist() == [-5.0, 3.0]
+    assert count == 0

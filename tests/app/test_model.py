@@ -1,0 +1,51 @@
+"""The page about the version that answers."""
+
+from collections.abc import Callable
+
+from app import serving, text
+from insurance_predictor.promotion import promote
+from insurance_predictor.registry import Version
+from insurance_predictor.settings import Settings
+from tests.app.conftest import copied, page, words
+
+
+def test_what_is_told_of_the_first_version(quoting: Version, language: str):
+    visit = page(language, "model")
+    shown = words(visit)
+    facts = serving.served().facts
+    identity = visit.table[0].value.to_string()
+    for value in ("1", "producao", facts.run_id, str(facts.dataset)):
+        assert value in identity.replace("\\", "")
+    for title in (text.METRICS, text.SLICES, text.PLOTS, text.LEDGER):
+        assert title(language) in shown
+    assert text.NO_PREVIOUS(language) in shown
+    assert "# Model card" in shown
+    assert len(visit.image) == 4
+    assert not visit.warning
+
+
+def test_every_metric_has_its_interval(quoting: Version, language: str):
+    visit = page(language, "model")
+    metrics = visit.table[1].value
+    assert metrics[text.METRIC_HEADER(language)].tolist()[0].startswith("RMSE")
+    assert len(metrics) == len(text.METRICS_BY_NAME)
+    assert (metrics[text.INTERVAL_HEADER(language)] != "").sum() == len(metrics) - 1
+    slices = visit.table[2].value
+    assert len(slices) == 11
+
+
+def test_what_changed_against_the_version_before(
+    client, settings: Settings, place: Callable[..., None], production: Version, language: str
+):
+    promote(client, settings, copied(client, settings, production).number)
+    visit = page(language, "model")
+    assert text.CHANGED_NOTE(language, version="1") in words(visit)
+    changes = visit.table[2].value
+    assert list(changes.columns) == [
+        text.METRIC_HEADER(language),
+        text.NOW_HEADER(language, version="1"),
+        text.NOW_HEADER(language, version="2"),
+        text.DIFFERENCE_HEADER(language),
+    ]
+    ledger = visit.table[4].value
+    assert len(ledger) == 2

@@ -1,0 +1,168 @@
+"""What serves: from the disk at once, from the registry behind it, and what when neither can."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app import serving, text
+from app.frame import FIRST_STEPS
+from insurance_predictor import registry
+from insurance_predictor.promotion import promote
+from insurance_predictor.registration import register
+from insurance_predictor.registry import Version
+from insurance_predictor.settings import Settings
+from tests.app.conftest import copied, events, logged_rows, page, press, until, words
+
+PAGES = ("quote", "batch", "model")
+BROKEN_DATABASE = b"SQLite format 3\0" + bytes(200)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_with_nothing_to_serve_the_page_says_what_to_do(
+    place: Callable[..., None], language: str, name: str, capsys: pytest.CaptureFixture[str]
+):
+    visit = page(language, name)
+    shown = words(visit)
+    assert text.NO_MODEL(language) in shown
+    assert FIRST_STEPS in shown
+    told = events(capsys.readouterr().err)
+    assert [event["error"] for event in told] == ["NoProductionModel", "NoProductionModel"]
+
+
+def test_trying_again_finds_what_has_been_promoted_meanwhile(
+    place: Callable[..., None], client, settings: Settings, trained, language: str
+):
+    visit = page(language)
+    promote(client, settings, register(client, settings, trained.run_id).version.number)
+    assert text.NO_MODEL(language) in words(visit.run())
+    visit = press(visit, text.TRY_AGAIN(language))
+    assert text.NO_MODEL(language) not in words(visit)
+    assert press(visit, text.CALCULATE(language)).header
+
+
+def test_a_registry_that_cannot_be_asked_and_nothing_on_disk(
+    own_store: Path, language: str, capsys: pytest.CaptureFixture[str]
+):
+    own_store.write_bytes(BROKEN_DATABASE)
+    shown = words(page(language))
+    assert text.UNREACHABLE(language) in shown
+    assert {event["error"] for event in events(capsys.readouterr().err)} == {"Unreachable"}
+
+
+def test_settings_that_cannot_be_used(place: Callable[..., None], language: str):
+    place("PRODUCTION_ALIAS", "latest")
+    serving.try_again()
+    shown = words(page(language))
+    assert text.BAD_SETTINGS(language) in shown
+    assert "PRODUCTION_ALIAS" in shown
+    place("PRODUCTION_ALIAS", "producao")
+    serving.try_again()
+
+
+def test_a_first_version_that_is_refused(
+    place: Callable[..., None], client, settings: Settings, production: Version, language: str
+):
+    bad = copied(client, settings, production, preprocessor_sha256="0" * 64)
+    registry.set_alias(client, settings, settings.production_alias, bad.number)
+    shown = words(page(language))
+    assert text.NOT_SERVABLE(language) in shown
+    assert "Version 2 is refused" in shown
+
+
+def test_the_version_on_disk_answers_although_the_registry_is_gone(
+    production: Version, own_store: Path, language: str, monkeypatch: pytest.MonkeyPatch
+):
+    serving.served()
+    own_store.write_bytes(BROKEN_DATABASE)
+    serving.try_again()
+    monkeypatch.setattr(serving, "HEAD_START", 0.0)
+    visit = press(page(language), text.CALCULATE(language))
+    assert visit.header
+    until(lambda: serving.served().problem is not None)
+    [warning] = visit.run().warning
+    assert warning.value.startswith(text.OUTAGE(language, version="1", ago="X").partition("X")[0])
+
+
+def test_quotes_during_an_outage_are_logged_as_stale(
+    production: Version, own_store: Path, monkeypatch: pytest.MonkeyPatch
+):
+    serving.served()
+    own_store.write_bytes(BROKEN_DATABASE)
+    serving.try_again()
+    monkeypatch.setattr(serving, "HEAD_START", 0.0)
+    visit = page("en")
+    until(lambda: serving.served().problem is not None)
+    press(visit, text.CALCULATE("en"))
+    assert [row["stale"] for row in logged_rows()] == [1]
+
+
+def test_a_promotion_shows_up_without_anybody_waiting(
+    quoting: Version,
+    client,
+    settings: Settings,
+    language: str,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    visit = press(page(language), text.CALCULATE(language))
+    newer = copied(client, settings, quoting)
+    promote(client, settings, newer.number)
+    serving.try_again()  # as another process that finds version 1 on its disk
+    monkeypatch.setattr(serving, "HEAD_START", 0.0)
+    visit.run()
+    until(lambda: serving.served().predictor.version == "2")
+    visit.run()
+    assert text.NEWER(language, version="2") in words(visit)
+    visit = press(visit, text.CALCULATE(language))
+    assert text.ANSWERED(language, version="2", time="X").partition("X")[0] in words(visit)
+
+
+def test_a_refused_version_is_shown_and_logged_and_the_good_one_stays(
+    quoting: Version,
+    client,
+    settings: Settings,
+    language: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    bad = copied(client, settings, quoting, preprocessor_sha256="0" * 64)
+    registry.set_alias(client, settings, settings.production_alias, bad.number)
+    serving.try_again()
+    monkeypatch.setattr(serving, "HEAD_START", 0.0)
+    page(language)
+    until(lambda: serving.served().refusal is not None)
+    visit = page(language, "model")
+    assert text.REFUSED(language, version="1") in words(visit)
+    assert "Version 2 is refused" in visit.code[0].value
+    assert press(page(language), text.CALCULATE(language)).header
+    assert "version_refused" in [event["event"] for event in events(capsys.readouterr().err)]
+
+
+def test_what_crashes_is_one_sentence_and_a_line_in_the_log(
+    quoting: Version, language: str, capsys: pytest.CaptureFixture[str]
+):
+    visit = page(language)
+    # What a bug would do: the button is pressed on a person that the schema does not know.
+    visit.session_state["answer"] = "not an answer"
+    visit.run()
+    assert [error.value for error in visit.error] == [text.UNEXPECTED(language)]
+    [event] = [event for event in events(capsys.readouterr().err) if event["level"] == "ERROR"]
+    assert (event["event"], event["error"]) == ("page_crashed", "AttributeError")
+
+
+def test_the_secrets_of_streamlit_are_settings(
+    place: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    import streamlit as st
+
+    folder = tmp_path / ".streamlit"
+    folder.mkdir()
+    (folder / "secrets.toml").write_text('MODEL_NAME = "from_secrets"\n')
+    monkeypatch.setenv("MODEL_NAME", "")
+    st.secrets._reset()
+    try:
+        serving.try_again()
+        assert serving.settings().model_name == "from_secrets"
+    finally:
+        (folder / "secrets.toml").unlink()
+        st.secrets._reset()
