@@ -233,6 +233,7 @@ def test_the_command_tells_a_file_that_is_not_there(settings, tmp_path, command)
 @pytest.mark.parametrize(
     ("url", "code", "said"),
     [
+        # pragma: allowlist nextline secret
         ("postgresql://ana:hush@127.0.0.1:{port}/log", 4, "did not do its part: "),
         ("sqlite:////no/such/folder/log.db", 4, "did not do its part: unable to open"),
         ("sqlite://", 2, "cannot be used. Give it a SQLite file"),

@@ -64,7 +64,7 @@ def facts_of(number: str, **changes) -> VersionFacts:
         alias="producao",
         created=NOON,
         trained_at=NOON - timedelta(hours=1),
-        dataset="505c1cbc2e63",
+        dataset="v2.1",
         rows_train=1070,
         description="Ridge, 12.000 rows",
         metrics={"holdout.rmse": 4600.5, "holdout.r2": 1 / 3},
