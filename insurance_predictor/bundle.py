@@ -273,7 +273,14 @@ def _is_listed(client: "MlflowClient", run_id: str, wanted: str) -> bool:
 
     Raises what is really wrong when the storage does not even list its files.
     """
-    entries = client.list_artifacts(run_id, str(Path(wanted).parent))
+    from mlflow.exceptions import MlflowException
+
+    try:
+        entries = client.list_artifacts(run_id, str(Path(wanted).parent))
+    except MlflowException as error:
+        if not _is_absent(error):
+            raise
+        return False
     return wanted in {entry.path for entry in entries}
 
 
