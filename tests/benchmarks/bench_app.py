@@ -237,7 +237,7 @@ def rows_table(rows: list[Row]) -> str:
     cells = [
         [
             row.what,
-            f"{row.value:.3g} {row.unit}",
+            f"{_figure(row.value)} {row.unit}",
             f"≤ {row.goal:g} {row.unit}",
             "yes" if row.met else "**no**",
             row.how,
@@ -245,6 +245,10 @@ def rows_table(rows: list[Row]) -> str:
         for row in rows
     ]
     return markdown_table(header, cells)
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"
 
 
 def as_json(rows: list[Row]) -> str:

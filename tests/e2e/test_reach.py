@@ -12,6 +12,7 @@ from app import text
 from insurance_predictor.schema import FEATURES, CategoryColumn
 from tests.e2e.test_batch import scored, table
 from tests.e2e.visitor import ANA, Visitor
+from tests.repository import ROOT
 
 DESKTOP, PHONE = 1280, 390  # pixels
 MOST_BYTES = 300_000
@@ -27,9 +28,9 @@ HEIGHT = "() => document.querySelector('[data-testid=stMain]').scrollHeight"
 
 @pytest.fixture(scope="session")
 def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where pictures go: the folder named by SCREENSHOTS."""
+    """Where pictures go: the folder named by SCREENSHOTS, as seen from the root."""
     named = os.environ.get("SCREENSHOTS")
-    folder = Path(named) if named else tmp_path_factory.mktemp("screenshots")
+    folder = ROOT / named if named else tmp_path_factory.mktemp("screenshots")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
