@@ -130,12 +130,31 @@ def silent_host() -> Iterator[int]:
         yield int(listener.getsockname()[1])
 
 
+class Quiet(BaseHTTPRequestHandler):
+    """Answers without a word on this terminal."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def host(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
+    """The port of an HTTP host whose answers are those of `handler`."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 @contextmanager
 def host_that_is_only_healthy() -> Iterator[int]:
     """The port of an HTTP host that answers /health and leaves every other question open."""
     over = threading.Event()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self) -> None:
             if self.path != "/health":
                 over.wait(PATIENCE)
@@ -146,46 +165,32 @@ def host_that_is_only_healthy() -> Iterator[int]:
 
         do_POST = do_GET  # noqa: N815 (the name is the server's)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    host = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=host.serve_forever, daemon=True).start()
-    try:
-        yield host.server_port
-    finally:
-        over.set()
-        host.shutdown()
-        host.server_close()
+    with host(Handler) as port:
+        try:
+            yield port
+        finally:
+            over.set()
 
 
 @contextmanager
 def host_that_answers(status: int) -> Iterator[int]:
     """The port of an HTTP host that answers everything with `status`."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self) -> None:
             self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    host = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=host.serve_forever, daemon=True).start()
-    try:
-        yield host.server_port
-    finally:
-        host.shutdown()
-        host.server_close()
+    with host(Handler) as port:
+        yield port
 
 
 @contextmanager
 def storage_that_breaks_off() -> Iterator[str]:
     """The URI of an artifact storage that lists a file and hangs up when it is asked for it."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self) -> None:
             listing = json.dumps({"files": [{"path": "MLmodel", "is_dir": False, "file_size": 9}]})
             if "path=" not in self.path:
@@ -196,13 +201,5 @@ def storage_that_breaks_off() -> Iterator[str]:
             self.end_headers()
             self.wfile.write(listing.encode())
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    host = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=host.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{host.server_port}/api/2.0/mlflow-artifacts/artifacts/model"
-    finally:
-        host.shutdown()
-        host.server_close()
+    with host(Handler) as port:
+        yield f"http://127.0.0.1:{port}/api/2.0/mlflow-artifacts/artifacts/model"
