@@ -14,6 +14,7 @@ import streamlit as st  # noqa: E402
 
 from app import frame, json_log, text  # noqa: E402
 from insurance_predictor.schema import Language  # noqa: E402
+from insurance_predictor.words import Text  # noqa: E402
 
 Show = Callable[[Language], None]
 
@@ -41,7 +42,7 @@ def _monitoring(language: Language) -> None:
 
 
 FIRST = "quote"
-PAGES: tuple[tuple[str, text.Text, Show], ...] = (
+PAGES: tuple[tuple[str, Text, Show], ...] = (
     (FIRST, text.QUOTE_PAGE, _quote),
     ("batch", text.BATCH_PAGE, _batch),
     ("model", text.MODEL_PAGE, _model),

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from app import formats, json_log, serving, text
-from app.text import Text
+from app import json_log, serving, text
+from insurance_predictor import formats
 from insurance_predictor.errors import (
     InsurancePredictorError,
     IntegrityFault,
@@ -16,6 +16,7 @@ from insurance_predictor.errors import (
     Unreachable,
 )
 from insurance_predictor.schema import Language
+from insurance_predictor.words import Text
 
 LANGUAGES: tuple[Language, ...] = ("pt", "en")
 LANGUAGE_KEY = "language"

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-from app import formats, text
+from app import text
+from insurance_predictor import formats
 from insurance_predictor.schema import (
     FEATURE_NAMES,
     FEATURES,

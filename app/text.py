@@ -1,24 +1,8 @@
 """Every word of the app, in Portuguese and in English."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from insurance_predictor.schema import Language
-
-
-@dataclass(frozen=True)
-class Text:
-    """A sentence in both languages; calling it gives one of them, its {names} filled in.
-
-    Markdown is read in it, so whatever is filled in has to be plain; see `formats.plain`.
-    """
-
-    pt: str
-    en: str
-
-    def __call__(self, language: Language, **values: object) -> str:
-        return {"pt": self.pt, "en": self.en}[language].format(**values)
-
+from insurance_predictor.words import Text
 
 # Frame
 APP_TITLE = Text("Prêmio de seguro", "Insurance premium")

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from app import formats, frame, json_log, link, serving, text
+from app import frame, json_log, link, serving, text
+from insurance_predictor import formats
 from insurance_predictor.schema import FEATURES, Column, Language, NumberColumn
+from insurance_predictor.words import Text
 
 if TYPE_CHECKING:
     from app.batch_scoring import Scored
@@ -94,9 +96,7 @@ def _work(language: Language) -> Work | None:
     return work
 
 
-def _refuse(
-    reason: text.Text, values: Mapping[str, object], words: str, language: Language
-) -> None:
+def _refuse(reason: Text, values: Mapping[str, object], words: str, language: Language) -> None:
     json_log.tell("upload_refused", reason=reason.en)
     shown = {
         name: formats.number(value, language) if isinstance(value, int) else formats.plain(value)

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import formats, frame, serving, text
+from app import frame, serving, text
+from insurance_predictor import formats
 from insurance_predictor.schema import FEATURES, CategoryColumn, Language
+from insurance_predictor.words import Text
 
 if TYPE_CHECKING:
     from insurance_predictor.last_good import Served
@@ -129,7 +131,7 @@ def _slices(metrics: Mapping[str, float], language: Language) -> None:
 
 
 def _measured(
-    metrics: Mapping[str, float], prefix: str, name: str, header: text.Text, language: Language
+    metrics: Mapping[str, float], prefix: str, name: str, header: Text, language: Language
 ) -> dict[str, str]:
     """A value with its interval, in one cell."""
     value = metrics.get(f"{prefix}.{name}")

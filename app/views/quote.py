@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app import formats, frame, json_log, link, serving, text
+from app import frame, json_log, link, serving, text
+from insurance_predictor import formats
 from insurance_predictor.schema import (
     AGE,
     BMI,

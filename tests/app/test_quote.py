@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from app import formats, link, serving, text
+from app import link, serving, text
 from app.views.quote import START
+from insurance_predictor import formats
 from insurance_predictor.registry import Version
 from tests.app.conftest import events, logged_rows, page, press, words
 

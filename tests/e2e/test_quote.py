@@ -5,7 +5,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from app import formats, link, text
+from app import link, text
+from insurance_predictor import formats
 from insurance_predictor.schema import AGE
 from tests.e2e.visitor import ANA
 from tests.predictions import kept

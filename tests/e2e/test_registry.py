@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from app import text
-from app.text import Text
+from insurance_predictor.words import Text
 from tests.e2e.conftest import OFTEN
 from tests.e2e.running_app import clone, running
 from tests.e2e.visitor import ANA, REFRESHED, Visitor

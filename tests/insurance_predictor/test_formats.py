@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from app import formats
+from insurance_predictor import formats
 
 NOW = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
 
