@@ -7,8 +7,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-# Streamlit puts this folder on the path, where `app` would be this file; it has to be the package.
-sys.path[:] = [str(HERE.parent), *(p for p in sys.path if p and Path(p).resolve() != HERE)]
+if sys.path[0] != str(HERE.parent):
+    # Streamlit puts this folder on the path, where `app` would be this file; it has to be the
+    # package.
+    sys.path[:] = [str(HERE.parent), *(p for p in sys.path if p and Path(p).resolve() != HERE)]
 
 import streamlit as st  # noqa: E402
 

@@ -5,7 +5,6 @@ some milliseconds for every other.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from app import text
 from insurance_predictor.schema import Language, NumberColumn
 
 if TYPE_CHECKING:
+    from app.what_if import Curve
     from insurance_predictor.predictor import Quote
 
 Spec = dict[str, Any]
@@ -31,21 +31,13 @@ NUMBER_WORDS = {
 DOLLARS = "$,.0f"
 
 
-@dataclass(frozen=True)
-class Chart:
-    """Rows and how to draw them."""
-
-    data: pd.DataFrame
-    spec: Spec
-
-
 def histogram(premiums: np.ndarray[Any, Any]) -> pd.DataFrame:
     """Columns start, end (US dollars a year) and people, for premiums of shape (n,)."""
     people, edges = np.histogram(premiums, bins=BINS)
     return pd.DataFrame({"start": edges[:-1], "end": edges[1:], "people": people})
 
 
-def portfolio(bins: pd.DataFrame, quote: "Quote", language: Language) -> Chart:
+def portfolio(bins: pd.DataFrame, quote: "Quote", language: Language) -> Spec:
     """Where a premium and its interval stand among those counted in `bins`."""
     bars = {
         "mark": {"type": "bar", "color": BARS, "binSpacing": 1},
@@ -86,18 +78,23 @@ def portfolio(bins: pd.DataFrame, quote: "Quote", language: Language) -> Chart:
         },
         "encoding": {"x": x, "y": {"value": 0}, "text": {"field": "who"}},
     }
-    return Chart(bins, {"layer": [band, bars, line, label], **_common(language)})
+    layers = [band, bars, line, label]
+    return {"data": {"values": bins.to_dict("records")}, "layer": layers, **_common(language)}
 
 
 def curves(
-    rows: pd.DataFrame, column: NumberColumn, person: tuple[float, float], language: Language
-) -> Chart:
+    curve: "Curve", column: NumberColumn, person: tuple[float, float], language: Language
+) -> Spec:
     """The premium along `column` for smokers and non-smokers, and where the person is.
 
-    `rows` has the columns value, premium and smoker ("yes" or "no"); `person` is (value, premium).
+    `person` is (value, premium).
     """
-    groups = {"no": text.NON_SMOKERS(language), "yes": text.SMOKERS(language)}
-    data = rows.assign(group=rows["smoker"].map(groups))
+    groups = {text.NON_SMOKERS(language): curve.non_smoker, text.SMOKERS(language): curve.smoker}
+    data = [
+        {"value": value, "premium": premium, "group": group}
+        for group, premiums in groups.items()
+        for value, premium in zip(curve.values.tolist(), premiums.tolist(), strict=True)
+    ]
     x = {
         "field": "value",
         "type": "quantitative",
@@ -121,7 +118,7 @@ def curves(
                 "field": "group",
                 "type": "nominal",
                 "title": None,
-                "scale": {"domain": list(groups.values()), "range": [BLUE, VERMILION]},
+                "scale": {"domain": list(groups), "range": [BLUE, VERMILION]},
                 "legend": {"orient": "top"},
             },
             "tooltip": [
@@ -137,7 +134,7 @@ def curves(
         "mark": {"type": "point", "filled": True, "size": 110, "color": DARK, "opacity": 1},
         "encoding": {"x": x, "y": y},
     }
-    return Chart(data, {"layer": [lines, point], **_common(language)})
+    return {"data": {"values": data}, "layer": [lines, point], **_common(language)}
 
 
 def _premium_axis(field: str, language: Language) -> Spec:

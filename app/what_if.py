@@ -1,4 +1,4 @@
-"""How a person's premium would change with age, bmi and smoking, by one batch of predictions."""
+"""How a person's premium would change with age, bmi and smoking, in one batch with the quote."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,9 @@ import pandas as pd
 from insurance_predictor.schema import AGE, BMI, FEATURE_NAMES, SMOKER
 
 if TYPE_CHECKING:
-    from insurance_predictor.predictor import Predictor
+    from insurance_predictor.predictor import Predictor, Quote
+
+Numbers = np.ndarray[Any, np.dtype[np.float64]]
 
 AGE_STEP = 1.0
 BMI_STEP = 0.5  # fine enough to show where a premium jumps
@@ -18,50 +20,58 @@ NO, YES = SMOKER.values
 
 
 @dataclass(frozen=True, eq=False)
+class Curve:
+    """Premiums, (n,) in US dollars a year, at the `values`, (n,), of a feature in its unit."""
+
+    values: Numbers
+    non_smoker: Numbers
+    smoker: Numbers
+
+
+@dataclass(frozen=True, eq=False)
 class WhatIf:
-    """Premiums in US dollars a year; the curves have the columns value, smoker and premium.
+    """The curves of a person, and `otherwise`: the premium with the other habit of smoking."""
 
-    `otherwise` is the premium if the person smoked, or if the person did not, whichever is not so.
-    """
-
-    age: pd.DataFrame
-    bmi: pd.DataFrame
+    age: Curve
+    bmi: Curve
     otherwise: float
 
 
-def what_if(predictor: "Predictor", person: Mapping[str, Any]) -> WhatIf:
-    """The curves over what the model saw in training, widened to where the person is."""
+def quote_and_what_if(predictor: "Predictor", person: Mapping[str, Any]) -> tuple["Quote", WhatIf]:
+    """The quote, and curves over what the model saw in training, widened to where the person is.
+
+    Raises BadInput with every rule that the person breaks.
+    """
     ranges = predictor.bundle.serving.ranges
-    ages = _values(*ranges[AGE.name], person[AGE.name], AGE_STEP).astype("int64")
+    ages = _values(*ranges[AGE.name], person[AGE.name], AGE_STEP)
     bmis = _values(*ranges[BMI.name], person[BMI.name], BMI_STEP)
-    other = NO if person[SMOKER.name] == YES else YES
-    people = pd.concat(
-        [
-            _varied(person, AGE.name, ages),
-            _varied(person, BMI.name, bmis),
-            pd.DataFrame([{**person, SMOKER.name: other, "varied": SMOKER.name}]),
-        ],
-        ignore_index=True,
-    )
-    premium = predictor.bundle.predict(people[list(FEATURE_NAMES)])["premium"]
-    people["premium"] = premium
-    return WhatIf(_curve(people, AGE.name), _curve(people, BMI.name), float(premium.iloc[-1]))
+    quote, premiums = predictor.quote_beside(person, _others(person, ages, bmis))
+    of_ages, of_bmis, otherwise = np.split(premiums, [2 * len(ages), 2 * (len(ages) + len(bmis))])
+    what_if = WhatIf(_curve(ages, of_ages), _curve(bmis, of_bmis), float(otherwise[0]))
+    return quote, what_if
 
 
-def _values(low: float, high: float, own: float, step: float) -> Any:
+def _values(low: float, high: float, own: float, step: float) -> Numbers:
     """Multiples of `step` over `low` to `high`, and over `own`."""
     first, last = np.ceil(min(low, own) / step), np.floor(max(high, own) / step)
-    return np.arange(first, last + 1) * step
+    values: Numbers = np.arange(first, last + 1) * step
+    return values
 
 
-def _varied(person: Mapping[str, Any], name: str, values: Any) -> pd.DataFrame:
-    """The person at each of `values`, once as a non-smoker and once as a smoker."""
-    people = pd.DataFrame([person]).loc[[0] * (2 * len(values))].reset_index(drop=True)
-    people[name] = np.concatenate([values, values])
-    people[SMOKER.name] = np.repeat([NO, YES], len(values))
-    return people.assign(varied=name)
+def _others(person: Mapping[str, Any], ages: Numbers, bmis: Numbers) -> pd.DataFrame:
+    """At each age and bmi once without and once with smoking, then with the other habit."""
+    lengths = 2 * len(ages), 2 * len(bmis)
+    columns = {name: np.repeat([person[name]], sum(lengths) + 1) for name in FEATURE_NAMES}
+    columns[AGE.name][: lengths[0]] = np.tile(ages, 2)
+    columns[BMI.name] = columns[BMI.name].astype(float)
+    columns[BMI.name][lengths[0] : -1] = np.tile(bmis, 2)
+    other = NO if person[SMOKER.name] == YES else YES
+    columns[SMOKER.name] = np.array(
+        [*np.repeat([NO, YES, NO, YES], np.repeat(lengths, 2) // 2), other]
+    )
+    return pd.DataFrame(columns)
 
 
-def _curve(people: pd.DataFrame, name: str) -> pd.DataFrame:
-    rows = people[people["varied"] == name]
-    return rows[[name, SMOKER.name, "premium"]].rename(columns={name: "value"})
+def _curve(values: Numbers, premiums: Numbers) -> Curve:
+    non_smoker, smoker = premiums.reshape(2, len(values))
+    return Curve(values, non_smoker, smoker)

@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 
 MODEL = "model"
 MODEL_FILE = "model/model.skops"
+MODEL_COPY = "copy/model.joblib"
 PREPROCESSOR = "preprocessing/preprocessor.joblib"
 SERVING = "serving/serving.json"
 # What a page about the version shows; nothing here is needed for a premium.
 REFERENCE = "reference/reference.csv"
+HOLDOUT = "evaluation/holdout.csv"
 MODEL_CARD = "model_card.md"
 PLOTS = "plots_avaliacao"
 # MLflow adds this file to a downloaded copy; it is not part of what was stored.
@@ -146,9 +148,9 @@ def download(
 
 
 def download_documents(client: "MlflowClient", run_id: str, destination: Path) -> None:
-    """Fetch a run's reference rows, model card and plots, those that it has."""
+    """Fetch a run's reference and hold-out rows, model card and plots, those that it has."""
     stored = {entry.path for entry in client.list_artifacts(run_id)}
-    for wanted in (str(Path(REFERENCE).parent), MODEL_CARD, PLOTS):
+    for wanted in (str(Path(REFERENCE).parent), str(Path(HOLDOUT).parent), MODEL_CARD, PLOTS):
         if wanted in stored:
             client.download_artifacts(run_id, wanted, str(destination))
 
@@ -172,13 +174,26 @@ def folder_sha256(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def open_bundle(directory: Path, expected: Digests, owner: str) -> Bundle:
+def copy_model(bundle: Bundle, directory: Path) -> None:
+    """Write the model once more, as what loads without skops, which costs half a second.
+
+    It runs code when it is loaded, as the preprocessor does, so only a folder whose digest has
+    been checked may be opened by it.
+    """
+    import joblib
+
+    (directory / MODEL_COPY).parent.mkdir(parents=True, exist_ok=True)
+    joblib.dump(bundle.model, directory / MODEL_COPY)
+
+
+def open_bundle(directory: Path, expected: Digests, owner: str, by_copy: bool = False) -> Bundle:
     """Check the files in `directory` against `expected`, load them and try them out.
 
-    `owner` names the version in what is said. Raises IntegrityFault, with every reason.
+    `by_copy` takes the model that `copy_model` wrote. `owner` names the version in what is said.
+    Raises IntegrityFault, with every reason.
     """
     compare(measure(directory), expected, owner)
-    bundle = _load(directory, owner)
+    bundle = _load(directory, owner, by_copy)
     faults = [
         *_column_faults(bundle, signature_columns(directory)),
         *golden_faults(bundle),
@@ -235,27 +250,35 @@ def compare(found: Digests, expected: Digests, owner: str) -> None:
         )
 
 
-def _load(directory: Path, owner: str) -> Bundle:
+def _load(directory: Path, owner: str, by_copy: bool) -> Bundle:
     import joblib
-    import skops.io
-    from skops.io.exceptions import UntrustedTypesFoundException
 
-    from insurance_predictor.models import TRUSTED_TYPES
-
-    wanted = MODEL_FILE
+    wanted = MODEL_COPY if by_copy else MODEL_FILE
     try:
-        model = skops.io.load(directory / MODEL_FILE, trusted=list(TRUSTED_TYPES))
+        model = joblib.load(directory / MODEL_COPY) if by_copy else _load_skops(directory, owner)
         wanted = PREPROCESSOR
         preprocessor = joblib.load(directory / PREPROCESSOR)
         wanted = SERVING
         serving = Serving.from_json((directory / SERVING).read_text())
-    except UntrustedTypesFoundException as error:
-        raise IntegrityFault(f"{owner} holds types that are not trusted: {error}") from error
+    except IntegrityFault:
+        raise
     except Exception as error:  # a foreign file may raise anything
         raise IntegrityFault(
             f"{owner} cannot be loaded: {wanted} raises {type(error).__name__}: {error}"
         ) from error
     return Bundle(model, preprocessor, serving)
+
+
+def _load_skops(directory: Path, owner: str) -> Any:
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    from insurance_predictor.models import TRUSTED_TYPES
+
+    try:
+        return skops.io.load(directory / MODEL_FILE, trusted=list(TRUSTED_TYPES))
+    except UntrustedTypesFoundException as error:
+        raise IntegrityFault(f"{owner} holds types that are not trusted: {error}") from error
 
 
 def _column_faults(bundle: Bundle, signature: tuple[str, ...]) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from insurance_predictor import behaviour
-from insurance_predictor.bundle import REFERENCE, Bundle, Digests, download, open_bundle
+from insurance_predictor.bundle import HOLDOUT, REFERENCE, Bundle, Digests, download, open_bundle
 from insurance_predictor.data import row_hashes
 from insurance_predictor.errors import IntegrityFault
 from insurance_predictor.evaluation import (
@@ -24,7 +24,7 @@ from insurance_predictor.fitting import REFERENCE_ROWS
 from insurance_predictor.gate import AgainstProduction, Behaviour, Measurements
 from insurance_predictor.models import make_baseline
 from insurance_predictor.registry import ROWS_SHA256_TAG, ROWS_TAG
-from insurance_predictor.run_files import HOLDOUT, rows_sha256
+from insurance_predictor.run_files import rows_sha256
 from insurance_predictor.schema import (
     COLUMN_NAMES,
     FEATURE_NAMES,

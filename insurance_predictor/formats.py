@@ -54,6 +54,11 @@ def signed_percent(share: float, language: Language, digits: int = 1) -> str:
     return _sign(round(100 * share, digits)) + percent(abs(share), language, digits)
 
 
+def signed_points(share: float, language: Language, digits: int = 1) -> str:
+    """A difference of two shares, in percentage points: 0.012 is +1.2 p.p."""
+    return f"{signed_decimal(100 * share, language, digits)}{SPACE}p.p."
+
+
 def moment(when: datetime, language: Language, timezone: str | None) -> str:
     """Date and time of day in `timezone`, UTC without one, which is then said."""
     local = when.astimezone(ZoneInfo(timezone) if timezone else UTC)

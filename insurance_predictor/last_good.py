@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +14,11 @@ import numpy as np
 import pandas as pd
 
 from insurance_predictor.bundle import (
+    HOLDOUT,
     MODEL_CARD,
     PLOTS,
     REFERENCE,
+    copy_model,
     download_documents,
     folder_sha256,
     open_bundle,
@@ -41,19 +43,23 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 LOGGER = logging.getLogger(__name__)
+ANSWER_NAMES = ("premium", "low", "high")
 # Seconds for the registry to name the version, after the 5 that `connect` gives it to be there.
 ANSWER_PATIENCE = 5.0
 
 
 @dataclass(frozen=True, eq=False)
 class Documents:
-    """What there is to show of a version: its card (Markdown), its plots (PNG) by name, and the
-    rows it learned from, (n ≤ 5,000, 7), or None. A run without them leaves them empty.
+    """What there is to show of a version: its card (Markdown), its plots (PNG) by name, and rows.
+
+    `reference` are rows it learned from, (n ≤ 5,000, 7); `holdout` those it had not seen, (n, 10),
+    with its premium, low and high beside them. A run without them leaves them empty, or None.
     """
 
     model_card: str
     plots: Mapping[str, bytes]
     reference: pd.DataFrame | None
+    holdout: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,13 +144,16 @@ def _already_good(settings: Settings, before: Served | None, version: Version) -
 def _fetched(
     client: "MlflowClient", settings: Settings, version: Version, checked: datetime
 ) -> Served:
-    with TemporaryDirectory() as temporary:
+    # What there is to read of it is fetched while the pair is loaded and tried.
+    with TemporaryDirectory() as temporary, ThreadPoolExecutor(1) as beside:
         files = Path(temporary)
+        documents = beside.submit(download_documents, client, version.run_id, files)
+        facts = beside.submit(read_facts, client, settings, version)
         predictor = fetch_version(client, version, files)
-        download_documents(client, version.run_id, files)
-        facts = read_facts(client, settings, version)
-        _on_disk(settings, lambda: keep(settings, files, facts, checked))
-        return Served(predictor, facts, _documents(files), checked)
+        documents.result()
+        copy_model(predictor.bundle, files)
+        _on_disk(settings, lambda: keep(settings, files, facts.result(), checked))
+        return Served(predictor, facts.result(), _documents(files), checked)
 
 
 def _on_disk(settings: Settings, write: Callable[[], None]) -> None:
@@ -174,7 +183,7 @@ def _open(folder: Path, kept: Kept) -> Served:
     owner = f"Version {facts.version}"
     if folder_sha256(folder) != kept.sha256:
         raise IntegrityFault(f"{owner} is refused: its files in {folder} have changed.")
-    bundle = open_bundle(folder, facts.digests, owner)
+    bundle = open_bundle(folder, facts.digests, owner, by_copy=True)
     predictor = Predictor(version=facts.version, run_id=facts.run_id, bundle=bundle)
     return Served(predictor, facts, _documents(folder), kept.checked)
 
@@ -184,15 +193,20 @@ def _documents(folder: Path) -> Documents:
     return Documents(
         model_card=card.read_text(errors="replace") if card.exists() else "",
         plots={plot.stem: plot.read_bytes() for plot in sorted((folder / PLOTS).glob("*.png"))},
-        reference=_reference(folder / REFERENCE),
+        reference=_rows(folder / REFERENCE, ()),
+        holdout=_rows(folder / HOLDOUT, ANSWER_NAMES),
     )
 
 
-def _reference(path: Path) -> pd.DataFrame | None:
-    """The rows; None where there are none or they are no such rows: no quote needs them."""
-    numbers = {column.name: float for column in COLUMNS if isinstance(column, NumberColumn)}
+def _rows(path: Path, answer: tuple[str, ...]) -> pd.DataFrame | None:
+    """People, charges and the columns of `answer`; None where there are no such rows.
+
+    No quote needs them.
+    """
+    names = [*COLUMN_NAMES, *answer]
+    numbers = [column.name for column in COLUMNS if isinstance(column, NumberColumn)] + [*answer]
     try:
-        rows = pd.read_csv(path, usecols=list(COLUMN_NAMES), dtype=numbers)[list(COLUMN_NAMES)]
+        rows = pd.read_csv(path, usecols=names, dtype=dict.fromkeys(numbers, float))[names]
     except (FileNotFoundError, ValueError):
         return None
     known = all(
@@ -200,7 +214,7 @@ def _reference(path: Path) -> pd.DataFrame | None:
         for column in COLUMNS
         if isinstance(column, CategoryColumn)
     )
-    return rows if known and len(rows) and np.isfinite(rows[list(numbers)]).all(axis=None) else None
+    return rows if known and len(rows) and np.isfinite(rows[numbers]).all(axis=None) else None
 
 
 def _within(seconds: float, ask: Callable[[], Answer]) -> Answer:

@@ -6,7 +6,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from insurance_predictor import schema
 from insurance_predictor.bundle import (
@@ -66,10 +68,23 @@ class Predictor:
 
         Raises BadInput with every rule that the person breaks.
         """
+        return self.quote_beside(person, pd.DataFrame(columns=list(schema.FEATURE_NAMES)))[0]
+
+    def quote_beside(
+        self, person: Mapping[str, object], others: pd.DataFrame
+    ) -> tuple[Quote, NDArray[np.float64]]:
+        """The premium of one person, and in the same batch those of `others`, (n, 6) -> (n,).
+
+        Raises BadInput with every rule that the person breaks; the others are taken as they are.
+        """
         check_person(person)
-        answer = self.bundle.predict(pd.DataFrame([person], columns=list(schema.FEATURE_NAMES)))
-        premium, low, high = answer.to_numpy()[0].tolist()
-        return Quote(premium, low, high, self.version, self._cautions(person))
+        names = list(schema.FEATURE_NAMES)
+        own = pd.DataFrame([person], columns=names)
+        people = pd.concat([own, others[names]], ignore_index=True) if len(others) else own
+        answers = self.bundle.predict(people).to_numpy()
+        premium, low, high = answers[0].tolist()
+        quote = Quote(premium, low, high, self.version, self._cautions(person))
+        return quote, answers[1:, 0]
 
     def predict(self, people: pd.DataFrame) -> pd.DataFrame:
         """Premium, low and high, (n, 3) in US dollars a year, for a table of people (n, 6).

@@ -12,14 +12,20 @@ import joblib
 import pandas as pd
 
 from insurance_predictor import plots
-from insurance_predictor.bundle import MODEL_CARD, PLOTS, PREPROCESSOR, REFERENCE, SERVING
+from insurance_predictor.bundle import (
+    HOLDOUT,
+    MODEL_CARD,
+    PLOTS,
+    PREPROCESSOR,
+    REFERENCE,
+    SERVING,
+)
 from insurance_predictor.cross_validation import Scores, learning_curve
 from insurance_predictor.data import Table
 from insurance_predictor.evaluation import permutation_importance
 from insurance_predictor.fitting import Trained, features, target
 from insurance_predictor.model_card import CandidateScore, CardFacts, as_html, model_card
 
-HOLDOUT = "evaluation/holdout.csv"
 LEARNING_SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
 INTERVAL_METHOD = (
     "From the residuals of people the model had not seen, apart for smokers and non-smokers and "

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from insurance_predictor.bundle import REFERENCE, download, measure
+from insurance_predictor.bundle import HOLDOUT, REFERENCE, download, measure
 from insurance_predictor.cross_validation import FOLD_METRICS, REPEATS, SPLITS, Scores
 from insurance_predictor.data import Table
 from insurance_predictor.environment import library_versions
@@ -20,7 +20,7 @@ from insurance_predictor.registry import (
     ROWS_SHA256_TAG,
     ROWS_TAG,
 )
-from insurance_predictor.run_files import HOLDOUT, RunFacts, rows_sha256
+from insurance_predictor.run_files import RunFacts, rows_sha256
 from insurance_predictor.tuning import Trial
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -72,6 +72,37 @@ class GateThresholds(BaseModel):
     children_fall: Annotated[float, Field(ge=0)] = 25.0  # US dollars a year, for one child more
 
 
+class MonitorThresholds(BaseModel):
+    """What monitoring calls an alarm; docs/monitoring.md has the measured reason of each number.
+
+    Set them as MONITOR_DRIFT_BUDGET=0.01 and so on. Shares are fractions: 0.05 is 5 %.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    drift_budget: Share = 0.05  # chance that a window without drift raises any alarm of drift
+    performance_budget: Share = 0.01  # the same for the alarms that need outcomes
+    least_rows: Annotated[int, Field(ge=20)] = 100  # fewer are too few to judge drift
+    least_outcomes: Annotated[int, Field(ge=20)] = 100  # fewer are too few to judge performance
+    null_share: Share = 0.0  # of a feature's values
+    unseen_share: Share = 0.0  # of a feature's values that are no known category
+    outside_share: Share = 0.0  # of a feature's values beyond the limits of `schema`
+    error_rate: Share = 0.01  # of quotes that were asked for
+    latency_p95_ms: Annotated[float, Field(gt=0)] = 500.0
+    spool_backlog: Annotated[int, Field(ge=0)] = 1000  # quotes that wait for the database
+    stale_share: Share = 0.10  # of quotes, while the registry could not be asked
+
+
+class IncidentRules(BaseModel):
+    """When alarms become an incident, and how often it is spoken of. Set as INCIDENT_VOTES=3."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    votes: Annotated[int, Field(ge=1)] = 2  # alarms among the last `windows` that open one
+    windows: Annotated[int, Field(ge=1)] = 3
+    cooldown_hours: Annotated[float, Field(ge=0)] = 24.0  # between two updates of one incident
+
+
 class Settings(BaseSettings):
     """Every name is documented in `.env.example`; an empty value means the default."""
 
@@ -105,6 +136,18 @@ class Settings(BaseSettings):
     slack_webhook_url: SecretStr | None = None
     slack_bot_token: SecretStr | None = None
     slack_channel: str | None = None
+    slack_api_url: Uri = "https://slack.com/api/"
+    alert_urls: SecretStr | None = None  # other channels, as apprise writes them
+    alert_language: Literal["pt", "en"] = "pt"
+    runbook_url: Uri = "docs/runbook.md"
+
+    monitoring_experiment_name: str = "insurance_predictor_monitoring"
+    monitor: MonitorThresholds = MonitorThresholds()
+    incident: IncidentRules = IncidentRules()
+
+    github_token: SecretStr | None = None
+    github_repository: str | None = None
+    github_api_url: Uri = "https://api.github.com"
 
     data: str | None = None
     data_url: Uri = (
@@ -145,8 +188,10 @@ def read_settings(env_file: Path = Path(".env")) -> Settings:
     except UnicodeDecodeError as error:
         raise InvalidSettings(f"{env_file} is not UTF-8 text. Write it again.") from error
     except SettingsError as error:
+        named = re.search(r'field "(\w+)"', str(error))
+        group = named[1].upper() if named else "A group of settings"
         raise InvalidSettings(
-            "GATE cannot be used. Set its parts: GATE_TOTAL_BIAS=0.05."
+            f"{group} cannot be used. Set its parts, as in GATE_TOTAL_BIAS=0.05."
         ) from error
     except ValidationError as error:
         raise InvalidSettings("\n".join(_sentence(detail) for detail in error.errors())) from error

@@ -25,7 +25,7 @@ from insurance_predictor.settings import Settings
 from insurance_predictor.tracking import without_password
 from insurance_predictor.version_facts import VersionFacts
 
-FORMAT: Literal[1] = 1  # a folder of another format is as good as empty
+FORMAT: Literal[2] = 2  # a folder of another format is as good as empty
 RECORD = "facts.json"
 PREFIX = "version-"  # of the folders that may be swept away
 LOCK_PATIENCE = 5.0  # seconds; whoever holds the lock copies about a megabyte
@@ -38,7 +38,7 @@ class Kept:
     `store` is the registry they came from, `checked` when it last named this version (UTC).
     """
 
-    format: Literal[1]
+    format: Literal[2]
     store: str
     folder: str
     sha256: str

@@ -16,7 +16,7 @@ from mlflow import MlflowClient, start_run
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import LinearRegression
 
-from insurance_predictor.bundle import MODEL_FILE, PREPROCESSOR, SERVING, Bundle
+from insurance_predictor.bundle import HOLDOUT, MODEL_FILE, PREPROCESSOR, SERVING, Bundle
 from insurance_predictor.data import Split, Table, split_table
 from insurance_predictor.environment import library_versions
 from insurance_predictor.fitting import Trained, fit_pair, make_golden
@@ -30,7 +30,7 @@ from insurance_predictor.registry import (
     create_version,
     get_version,
 )
-from insurance_predictor.run_files import HOLDOUT, RunFacts, write_pair, write_tables
+from insurance_predictor.run_files import RunFacts, write_pair, write_tables
 from insurance_predictor.run_logging import log_model, log_tags, stored_digests
 from insurance_predictor.settings import Settings
 from insurance_predictor.tracking import experiment_id

@@ -29,9 +29,7 @@ def show(language: Language) -> None:
     with st.spinner(text.LOADING(language)):
         served = serving.served()
     frame.status(language)
-    if served.refusal is not None:
-        st.warning(text.REFUSED(language, version=served.predictor.version))
-        frame.detail(served.refusal, language)
+    st.fragment(_refusal, run_every=serving.ask_every())(language)
     facts = served.facts
     _identity(served, language)
     _metrics(facts.metrics, language)
@@ -42,6 +40,14 @@ def show(language: Language) -> None:
     _parameters(facts.parameters, language)
     with st.expander(text.CARD(language)):
         st.markdown(served.documents.model_card or text.NO_CARD(language))
+
+
+def _refusal(language: Language) -> None:
+    """Why what the registry names is not served, as soon as that is known."""
+    served = serving.served()
+    if served.refusal is not None:
+        st.warning(text.REFUSED(language, version=served.predictor.version))
+        frame.detail(served.refusal, language)
 
 
 def _identity(served: "Served", language: Language) -> None:
@@ -225,7 +231,7 @@ def _signed(name: str, value: float, language: Language) -> str:
     if name in IN_DOLLARS:
         return formats.signed_money(value, language)
     if name in AS_SHARE:
-        return formats.signed_percent(value, language)
+        return formats.signed_points(value, language)
     return formats.signed_decimal(value, language, 3)
 
 

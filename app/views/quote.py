@@ -144,11 +144,11 @@ def _key(name: str) -> str:
 
 
 def _answered(served: "Served", person: link.Person) -> Answer:
-    from app.what_if import what_if
+    from app.what_if import quote_and_what_if
     from insurance_predictor.prediction_log import Entry
 
     start = time.perf_counter()
-    quote = served.predictor.quote(person)
+    quote, what_if = quote_and_what_if(served.predictor, person)
     latency_ms = round(1000 * (time.perf_counter() - start), 2)
     entry = Entry(
         version=quote.version,
@@ -168,7 +168,7 @@ def _answered(served: "Served", person: link.Person) -> Answer:
     return Answer(
         person=person,
         quote=quote,
-        what_if=what_if(served.predictor, person),
+        what_if=what_if,
         portfolio=_portfolio(served.predictor.run_id, served),
         entry_id=entry.id,
         is_recorded=is_recorded,
@@ -246,9 +246,7 @@ def _standing(portfolio: Portfolio, quote: "Quote", language: Language) -> None:
     st.write(text.STANDING(language, share=share, people=people))
     chart = charts.portfolio(portfolio.bins, quote, language)
     shown = formats.money(quote.premium, language)
-    st.vega_lite_chart(
-        chart.data, chart.spec, alt=text.PORTFOLIO_ALT(language, premium=shown), width="stretch"
-    )
+    st.vega_lite_chart(chart, alt=text.PORTFOLIO_ALT(language, premium=shown), width="stretch")
 
 
 def _what_if(answer: Answer, language: Language) -> None:
@@ -262,8 +260,8 @@ def _what_if(answer: Answer, language: Language) -> None:
     shown = {name: formats.plain(amount) for name, amount in amounts.items()}
     st.write((text.IF_NON_SMOKER if smokes else text.IF_SMOKER)(language, **shown))
     both = ((AGE, answer.what_if.age), (BMI, answer.what_if.bmi))
-    for place, (column, rows) in zip(st.columns(2), both, strict=True):
+    for place, (column, curve) in zip(st.columns(2), both, strict=True):
         own = (float(answer.person[column.name]), answer.quote.premium)
-        chart = charts.curves(rows, column, own, language)
+        chart = charts.curves(curve, column, own, language)
         alt = text.CURVE_ALT(language, label=column.label[language])
-        place.vega_lite_chart(chart.data, chart.spec, alt=alt, width="stretch")
+        place.vega_lite_chart(chart, alt=alt, width="stretch")

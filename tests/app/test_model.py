@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from app import serving, text
+from app.views.model import AS_SHARE
 from insurance_predictor.promotion import promote
 from insurance_predictor.registry import Version
 from insurance_predictor.settings import Settings
@@ -47,5 +48,7 @@ def test_what_changed_against_the_version_before(
         text.NOW_HEADER(language, version="2"),
         text.DIFFERENCE_HEADER(language),
     ]
+    differences = changes[text.DIFFERENCE_HEADER(language)].str.replace("\\", "")
+    assert differences.str.endswith("p.p.").sum() == len(AS_SHARE)
     ledger = visit.table[4].value
     assert len(ledger) == 2

@@ -4,11 +4,10 @@ import pytest
 from playwright.sync_api import expect
 
 from app import text
-from insurance_predictor.words import Text
 from tests.e2e.conftest import OFTEN
 from tests.e2e.running_app import clone, running
 from tests.e2e.visitor import ANA, REFRESHED, Visitor
-from tests.predictions import kept, wait_until
+from tests.predictions import kept
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +66,7 @@ def test_a_tampered_version_is_refused_on_the_model_page_and_the_last_good_one_q
     quote = registry.predictor(good).quote(ANA)
     with registry.tampered_in_production(bad):
         person.open("/model")
-        wait_until(lambda: is_shown_anew(person, text.REFUSED, version=good))
+        expect(person.sees(text.REFUSED, version=good)).to_be_visible(timeout=REFRESHED)
         person.page.get_by_text(person.words(text.DETAIL), exact=True).click()
         reason = f"Version {bad} is refused: its preprocessor"
         expect(person.page.get_by_text(reason)).to_be_visible()
@@ -75,10 +74,3 @@ def test_a_tampered_version_is_refused_on_the_model_page_and_the_last_good_one_q
         person.fill(ANA)
         person.calculate()
         person.shows(quote)
-
-
-def is_shown_anew(person: Visitor, words: Text, **values: object) -> bool:
-    """Whether the page has a sentence when it is opened again."""
-    person.page.reload()
-    person.is_settled()
-    return person.sees(words, **values).is_visible()

@@ -30,6 +30,11 @@ def test_percentages():
     assert formats.percent(0.9678, "en", 1) == "96.8\u00a0%"
 
 
+def test_a_difference_of_shares_is_in_percentage_points():
+    assert formats.signed_points(0.0123, "pt") == "+1,2\u00a0p.p."
+    assert formats.signed_points(-0.0123, "en") == "−1.2\u00a0p.p."
+
+
 def test_a_moment_is_told_in_the_visitors_zone():
     assert formats.moment(NOW, "pt", "America/Sao_Paulo") == "24 de nov. de 2026, 09:30"
     assert formats.moment(NOW, "en", None) == "Nov 24, 2026, 12:30 UTC"

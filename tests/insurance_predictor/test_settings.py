@@ -150,7 +150,7 @@ def test_a_misspelt_threshold_is_not_ignored(env_file, monkeypatch):
 
 def test_the_gate_is_not_set_as_a_whole(env_file, monkeypatch):
     monkeypatch.setenv("GATE", "strict")
-    assert complaint(env_file) == "GATE cannot be used. Set its parts: GATE_TOTAL_BIAS=0.05."
+    assert complaint(env_file) == "GATE cannot be used. Set its parts, as in GATE_TOTAL_BIAS=0.05."
 
 
 def test_challenger_and_production_may_not_share_an_alias(env_file, monkeypatch):

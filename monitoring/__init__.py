@@ -1,0 +1,1 @@
+"""Looks back at the predictions that were made, decides what is worth telling, and tells it."""

@@ -1,0 +1,112 @@
+"""What one look back is made of: the window it was over and a verdict for each thing judged."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+Kind = Literal["schema", "drift", "performance", "service"]
+Status = Literal["quiet", "alarm", "unknown"]
+KINDS: tuple[Kind, ...] = ("schema", "drift", "performance", "service")
+
+
+@dataclass(frozen=True)
+class Window:
+    """The predictions from `start` up to, but not at, `end`; both aware and in UTC.
+
+    `slot` is the moment that stands for it in the history of incidents: of windows with the same
+    slot only the last one counts, so that looking twice is no second vote.
+    """
+
+    start: datetime
+    end: datetime
+    slot: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """One thing that was judged, with the evidence, its size and its price.
+
+    `check` names it within its kind: bmi, null.bmi, ratio, error_rate. `missing` says how many
+    rows an `unknown` one is short of. `p_value` is below `limit`, or `value` beyond it, in an
+    alarm. `effects` holds sizes beside the test, in the feature's own unit where they have one.
+    `money` is what it changes in the average premium, US dollars a year, signed; None where that
+    cannot be said. `details` are words from the data, which nobody has checked.
+    """
+
+    kind: Kind
+    check: str
+    status: Status
+    rows: int
+    missing: int = 0
+    p_value: float | None = None
+    value: float | None = None
+    limit: float | None = None
+    effects: Mapping[str, float] = field(default_factory=dict)
+    money: float | None = None
+    details: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The verdict's name among all: drift.bmi."""
+        return f"{self.kind}.{self.check}"
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Shares of a feature's bins or categories, (k,) each and adding up to 1, for a picture.
+
+    `labels` are categories, or the lower ends of bins in the feature's unit as text.
+    """
+
+    feature: str
+    labels: tuple[str, ...]
+    reference: tuple[float, ...]
+    window: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Power:
+    """What a window of this size could have seen: the least change caught in 80 % of windows.
+
+    `least` is in the feature's own `unit`: years, kg/m², percentage points or % of charges.
+    """
+
+    check: str
+    least: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look back at the predictions of `version`, with everything that was judged.
+
+    `outcomes` counts the predictions whose charges are known. `other_versions` counts predictions
+    of the same window that other versions made, which only the service is judged by.
+    `average_premium` is the window's, US dollars a year; None without a row.
+    """
+
+    model_name: str
+    version: str
+    window: Window
+    rows: int
+    outcomes: int
+    other_versions: Mapping[str, int]
+    average_premium: float | None
+    verdicts: tuple[Verdict, ...]
+    distributions: tuple[Distribution, ...]
+    power: tuple[Power, ...]
+
+    @property
+    def alarms(self) -> tuple[Verdict, ...]:
+        """The verdicts in alarm, the most expensive first."""
+        found = [verdict for verdict in self.verdicts if verdict.status == "alarm"]
+        return tuple(sorted(found, key=lambda verdict: -abs(verdict.money or 0.0)))
+
+    @property
+    def status(self) -> Status:
+        """alarm with any verdict in alarm; quiet only where drift could be judged."""
+        if self.alarms:
+            return "alarm"
+        drift = {verdict.status for verdict in self.verdicts if verdict.kind == "drift"}
+        return "quiet" if "quiet" in drift else "unknown"
