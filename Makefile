@@ -7,10 +7,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 RUN := $(BIN)/python -m insurance_predictor
 STACK := $(BIN)/python -m infra
+MONITOR := $(BIN)/python -m monitoring
 
 # What a person may type after the target reaches the command through the environment.
 export DATA TUNE N_TRIALS N_JOBS AUTOLOG PRODUCTION RUN_ID VERSION FORCE REASON PORT
 export FILE SERVICE YES APP_PORT
+export WINDOW WINDOW_FROM WINDOW_TO LAST DRY_RUN FULL RETRAIN SCENARIO MONTHS
 
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -35,7 +37,7 @@ clean: ## remove environments and caches (never data, models or mlflow.db)
 
 ##@ Checks
 .PHONY: lint format test test-integration test-e2e test-stack mutations quality gate-calibration
-.PHONY: bench bench-app
+.PHONY: calibrate bench bench-app bench-monitor
 lint: $(READY) ## ruff, import-linter, mypy, file and secret checks: what a commit runs
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pre-commit run --all-files --show-diff-on-failure
 
@@ -63,11 +65,17 @@ quality: $(READY) ## the quality table: candidates under 10-fold × 5 repeats (D
 gate-calibration: $(READY) ## how often each threshold of the gate refuses a good candidate (DATA=...)
 	@$(BIN)/python -m tests.studies.gate_calibration
 
+calibrate: $(READY) ## how often monitoring errs: false alarms, and changes it misses (DATA=...)
+	@$(BIN)/python -m tests.studies.drift_calibration
+
 bench: $(READY) ## the speed table, as ratios, and bench.json (DATA=...)
 	@$(BIN)/python -m tests.benchmarks.bench
 
 bench-app: $(READY) ## the app against a plain one: start to first quote, quotes a second, memory
 	@$(BIN)/python -m tests.benchmarks.bench_app
+
+bench-monitor: $(READY) ## a look at 1,000,000 predictions against Evidently, and at 10,000,000
+	@$(BIN)/python -m tests.benchmarks.bench_monitor
 
 ##@ Stack
 .PHONY: env up down destroy logs ps doctor backup restore upgrade-db
@@ -135,3 +143,17 @@ outcomes: $(READY) ## join actual charges to logged quotes (FILE=... with the co
 
 ui: $(READY) ## MLflow's own pages over the configured store (PORT=5000)
 	@$(RUN) ui
+
+##@ Monitoring
+.PHONY: monitor simulate dashboard alert-test
+monitor: $(READY) ## look back at predictions, tell what is new (WINDOW=7d LAST=n DRY_RUN=1 RETRAIN=1)
+	@$(MONITOR) run
+
+simulate: $(READY) ## play months of production in minutes (SCENARIO=all MONTHS=6)
+	@$(MONITOR) simulate
+
+dashboard: $(READY) ## the history of monitoring as a page of its own (APP_PORT=8501)
+	@$(BIN)/python -m streamlit run monitoring/dashboard.py --server.port "$${APP_PORT:-8501}"
+
+alert-test: $(READY) ## send one test message to every channel that is set
+	@$(MONITOR) alert-test

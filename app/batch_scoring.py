@@ -97,7 +97,8 @@ def _would_run(cell: object) -> bool:
 
 def _quoted(people: pd.DataFrame, served: "Served", log: PredictionLog) -> pd.DataFrame:
     start = time.perf_counter()
-    answer = served.predictor.bundle.predict(people)
+    with log.recording_failure("batch", served.predictor.version):
+        answer = served.predictor.bundle.predict(people)
     latency_ms = 1000 * (time.perf_counter() - start) / len(people)
     entries = _entries(people, answer, latency_ms, served)
     log.write(entries)

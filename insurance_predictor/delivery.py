@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger(__name__)
 
 OWN_NAMES = ("id", "time", "version", "premium", "low", "high", "latency_ms", "source", "stale")
+FAILURE_NAMES = ("id", "time", "version", "source", "error", "latency_ms")
 NAMES = {*OWN_NAMES, *FEATURE_NAMES}
+
+Rows = list[dict[str, Any]]
 
 
 class Delivery:
@@ -55,11 +58,12 @@ class Delivery:
         """Bring rows into the database; those that it will never take are set aside."""
         from insurance_predictor import log_database
 
-        rows, useless = _parsed(lines)
+        predictions, failures, useless = _parsed(lines)
         with log_database.translated(self._url):
             if self._engine is None:
                 self._engine = log_database.open_database(self._url)
-            refused = log_database.insert_predictions(self._engine, rows)
+            refused = log_database.insert(self._engine, log_database.PREDICTIONS, predictions)
+            refused += log_database.insert(self._engine, log_database.FAILURES, failures)
         useless += [json.dumps(row, default=str).encode() + b"\n" for row in refused]
         if useless:
             path = self._spool.set_aside(useless)
@@ -73,21 +77,28 @@ class Delivery:
         self._trouble = trouble
 
 
-def _parsed(lines: Iterable[bytes]) -> tuple[list[dict[str, Any]], list[bytes]]:
-    """The rows of `lines`, and the lines that are none: damaged, or of another program."""
-    rows, useless = [], []
+def _parsed(lines: Iterable[bytes]) -> tuple[Rows, Rows, list[bytes]]:
+    """The predictions and the failures of `lines`, and the lines that are neither.
+
+    Those are damaged, or of another program. A row is told by its names alone, as in the spools
+    of releases that knew no failures.
+    """
+    predictions: Rows = []
+    failures: Rows = []
+    useless = []
     for line in lines:
         try:
-            rows.append(_row(line))
+            row = _row(line)
+            (predictions if set(row) == NAMES else failures).append(row)
         except (ValueError, TypeError):
             useless.append(line)
-    return rows, useless
+    return predictions, failures, useless
 
 
 def _row(line: bytes) -> dict[str, Any]:
     row = json.loads(line)
-    if not isinstance(row, dict) or set(row) != NAMES:
-        raise ValueError("not a prediction")
+    if not isinstance(row, dict) or set(row) not in (NAMES, set(FAILURE_NAMES)):
+        raise ValueError("neither a prediction nor a failure")
     row["time"] = datetime.fromisoformat(row["time"])
     if row["time"].tzinfo is None:
         raise ValueError("a time without a zone")

@@ -66,9 +66,10 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 def _feature(column: schema.Column) -> Column[Any]:
+    """NULL is no quote of ours, but another program may log one, and monitoring has to see it."""
     if isinstance(column, schema.CategoryColumn):
-        return Column(column.name, String, nullable=False)
-    return Column(column.name, Integer if column.whole else Double, nullable=False)
+        return Column(column.name, String)
+    return Column(column.name, Integer if column.whole else Double)
 
 
 METADATA = MetaData()
@@ -94,6 +95,17 @@ OUTCOMES = Table(
     Column("charges", Double, nullable=False),
     Column("time", UtcTime, nullable=False),
 )
+FAILURES = Table(
+    "failures",
+    METADATA,
+    Column("id", String(36), primary_key=True),
+    Column("time", UtcTime, nullable=False),
+    Column("version", String),
+    Column("source", String, nullable=False),
+    Column("error", String, nullable=False),
+    Column("latency_ms", Double),
+    Index("failures_time", "time"),
+)
 
 
 @contextmanager
@@ -105,6 +117,18 @@ def opened(url: str) -> Iterator[Engine]:
     """
     with translated(url):
         engine = open_database(url)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+
+@contextmanager
+def reading(url: str) -> Iterator[Engine]:
+    """As `opened`, for whoever only reads, however long: nobody who writes has to wait for it."""
+    with translated(url):
+        open_database(url).dispose()  # the tables are there, and new
+        engine = _reader(_checked(url))
         try:
             yield engine
         finally:
@@ -139,19 +163,18 @@ def known_revision(connection: Connection, url: str) -> str | None:
     return current
 
 
-def insert_predictions(engine: Engine, rows: Sequence[Row]) -> list[Row]:
+def insert(engine: Engine, table: Table, rows: Sequence[Row]) -> list[Row]:
     """Keep `rows`, except those that are there already. Returns those the database refuses."""
     if not rows:
         return []
     try:
         with engine.begin() as connection:
-            connection.execute(insert_or_ignore(connection, PREDICTIONS), rows)
+            connection.execute(insert_or_ignore(connection, table), rows)
     except REFUSALS:
         if len(rows) == 1:
             return list(rows)
         middle = len(rows) // 2
-        first = insert_predictions(engine, rows[:middle])
-        return first + insert_predictions(engine, rows[middle:])
+        return insert(engine, table, rows[:middle]) + insert(engine, table, rows[middle:])
     return []
 
 
@@ -205,6 +228,26 @@ def _engine(url: URL) -> Engine:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_to_write)
     return engine
+
+
+def _reader(url: URL) -> Engine:
+    if url.get_backend_name() == "postgresql":
+        return _engine(url).execution_options(postgresql_readonly=True)
+    engine = create_engine(
+        url, connect_args={"timeout": PATIENCE}, poolclass=NullPool, hide_parameters=True
+    )
+    event.listen(engine, "connect", _prepare_sqlite_reader)
+    event.listen(engine, "begin", _begin_to_read)
+    return engine
+
+
+def _prepare_sqlite_reader(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # _begin_to_read begins
+    connection.execute("PRAGMA query_only = ON")
+
+
+def _begin_to_read(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

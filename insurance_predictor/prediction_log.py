@@ -1,4 +1,4 @@
-"""Every quote we gave, so that monitoring can look back.
+"""Every quote we gave or failed to give, so that monitoring can look back.
 
 Quotes go to a spool on the disk, which is all that a person may have to wait for, and from there
 to the database, however long that takes, exactly once. The libraries of the database are loaded
@@ -9,13 +9,16 @@ import atexit
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Condition, Event, Thread
+from time import perf_counter
 from typing import Any, Literal
 from uuid import uuid4
 
-from insurance_predictor.delivery import OWN_NAMES, Delivery
+from insurance_predictor.delivery import FAILURE_NAMES, OWN_NAMES, Delivery
+from insurance_predictor.errors import InvalidTable
 from insurance_predictor.schema import FEATURE_NAMES
 from insurance_predictor.settings import Settings
 from insurance_predictor.spool import Spool
@@ -46,6 +49,22 @@ class Entry:
     latency_ms: float
     source: Source
     stale: bool = False
+    id: str = field(default_factory=lambda: str(uuid4()))
+    time: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """A quote that somebody asked for and did not get, through no fault of theirs.
+
+    `error` is the name of the exception's class and nothing else: its text may quote what was
+    typed. `version` is None when there was none to ask; `latency_ms` is how long it took to fail.
+    """
+
+    version: str | None
+    source: Source
+    error: str
+    latency_ms: float | None = None
     id: str = field(default_factory=lambda: str(uuid4()))
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -82,8 +101,8 @@ class PredictionLog:
         """How many quotes could not even be put on the disk; each time is logged as an error."""
         return self._lost
 
-    def write(self, entries: Iterable[Entry]) -> bool:
-        """Keep quotes; whether they are all safe on the disk, waiting at most 30 ms for it.
+    def write(self, entries: Iterable[Entry | Failure]) -> bool:
+        """Keep quotes and failures; whether all are safe on the disk, waiting at most 30 ms for it.
 
         False is no loss: a large batch or a slow disk goes on in the background. What is lost is
         counted in `lost`; nothing is raised.
@@ -96,6 +115,25 @@ class PredictionLog:
             self._calls.append(call)
             self._changed.notify_all()
         return call.is_over.wait(WAIT) and not call.has_losses
+
+    @contextmanager
+    def recording_failure(self, source: Source, version: str | None) -> Iterator[None]:
+        """Keep as a Failure what is raised inside, except a table that breaks the rules.
+
+        Whatever it is goes on to the caller.
+        """
+        start = perf_counter()
+        try:
+            yield
+        except InvalidTable:
+            raise
+        except Exception as error:
+            latency_ms = 1000 * (perf_counter() - start)
+            failure = Failure(
+                version=version, source=source, error=type(error).__name__, latency_ms=latency_ms
+            )
+            self.write([failure])
+            raise
 
     def flush(self, timeout: float) -> bool:
         """Whether the database has all that was written here, after at most `timeout` seconds."""
@@ -191,23 +229,28 @@ class PredictionLog:
 class _Call:
     """The quotes of one call of `write`, and how far it has got."""
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
+    def __init__(self, entries: Sequence[Entry | Failure]) -> None:
         self.entries = entries
         self.taken = 0
         self.has_losses = False
         self.is_over = Event()
 
-    def next_chunk(self) -> Sequence[Entry]:
+    def next_chunk(self) -> Sequence[Entry | Failure]:
         chunk = self.entries[self.taken : self.taken + CHUNK]
         self.taken += len(chunk)
         return chunk
 
 
-def _line(entry: Entry) -> bytes:
+def _line(entry: Entry | Failure) -> bytes:
     if entry.time.tzinfo is None:
         raise ValueError("a time without a zone")
-    row = {name: getattr(entry, name) for name in OWN_NAMES}
-    row |= {name: entry.person[name] for name in FEATURE_NAMES}
+    if isinstance(entry, Failure):
+        if not entry.error.isidentifier():
+            raise ValueError("more than the name of an error's class")
+        row = {name: getattr(entry, name) for name in FAILURE_NAMES}
+    else:
+        row = {name: getattr(entry, name) for name in OWN_NAMES}
+        row |= {name: entry.person[name] for name in FEATURE_NAMES}
     return ENCODER.encode(row).encode() + b"\n"
 
 

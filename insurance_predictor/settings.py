@@ -102,6 +102,17 @@ class IncidentRules(BaseModel):
     windows: Annotated[int, Field(ge=1)] = 3
     cooldown_hours: Annotated[float, Field(ge=0)] = 24.0  # between two updates of one incident
 
+    @model_validator(mode="after")
+    def _can_open(self) -> Self:
+        if self.votes > self.windows:
+            raise PydanticCustomError(
+                "votes",
+                "INCIDENT_VOTES={votes} of INCIDENT_WINDOWS={windows} can never open an incident. "
+                "Change one of them.",
+                {"votes": self.votes, "windows": self.windows},
+            )
+        return self
+
 
 class Settings(BaseSettings):
     """Every name is documented in `.env.example`; an empty value means the default."""
@@ -142,6 +153,7 @@ class Settings(BaseSettings):
     runbook_url: Uri = "docs/runbook.md"
 
     monitoring_experiment_name: str = "insurance_predictor_monitoring"
+    report_folder: Path = Path(".cache/reports")
     monitor: MonitorThresholds = MonitorThresholds()
     incident: IncidentRules = IncidentRules()
 
@@ -205,7 +217,7 @@ def _export(env_file: Path) -> None:
 
 
 def _sentence(detail: Any) -> str:
-    if not detail["loc"]:
+    if detail["type"] in ("same_alias", "votes"):  # a sentence of ours
         return str(detail["msg"])
     variable = "_".join(str(part) for part in detail["loc"]).upper()
     message = detail["msg"]

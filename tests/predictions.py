@@ -1,4 +1,4 @@
-"""Quotes to log, and what a prediction log's database has of them."""
+"""Quotes and failures to log, and what a prediction log's database has of them."""
 
 import statistics
 import subprocess
@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, select
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.script import ScriptDirectory
+from sqlalchemy import Table, create_engine, select
 
-from insurance_predictor.log_database import PREDICTIONS
-from insurance_predictor.prediction_log import Entry, PredictionLog
+from insurance_predictor.log_database import MIGRATIONS, PREDICTIONS
+from insurance_predictor.prediction_log import Entry, Failure, PredictionLog
 from insurance_predictor.settings import Settings
 
 MOST = 0.05  # seconds that somebody who was quoted may wait for the log
@@ -36,12 +39,18 @@ def entries(count: int) -> list[Entry]:
     return [entry(source="batch") for _ in range(count)]
 
 
-def kept(url: str) -> list[dict[str, Any]]:
-    """Every row of the predictions, by time."""
+def failure(**changes: Any) -> Failure:
+    """A quote that was asked for in vain, with an id of its own."""
+    facts = {"version": "3", "source": "app", "error": "MemoryError", "latency_ms": 12.5}
+    return Failure(**facts | changes)
+
+
+def kept(url: str, table: Table = PREDICTIONS) -> list[dict[str, Any]]:
+    """Every row of the table, by time."""
     engine = create_engine(url)
     try:
         with engine.connect() as connection:
-            found = connection.execute(select(PREDICTIONS).order_by(PREDICTIONS.c.time))
+            found = connection.execute(select(table).order_by(table.c.time))
             return [dict(row) for row in found.mappings()]
     finally:
         engine.dispose()
@@ -53,6 +62,17 @@ def kept_ids(url: str) -> list[str]:
 
 def ids(written: Iterable[Entry]) -> set[str]:
     return {one.id for one in written}
+
+
+def make_first_release(url: str) -> None:
+    """Give a database the tables that the first release made."""
+    engine = create_engine(url)
+    steps = ScriptDirectory(str(MIGRATIONS), version_locations=[str(MIGRATIONS)])
+    with engine.begin() as connection:
+        context = MigrationContext.configure(connection)
+        steps.get_revision("0001").module.upgrade(Operations(context))
+        context.stamp(steps, "0001")
+    engine.dispose()
 
 
 def log_in(folder: Path, url: str | None = None) -> Settings:

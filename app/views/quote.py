@@ -147,8 +147,10 @@ def _answered(served: "Served", person: link.Person) -> Answer:
     from app.what_if import quote_and_what_if
     from insurance_predictor.prediction_log import Entry
 
+    log = serving.prediction_log()
     start = time.perf_counter()
-    quote, what_if = quote_and_what_if(served.predictor, person)
+    with log.recording_failure("app", served.predictor.version):
+        quote, what_if = quote_and_what_if(served.predictor, person)
     latency_ms = round(1000 * (time.perf_counter() - start), 2)
     entry = Entry(
         version=quote.version,
@@ -160,7 +162,6 @@ def _answered(served: "Served", person: link.Person) -> Answer:
         source="app",
         stale=served.problem is not None,
     )
-    log = serving.prediction_log()
     lost_before = log.lost
     log.write([entry])  # whatever it answers: slow is not lost
     is_recorded = log.lost == lost_before

@@ -9,8 +9,11 @@ import pytest
 from app import link, serving, text
 from app.views.quote import START
 from insurance_predictor import formats
+from insurance_predictor.log_database import FAILURES
 from insurance_predictor.registry import Version
+from insurance_predictor.settings import read_settings
 from tests.app.conftest import events, logged_rows, page, press, words
+from tests.predictions import kept
 
 SMOKER = {"age": "30", "sex": "male", "bmi": "33.5", "children": "0", "smoker": "yes"}
 SMOKER |= {"region": "northwest"}
@@ -131,3 +134,13 @@ def test_a_quote_takes_the_server_moments(quoting: Version):
         visit = press(visit, text.CALCULATE("en"))
         taken.append(time.perf_counter() - start)
     assert sorted(taken)[4] < 0.5  # seconds; an eighth of it where nothing else runs
+
+
+def test_a_quote_that_fails_is_logged_as_a_failure(quoting: Version, language: str):
+    visit = page(language)
+    serving.served().predictor.bundle.preprocessor.steps.clear()  # a fault of ours
+    visit = press(visit, text.CALCULATE(language))
+    assert [error.value for error in visit.error] == [text.UNEXPECTED(language)]
+    assert logged_rows() == []
+    [failure] = kept(read_settings().prediction_log_url, FAILURES)
+    assert (failure["version"], failure["source"]) == (quoting.number, "app")

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 
-from insurance_predictor.log_database import METADATA, opened
+from insurance_predictor.errors import InvalidTable, Unreachable
+from insurance_predictor.log_database import FAILURES
 from insurance_predictor.prediction_log import PredictionLog
 from insurance_predictor.settings import Settings
 from tests.predictions import (
@@ -23,6 +22,7 @@ from tests.predictions import (
     at_once,
     entries,
     entry,
+    failure,
     ids,
     kept,
     kept_ids,
@@ -100,6 +100,14 @@ log.close()
 print(log.lost, log.backlog() - before - after)
 """
 
+# A line as release 0.1 wrote it.
+LAST_RELEASE = (
+    '{"id": "of-the-last-release", "time": "2026-01-31T15:00:00+00:00", "version": "3", '
+    '"premium": 8123.45, "low": 6000.0, "high": 11000.5, "latency_ms": 4.25, "source": "app", '
+    '"stale": false, "age": 40, "sex": "female", "bmi": 27.5, "children": 2, "smoker": "no", '
+    '"region": "southeast"}\n'
+)
+
 
 @pytest.fixture
 def log_settings(tmp_path: Path) -> Settings:
@@ -135,6 +143,58 @@ def test_a_quote_is_kept_as_it_was_given(log, rows):
     facts = {name: getattr(given, name) for name in ("id", "time", "version", "premium", "low")}
     facts |= {"high": 11000.5, "latency_ms": 4.25, "source": "command", "stale": True}
     assert rows() == [facts | ANA]
+
+
+def test_a_failure_is_kept_as_it_was_given(log_settings, log, rows):
+    given = [failure(), failure(version=None, source="batch", latency_ms=None)]
+    log.write([*given, entry()])
+    assert len(rows()) == 1
+    names = ("id", "time", "version", "source", "error", "latency_ms")
+    written = [{name: getattr(one, name) for name in names} for one in given]
+    assert kept(log_settings.prediction_log_url, FAILURES) == written
+
+
+def test_what_goes_wrong_inside_is_a_failure_and_goes_on(log_settings, log, rows):
+    with pytest.raises(Unreachable), log.recording_failure("app", "7"):
+        raise Unreachable("ana@example.org")
+    with pytest.raises(InvalidTable), log.recording_failure("app", "7"):
+        raise InvalidTable("age: 200 is not allowed")
+    with log.recording_failure("app", "7"):
+        pass
+    assert rows() == []  # no quote, and the failure is there
+    (row,) = kept(log_settings.prediction_log_url, FAILURES)
+    assert (row["version"], row["source"], row["error"]) == ("7", "app", "Unreachable")
+    assert row["latency_ms"] >= 0
+
+
+def test_the_text_of_an_error_is_not_kept(log_settings, log, rows, caplog):
+    assert not log.write([failure(error="KeyError: 'Ana Souza'")])
+    assert log.lost == 1
+    log.write([entry()])
+    assert len(rows()) == 1
+    assert kept(log_settings.prediction_log_url, FAILURES) == []
+    assert "Souza" not in caplog.text
+
+
+def test_failures_wait_in_the_spool_as_quotes_do_and_arrive_once(tmp_path, log_settings):
+    left = [failure() for _ in range(300)]
+    with PredictionLog(log_in(tmp_path, "sqlite:///no/such/folder.db")) as away:
+        away.write([*left, *left, entry()])
+    with PredictionLog(log_settings) as log:
+        wait_until(lambda: not log.backlog())
+    assert {row["id"] for row in kept(log_settings.prediction_log_url, FAILURES)} == {
+        one.id for one in left
+    }
+    assert len(kept(log_settings.prediction_log_url)) == 1
+
+
+def test_a_spool_of_the_last_release_is_delivered(log_settings, tmp_path):
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool" / "12-ab.jsonl").write_text(LAST_RELEASE)
+    with PredictionLog(log_settings) as log:
+        wait_until(lambda: not log.backlog())
+    (row,) = kept(log_settings.prediction_log_url)
+    assert (row["id"], row["premium"], row["smoker"]) == ("of-the-last-release", 8123.45, "no")
 
 
 def test_a_time_is_kept_in_utc_wherever_it_comes_from(log, rows):
@@ -178,11 +238,6 @@ def test_opening_makes_nothing_and_asks_nobody(tmp_path):
 def test_nothing_heavy_is_loaded_before_there_is_a_quote_and_mlflow_never(log_settings):
     said, _ = process(LOADED, log_settings, *HEAVY).communicate(timeout=PATIENCE)
     assert said == "\nalembic sqlalchemy\n"
-
-
-def test_the_tables_are_those_that_the_migrations_make(log_settings):
-    with opened(log_settings.prediction_log_url) as engine, engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
 
 
 def test_readers_and_writers_of_the_sqlite_file_do_not_stop_each_other(log_settings, log, rows):

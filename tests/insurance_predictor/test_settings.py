@@ -35,8 +35,9 @@ def read_by_compose() -> dict[str, str]:
 def defaults() -> dict[str, str]:
     """Variable -> its default as text; empty for None."""
     fields = {name: field.default for name, field in Settings.model_fields.items()}
-    gate = fields.pop("gate").model_dump()
-    fields |= {f"gate_{name}": value for name, value in gate.items()}
+    for group in ("gate", "monitor", "incident"):
+        parts = fields.pop(group).model_dump()
+        fields |= {f"{group}_{name}": value for name, value in parts.items()}
     return {name.upper(): "" if value is None else str(value) for name, value in fields.items()}
 
 
@@ -158,6 +159,13 @@ def test_challenger_and_production_may_not_share_an_alias(env_file, monkeypatch)
     assert complaint(env_file) == (
         "PRODUCTION_ALIAS and CHALLENGER_ALIAS are both 'producao': a candidate would serve "
         "without a promotion. Change one of them."
+    )
+
+
+def test_more_votes_than_windows_are_refused(env_file, monkeypatch):
+    monkeypatch.setenv("INCIDENT_VOTES", "4")
+    assert complaint(env_file) == (
+        "INCIDENT_VOTES=4 of INCIDENT_WINDOWS=3 can never open an incident. Change one of them."
     )
 
 

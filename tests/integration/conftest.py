@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.integration.postgres import Postgres, postgres
@@ -26,6 +27,16 @@ def pytest_terminal_summary(
 def database() -> Iterator[Postgres]:
     with postgres() as running:
         yield running
+
+
+@pytest.fixture
+def url(database: Postgres) -> str:
+    """The stack's own database for predictions, emptied."""
+    found = database.uri("predictions", "predictions")
+    with psycopg.connect(found, connect_timeout=5) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from insurance_predictor.log_database import METADATA, opened
+from insurance_predictor.log_database import opened
 from insurance_predictor.outcomes import Conflict, record_outcomes
 from insurance_predictor.prediction_log import PredictionLog
 from insurance_predictor.settings import Settings
-from tests.integration.postgres import Postgres
+from monitoring.tables import METADATA
 from tests.predictions import (
     MOST,
     OPEN_AT_ONCE,
@@ -21,10 +21,12 @@ from tests.predictions import (
     at_once,
     entries,
     entry,
+    failure,
     ids,
     kept_ids,
     kill,
     log_in,
+    make_first_release,
     process,
     typical_wait,
     wait_until,
@@ -40,15 +42,6 @@ while True:
     assert log.flush(60)
     print(*(one.id for one in written), flush=True)
 """
-
-
-@pytest.fixture
-def url(database: Postgres) -> str:
-    """The stack's own database for predictions, emptied."""
-    found = database.uri("predictions", "predictions")
-    with psycopg.connect(found, connect_timeout=5) as connection:
-        connection.execute("DROP TABLE IF EXISTS outcomes, predictions, alembic_version")
-    return found
 
 
 @pytest.fixture
@@ -87,7 +80,33 @@ def test_the_tables_are_those_that_the_migrations_make(url):
 def test_processes_that_open_a_new_database_at_once_make_its_tables_once(settings, ask):
     both = [process(OPEN_AT_ONCE, settings) for _ in range(2)]
     assert at_once(both) == ["postgresql\n"] * 2
-    assert ask("SELECT version_num FROM alembic_version") == [("0001",)]
+    assert ask("SELECT version_num FROM alembic_version") == [("0002",)]
+
+
+def test_processes_that_upgrade_the_first_release_at_once_keep_every_row(url, settings, ask):
+    make_first_release(url)
+    quote = "1.0, 0.0, 2.0, 4.0, 'app', false FROM generate_series(1, 500) AS number"
+    ask_to(
+        url,
+        "INSERT INTO predictions SELECT 'id-' || number, now(), '3', 40, 'female', 27.5, 2, "
+        f"'no', 'southeast', {quote}",
+        "INSERT INTO outcomes SELECT id, 9000.5, time FROM predictions WHERE id LIKE '%5'",
+    )
+    everything = "SELECT * FROM predictions LEFT JOIN outcomes USING (id) ORDER BY id"
+    before = ask(everything)
+    assert at_once([process(OPEN_AT_ONCE, settings) for _ in range(2)]) == ["postgresql\n"] * 2
+    assert ask(everything) == before
+    assert ask("SELECT version_num FROM alembic_version") == [("0002",)]
+    with opened(url) as engine, engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+
+
+def test_a_failure_is_kept_as_it_was_given(log, ask):
+    given = failure(version=None)
+    log.write([given])
+    assert log.flush(PATIENCE)
+    asked = "SELECT id, time, version, source, error, latency_ms FROM failures"
+    assert ask(asked) == [(given.id, given.time, None, "app", "MemoryError", 12.5)]
 
 
 def test_a_database_that_is_killed_and_comes_back_has_every_row_once(database, url, log):
@@ -165,6 +184,12 @@ def test_outcomes_join_their_quotes_once(settings, log, ask, tmp_path):
     assert (again.recorded, again.repeated, again.unknown) == (0, 1, ("who",))
     assert first.conflicts == again.conflicts == (Conflict(quoted[0].id, 8000.1, 9000.0),)
     assert ask("SELECT id, charges FROM outcomes") == [(quoted[0].id, 8000.1)]
+
+
+def ask_to(url: str, *statements: str) -> None:
+    with psycopg.connect(url, connect_timeout=5) as connection:
+        for statement in statements:
+            connection.execute(statement)
 
 
 def has_rows(url: str) -> bool:

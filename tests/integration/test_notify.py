@@ -1,0 +1,15 @@
+"""The outbox in PostgreSQL: nothing lost, nothing twice there either."""
+
+from pathlib import Path
+
+import pytest
+
+from insurance_predictor.settings import Settings
+from tests.monitoring.deliveries import Deliveries
+from tests.predictions import log_in
+
+
+class TestPostgres(Deliveries):
+    @pytest.fixture
+    def log_settings(self, url: str, tmp_path: Path) -> Settings:
+        return log_in(tmp_path, url)
