@@ -36,7 +36,7 @@ clean: ## remove environments and caches (never data, models or mlflow.db)
 	rm -rf .venv* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* htmlcov
 
 ##@ Checks
-.PHONY: lint format test test-integration test-e2e test-stack mutations quality gate-calibration
+.PHONY: lint format test test-integration test-e2e test-stack audit mutations quality gate-calibration
 .PHONY: calibrate bench bench-app bench-monitor
 lint: $(READY) ## ruff, import-linter, mypy, file and secret checks: what a commit runs
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pre-commit run --all-files --show-diff-on-failure
@@ -55,6 +55,10 @@ test-e2e: $(READY) ## the app in a real browser, with servers that die and come 
 
 test-stack: $(READY) ## the containers: restarts and kills in the middle, backup, restore, bad input (needs Docker)
 	@$(BIN)/python -m pytest tests/stack $(PYTEST_ARGS)
+
+audit: $(READY) ## ask the advisory database about every pinned package (needs the network)
+	@$(BIN)/pip-audit --strict --no-deps --disable-pip --progress-spinner off \
+		-r requirements.txt -r requirements-dev.txt
 
 mutations: $(READY) ## plant each bad candidate and print the reason it is refused for
 	@$(BIN)/python -m pytest -q -s tests/insurance_predictor/test_mutations.py
@@ -145,7 +149,7 @@ ui: $(READY) ## MLflow's own pages over the configured store (PORT=5000)
 	@$(RUN) ui
 
 ##@ Monitoring
-.PHONY: monitor simulate dashboard alert-test
+.PHONY: monitor simulate dashboard alert-test announce
 monitor: $(READY) ## look back at predictions, tell what is new (WINDOW=7d LAST=n DRY_RUN=1 RETRAIN=1)
 	@$(MONITOR) run
 
@@ -157,3 +161,20 @@ dashboard: $(READY) ## the history of monitoring as a page of its own (APP_PORT=
 
 alert-test: $(READY) ## send one test message to every channel that is set
 	@$(MONITOR) alert-test
+
+announce: $(READY) ## tell every channel which version serves now, and why
+	@$(MONITOR) announce
+
+##@ Workflows
+.PHONY: training-outcome incidents promotion-summary required
+training-outcome: $(READY) ## tell GitHub what became of a training (RUN_ID=... REASON=...)
+	@$(STACK) github training-outcome
+
+incidents: $(READY) ## keep one GitHub issue for each incident of a look (FILE=monitor.json)
+	@$(STACK) github incidents
+
+promotion-summary: $(READY) ## the version in production and the end of the ledger, as Markdown
+	@$(STACK) github promotion-summary
+
+required: ## whether every job of a workflow has succeeded (NEEDS='{...}')
+	@$(PYTHON) -m infra.github.required

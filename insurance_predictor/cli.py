@@ -105,7 +105,9 @@ def train(
         from insurance_predictor.training import Options, train
 
         options = Options(tune, trials, jobs, autolog, production)
-        typer.echo(training_summary(settings, train(client, settings, table, options)))
+        done = train(client, settings, table, options)
+        typer.echo(training_summary(settings, done))
+    _hand_on("run_id", done.run_id)
 
 
 @app.command()
@@ -285,6 +287,15 @@ def _require_free(port: int) -> None:
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise BadInput(f"Port {port} is taken. Stop what uses it, or `make ui PORT=5001`.")
+
+
+def _hand_on(name: str, value: str) -> None:
+    """Let the later steps of a workflow know, when this runs in one: `steps.ID.outputs.NAME`."""
+    import os
+
+    if file := os.environ.get("GITHUB_OUTPUT"):
+        with Path(file).open("a", encoding="utf-8") as outputs:
+            outputs.write(f"{name}={value}\n")
 
 
 def _settings() -> "Settings":

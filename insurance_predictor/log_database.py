@@ -94,6 +94,7 @@ OUTCOMES = Table(
     Column("id", String(36), ForeignKey("predictions.id"), primary_key=True),
     Column("charges", Double, nullable=False),
     Column("time", UtcTime, nullable=False),
+    Index("outcomes_time", "time"),
 )
 FAILURES = Table(
     "failures",

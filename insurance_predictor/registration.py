@@ -1,6 +1,7 @@
 """A run becomes a model version; one that the gate approves waits as the challenger."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from insurance_predictor import registry
@@ -8,7 +9,7 @@ from insurance_predictor.bundle import Digests
 from insurance_predictor.candidate import Rival, measure, reload
 from insurance_predictor.errors import BadInput, IntegrityFault, NotFound, RefusedByGate
 from insurance_predictor.evaluation import Evaluation
-from insurance_predictor.gate import Decision, Measurements, decide
+from insurance_predictor.gate import AgainstProduction, Decision, Measurements, decide
 from insurance_predictor.predictor import load_version
 from insurance_predictor.registry import (
     APPROVED,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+REASONS_TAG = "gate_reasons"
+AGAINST_TAG = "against_production"
 VERSION_METRICS = ("rmse", "mae", "r2", "median_absolute_error", "total_bias")
 INHERITED_TAGS = (
     DATASET_TAG,
@@ -46,6 +49,15 @@ class Registration:
     version: Version
     decision: Decision
     notices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A decision and what it rests on, as far as that could be measured."""
+
+    decision: Decision
+    evaluation: Evaluation | None = None
+    against: AgainstProduction | None = None
 
 
 def register(
@@ -66,16 +78,22 @@ def register(
             f"{settings.production_alias!r}. Run `make train` for a new candidate."
         )
     rival, notices = _rival(client, settings, serving)
-    decision, evaluation = _judge(client, settings, run, rival)
-    version = _write(client, settings, run, existing, decision, evaluation)
-    if not decision.approved:
+    judged = _judge(client, settings, run, rival)
+    version = _write(client, settings, run, existing, judged)
+    if not judged.decision.approved:
         _refuse(client, settings, version)
         raise RefusedByGate(
             f"Version {version.number} (run {run.info.run_id}) is refused by the gate:",
-            decision.reasons,
+            judged.decision.reasons,
         )
     _approve(client, settings, version)
-    return Registration(version, decision, notices)
+    return Registration(version, judged.decision, notices)
+
+
+def against_production(version: Version) -> AgainstProduction | None:
+    """How a version compared with the one that served when it was registered; None without one."""
+    written = version.tags.get(AGAINST_TAG)
+    return AgainstProduction(**json.loads(written)) if written else None
 
 
 def find_run(
@@ -129,16 +147,15 @@ def _rival(
     return Rival(serving, loaded.bundle, int(version.tags[ROWS_TAG])), ()
 
 
-def _judge(
-    client: "MlflowClient", settings: Settings, run: "Run", rival: Rival | None
-) -> tuple[Decision, Evaluation | None]:
+def _judge(client: "MlflowClient", settings: Settings, run: "Run", rival: Rival | None) -> _Judged:
     source = run.data.tags[MODEL_URI_TAG]
     try:
         candidate = reload(client, run.info.run_id, source, run.data.tags)
     except IntegrityFault as fault:
-        return decide(Measurements(integrity=fault.reasons or (str(fault),)), settings.gate), None
+        found = Measurements(integrity=fault.reasons or (str(fault),))
+        return _Judged(decide(found, settings.gate))
     found, evaluation = measure(candidate, rival)
-    return decide(found, settings.gate), evaluation
+    return _Judged(decide(found, settings.gate), evaluation, found.production)
 
 
 def _write(
@@ -146,15 +163,15 @@ def _write(
     settings: Settings,
     run: "Run",
     existing: Version | None,
-    decision: Decision,
-    evaluation: Evaluation | None,
+    judged: _Judged,
 ) -> Version:
     """The version of `run` with everything written on it except that it is approved."""
     tags = {name: run.data.tags[name] for name in INHERITED_TAGS if name in run.data.tags}
-    tags["gate_reasons"] = "; ".join(decision.reasons)[:4000]
-    if evaluation is not None:
+    tags[REASONS_TAG] = "; ".join(judged.decision.reasons)[:4000]
+    tags[AGAINST_TAG] = json.dumps(asdict(judged.against)) if judged.against else ""
+    if judged.evaluation is not None:
         tags |= {
-            f"{METRIC_TAG_PREFIX}{name}": repr(evaluation.overall[name].value)
+            f"{METRIC_TAG_PREFIX}{name}": repr(judged.evaluation.overall[name].value)
             for name in VERSION_METRICS
         }
     if existing is None:
@@ -163,7 +180,7 @@ def _write(
             settings,
             source=run.data.tags[MODEL_URI_TAG],
             run_id=run.info.run_id,
-            description=_description(run, evaluation),
+            description=_description(run, judged.evaluation),
             tags=tags,
         )
     for key, value in tags.items():

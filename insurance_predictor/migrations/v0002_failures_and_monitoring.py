@@ -1,4 +1,4 @@
-"""Features that may be NULL, failures, and what monitoring keeps."""
+"""Features that may be NULL, outcomes found by time, failures, and what monitoring keeps."""
 
 import sqlalchemy as sa
 from alembic.operations import Operations
@@ -15,6 +15,7 @@ def upgrade(op: Operations) -> None:
         _loosen_features_of_sqlite(op)
     else:
         _loosen_features(op)
+    op.create_index("outcomes_time", "outcomes", ["time"])
     _make_failures(op)
     _make_history(op)
     _make_outbox(op)

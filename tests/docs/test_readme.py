@@ -23,6 +23,7 @@ NOT_RUN = {
     "make ui": "it serves until it is stopped; test_cli starts and stops it",
     "make lock": "it asks the package index for newer versions",
     "make app": "it serves until it is stopped; tests/e2e starts and stops it",
+    "make dashboard": "it serves until it is stopped; tests/monitoring/test_dashboard.py shows it",
     "make up": "it needs Docker; tests/stack runs it",
     "make down": "it needs Docker; tests/stack runs it",
 }

@@ -246,7 +246,13 @@ def test_a_store_that_does_not_answer_exits_4(run):
 
 
 @pytest.fixture(scope="module")
-def searched(store: Settings, client) -> Iterator[Outcome]:
+def handed_on(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file that a step of a workflow hands values to the later ones in."""
+    return tmp_path_factory.mktemp("workflow") / "outputs"
+
+
+@pytest.fixture(scope="module")
+def searched(store: Settings, client, handed_on: Path) -> Iterator[Outcome]:
     """`make train TUNE=1 N_TRIALS=2 AUTOLOG=1 PRODUCTION=1`, once."""
     done = subprocess.run(
         [sys.executable, "-m", "insurance_predictor", "train"],
@@ -260,6 +266,7 @@ def searched(store: Settings, client) -> Iterator[Outcome]:
             "N_JOBS": "1",
             "AUTOLOG": "1",
             "PRODUCTION": "1",
+            "GITHUB_OUTPUT": str(handed_on),
         },
         capture_output=True,
         text=True,
@@ -288,6 +295,11 @@ def test_autologging_adds_mlflows_own_metrics(searched, client, trained):
     added = {"training_mean_squared_error", "training_r2_score"}
     assert added <= set(parent.data.metrics)
     assert not added & set(client.get_run(trained.run_id).data.metrics)
+
+
+def test_a_workflow_gets_to_know_the_run(searched, client, handed_on):
+    (parent,) = [run for run in production_runs(client) if run.data.tags["role"] == "training"]
+    assert handed_on.read_text() == f"run_id={parent.info.run_id}\n"
 
 
 def test_production_is_registered_from_its_own_experiment(searched, client, run):

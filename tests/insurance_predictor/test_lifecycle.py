@@ -13,7 +13,7 @@ from insurance_predictor.errors import (
 )
 from insurance_predictor.ledger import open_line, read_lines
 from insurance_predictor.promotion import Move, promote, rollback, set_alias
-from insurance_predictor.registration import find_run, register
+from insurance_predictor.registration import against_production, find_run, register
 from insurance_predictor.registry import (
     APPROVED,
     MODEL_URI_TAG,
@@ -163,6 +163,10 @@ def test_a_candidate_is_compared_with_production(client, settings, production, g
     assert done.version.number == "2"
     assert done.notices == ()
     assert "not worse than production" in [check.name for check in done.decision.checks]
+    assert against_production(production) is None
+    against = against_production(get_version(client, settings, "2"))
+    assert against.version == "1"
+    assert against.rmse_worse_by <= against.rmse_difference <= against.rmse_at_most
     assert aliases(client, settings) == {"producao": "1", "desafio": "2"}
 
 

@@ -11,8 +11,8 @@ from insurance_predictor.evaluation import IntervalScore
 from insurance_predictor.fitting import features, target
 from insurance_predictor.models import make_candidates
 from insurance_predictor.preprocessing import EFFECTS
-from insurance_predictor.settings import GateThresholds
-from tests.studies import gate_calibration, quality
+from insurance_predictor.settings import GateThresholds, MonitorThresholds
+from tests.studies import drift_calibration, gate_calibration, quality
 from tests.studies.markdown import markdown_table
 
 PEOPLE = 500
@@ -36,6 +36,11 @@ def quoted(table: pd.DataFrame, measured) -> list[quality.Quoted]:
     people, charges = features(table), target(table)
     folds = make_folds(people, splits=3, repeats=2)
     return quality.quote_nested(measured[1], people, charges, folds, splits=4, repeats=1)
+
+
+@pytest.fixture(scope="module")
+def watched(sample: Table):
+    return drift_calibration.calibrate(sample.frame, MonitorThresholds(), splits=3)
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +189,56 @@ def test_the_interval_tables_have_a_row_for_each_way():
 
     assert "90.0%" in quality.intervals_table({OURS: groups})
     assert len(quality.drift_table({OURS: dict.fromkeys(quality.DRIFTS, groups)}).splitlines()) == 4
+
+
+def test_every_window_is_judged_and_changes_are_caught(watched):
+    rows = {(each.change, each.rows) for each in watched}
+
+    assert rows == {
+        *((drift_calibration.NO_DRIFT, rows) for rows in drift_calibration.QUIET_ROWS),
+        *((change, drift_calibration.CHANGED_ROWS) for change in drift_calibration.CHANGES),
+    }
+    for name, (_, kind) in drift_calibration.CHANGES.items():
+        assert drift_calibration.alarm_share(watched, name, 400, (kind,)) > 0.5
+
+
+def test_a_change_is_as_large_as_it_says(sample):
+    people = sample.frame.head(400)
+    generator = np.random.default_rng(0)
+    older, smokier, heavier, dearer = (
+        change(people, generator)
+        for change in (
+            drift_calibration.older,
+            drift_calibration.smokier,
+            drift_calibration.heavier,
+            drift_calibration.dearer,
+        )
+    )
+
+    assert older["age"].mean() - people["age"].mean() == pytest.approx(5, abs=1.5)
+    assert (smokier["smoker"] == "yes").mean() == pytest.approx(0.30, abs=0.05)
+    assert smokier.drop(columns="smoker").equals(people.drop(columns="smoker"))
+    assert (heavier["bmi"] - people["bmi"]).mean() == pytest.approx(2)
+    assert (dearer["charges"] / people["charges"]).mean() == pytest.approx(1.1)
+
+
+def test_the_tables_of_the_calibration_have_a_row_for_each(watched):
+    quiet = drift_calibration.quiet_table(watched)
+    changes = drift_calibration.changes_table(watched)
+    checks = drift_calibration.checks_table(watched)
+
+    assert len(quiet.splitlines()) == 2 + len(drift_calibration.QUIET_ROWS)
+    assert all(change in changes for change in drift_calibration.CHANGES)
+    assert "drift.bmi" in checks
+    assert 0 <= drift_calibration.band_share(watched) <= 1
+
+
+def test_evidently_is_asked_about_windows_of_each_size(sample):
+    header, _, *rows = drift_calibration.evidently_table(sample.frame.head(1300), 1).splitlines()
+
+    assert all(f"{rows} rows" in header for rows in drift_calibration.EVIDENTLY_ROWS)
+    assert len(rows) == len(drift_calibration.EVIDENTLY_SHARES)
+    assert all("%" in row for row in rows)
 
 
 def test_a_markdown_table_pads_its_columns():

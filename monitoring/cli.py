@@ -1,0 +1,150 @@
+"""The commands: each reads the settings, makes one call, prints its result and ends with a code."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from insurance_predictor.errors import InsurancePredictorError
+
+if TYPE_CHECKING:
+    from insurance_predictor.settings import Settings
+
+HELP = """Looks back at the predictions that were made, and tells what is worth telling.
+
+Exit codes: 0 quiet, 10 an incident is open, 2 bad input or settings, 4 a store or channel is
+unreachable, 1 a bug."""
+
+app = typer.Typer(
+    help=HELP,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def main() -> None:
+    """Run a command; an error that a person can meet becomes one message and its exit code."""
+    try:
+        app()
+    except InsurancePredictorError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+@app.command()
+def run(
+    window: Annotated[
+        str | None, typer.Option(envvar="WINDOW", help="7d (the default), 12h, 4w")
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", envvar="WINDOW_FROM", help="ISO 8601, UTC unless it says so"),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", envvar="WINDOW_TO", help="default: now")
+    ] = None,
+    last: Annotated[
+        int | None, typer.Option(envvar="LAST", min=1, help="the last n predictions instead")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", envvar="DRY_RUN", help="show what would be said")
+    ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", envvar="FULL", help="Evidently's page even without an alarm")
+    ] = False,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", envvar="RETRAIN", help="let an incident start a training")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+    json_file: Annotated[
+        Path | None, typer.Option(envvar="JSON_FILE", help="write the JSON to this file, too")
+    ] = None,
+) -> None:
+    """Compare a window of predictions with the training, record it, and tell what is new."""
+    from monitoring import summary
+    from monitoring.run import Options, monitor
+
+    options = Options(window, start, end, last, dry_run, full, retrain)
+    done = monitor(_settings(), options)
+    typer.echo(summary.as_json(done) if as_json else summary.text(done))
+    if json_file is not None:
+        json_file.write_text(summary.as_json(done) + "\n", encoding="utf-8")
+    if page := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(page).open("a", encoding="utf-8") as file:
+            file.write(summary.markdown(done))
+    sys.exit(done.exit_code)
+
+
+@app.command()
+def snooze(
+    kind: Annotated[str, typer.Argument(help="schema, drift, performance, service or all")] = "all",
+    hours: Annotated[float, typer.Option(min=0, max=24 * 90, help="0 ends a silence")] = 24.0,
+) -> None:
+    """Say nothing about incidents of KIND for some hours; they are still watched."""
+    from datetime import UTC, datetime, timedelta
+
+    from insurance_predictor.errors import BadInput
+    from insurance_predictor.log_database import opened
+    from monitoring.look import KINDS
+    from monitoring.store import snooze
+
+    kinds = [one for one in KINDS if kind in (one, "all")]
+    if not kinds:
+        raise BadInput(f"{kind!r} is no kind of incident. Give {', '.join(KINDS)} or all.")
+    settings = _settings()
+    until = datetime.now(UTC) + timedelta(hours=hours) if hours else None
+    with opened(settings.prediction_log_url) as engine:
+        snooze(engine, settings.model_name, kinds, until)
+    said = f"is silent until {until:%Y-%m-%d %H:%M} UTC" if until else "is no longer silent"
+    typer.echo(f"{', '.join(kinds)}: monitoring {said}.")
+
+
+@app.command("alert-test")
+def alert_test() -> None:
+    """Send one test message to every channel that is set, or print it when none is."""
+    from monitoring import summary
+    from monitoring.run import alert_test
+
+    message, delivery = alert_test(_settings())
+    typer.echo(message if delivery is None else summary.delivery(delivery))
+    if delivery is None:
+        typer.echo("No channel is set: see SLACK_WEBHOOK_URL in .env.example.")
+    elif delivery.troubles:
+        sys.exit(4)
+
+
+@app.command()
+def announce() -> None:
+    """Tell every channel which version serves now, and why: the ledger's last line, once."""
+    from monitoring import summary
+    from monitoring.announcement import announce
+
+    message, delivery = announce(_settings())
+    typer.echo(message if delivery is None else summary.delivery(delivery))
+    if delivery is not None and delivery.troubles:
+        sys.exit(4)
+
+
+@app.command()
+def simulate(
+    scenario: Annotated[
+        str, typer.Option(envvar="SCENARIO", help="`all`, or the name of one")
+    ] = "all",
+    months: Annotated[int, typer.Option(envvar="MONTHS", min=3, max=36)] = 6,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Play months of production against the version in production, in a log that is thrown away."""
+    from monitoring.simulate import simulate
+
+    for line in simulate(_settings(), scenario, months, seed):
+        typer.echo(line)
+
+
+def _settings() -> "Settings":
+    from insurance_predictor.settings import read_settings
+
+    return read_settings()

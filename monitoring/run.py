@@ -1,0 +1,265 @@
+"""One run of `monitor`: look back, decide, write it down, and say what is worth saying."""
+
+import logging
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from insurance_predictor import last_good
+from insurance_predictor.errors import BadInput
+from insurance_predictor.last_good import Served
+from insurance_predictor.log_database import opened, reading
+from insurance_predictor.prediction_log import PredictionLog
+from insurance_predictor.settings import Settings
+from monitoring import channels, history, record, report, retraining, store
+from monitoring.incident import Change, Decision, Incident
+from monitoring.logged import sample
+from monitoring.look import Look, Window
+from monitoring.looking_back import look_back
+from monitoring.messages import Links, Message, incident_message, plain_text, test_message
+from monitoring.notify import Delivery, deliver
+from monitoring.reference import PREMIUM, build
+from monitoring.trend import Trend
+from monitoring.windows import last_rows, parse_window
+
+LOGGER = logging.getLogger(__name__)
+
+INCIDENT_OPEN = 10  # exit code
+EVIDENTLY_ROWS = 5000  # of each side that Evidently's page is drawn from
+KEPT_REPORTS = 30
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person may ask for: which window, and what is done about what it shows.
+
+    A window is a length (7d), a start and an end, or the `last` so many predictions. `full` adds
+    Evidently's page to a report without an alarm. `retrain` lets an incident start a training.
+    """
+
+    window: str | None = None
+    start: str | None = None
+    end: str | None = None
+    last: int | None = None
+    dry_run: bool = False
+    full: bool = False
+    retrain: bool = False
+
+
+@dataclass(frozen=True)
+class Monitored:
+    """What a run found and did. `messages` are what there was to say, as plain text.
+
+    `report` is the page on this machine and `report_url` the one in MLflow; `delivery` is None
+    where no channel is set, or nothing was to be sent because the run was dry.
+    """
+
+    look: Look
+    decision: Decision
+    open: tuple[Incident, ...]
+    messages: tuple[str, ...]
+    report: Path | None = None
+    report_url: str | None = None
+    run_id: str | None = None
+    delivery: Delivery | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 when all is quiet, 10 while an incident is open."""
+        return INCIDENT_OPEN if self.open else 0
+
+
+def monitor(settings: Settings, options: Options, now: datetime | None = None) -> Monitored:
+    """Look back at the predictions of the version in production, and act on what is found.
+
+    Raises BadInput, InvalidSettings, NoProductionModel, NotFound and Unreachable; what was
+    decided before stays, and what could not be sent is sent by the next run.
+    """
+    now = now or datetime.now(UTC)
+    asked = asked_window(options, now)
+    names = channels.configured(settings)
+    if options.retrain:
+        retraining.require_settings(settings)
+    served = _served(settings, options, now)
+    PredictionLog(settings).close()  # what waits in the spool is looked at, too
+    with reading(settings.prediction_log_url) as engine:
+        window = asked or last_rows(engine, served.facts.version, options.last or 0, now)
+        look = look_back(settings, served, window, engine)
+    with opened(settings.prediction_log_url) as engine:
+        if options.dry_run:
+            return _shown(settings, engine, look, now)
+        return _Run(settings, options, served, engine, look, names, now).done()
+
+
+def asked_window(options: Options, now: datetime) -> Window | None:
+    """The window that is asked for, by default the last 7 days; None for the last n predictions.
+
+    Raises BadInput.
+    """
+    if options.last is None:
+        return parse_window(options.window, options.start, options.end, now)
+    if options.window or options.start or options.end:
+        raise BadInput(f"LAST={options.last} is a window of its own: give no WINDOW and no times.")
+    return None
+
+
+def _served(settings: Settings, options: Options, now: datetime) -> Served:
+    """The version in production; a dry run asks the registry no more often than the app does."""
+    kept = last_good.read(settings)
+    fresh = timedelta(seconds=settings.registry_check_seconds)
+    if options.dry_run and kept is not None and now - kept.checked < fresh:
+        return kept
+    return last_good.refresh(settings, kept)
+
+
+def alert_test(settings: Settings) -> tuple[str, Delivery | None]:
+    """Send one test message to every channel; its text, and what became of it."""
+    message = test_message(settings.model_name, _links(settings, None), settings.alert_language)
+    names = channels.configured(settings)
+    if not names:
+        return plain_text(message), None
+    with opened(settings.prediction_log_url) as engine:
+        queued = [store.Message(channel=name, content=message) for name in names]
+        store.queue(engine, queued, "test", datetime.now(UTC))
+        return plain_text(message), deliver(settings, engine)
+
+
+def _shown(settings: Settings, engine: Engine, look: Look, now: datetime) -> Monitored:
+    """What would be said; nothing is written and nothing sent."""
+    decision = store.preview(engine, look, settings.incident, now)
+    links = _links(settings, None)
+    messages = [_message(settings, change, look, links) for change in decision.told]
+    return Monitored(look, decision, decision.open, tuple(map(plain_text, messages)))
+
+
+class _Run:
+    """One run that writes down what it finds."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        options: Options,
+        served: Served,
+        engine: Engine,
+        look: Look,
+        names: tuple[str, ...],
+        now: datetime,
+    ) -> None:
+        self._settings = settings
+        self._options = options
+        self._served = served
+        self._engine = engine
+        self._look = look
+        self._names = names
+        self._now = now
+        slot = look.window.slot
+        self._folder = settings.report_folder / f"{slot:%Y-%m-%d-%H}-version-{look.version}"
+        self._messages: list[Message] = []
+
+    def done(self) -> Monitored:
+        """Record the look, decide about incidents, write the pages, and send what is queued."""
+        recorded = record.begin(self._settings, self._look)
+        trend = history.trend(self._settings)
+        page = self._folder / record.REPORT
+        self._links = _links(self._settings, recorded.report_url or str(page))
+        decision = store.record(
+            self._engine,
+            self._look,
+            self._settings.incident,
+            self._now,
+            self._announce,
+            recorded.run_id,
+        )
+        open_now = store.open_incidents(self._engine, self._look.model_name)
+        pages = self._pages(recorded, trend, open_now)
+        record.finish(self._settings, recorded, *pages)
+        if self._options.retrain:
+            self._ask_for_training(open_now)
+        return Monitored(
+            look=self._look,
+            decision=decision,
+            open=open_now,
+            messages=tuple(map(plain_text, self._messages)),
+            report=page,
+            report_url=recorded.report_url,
+            run_id=recorded.run_id,
+            delivery=deliver(self._settings, self._engine),
+        )
+
+    def _announce(self, change: Change) -> Iterable[store.Message]:
+        message = _message(self._settings, change, self._look, self._links)
+        self._messages.append(message)
+        page = self._folder / record.REPORT
+        return [
+            store.Message(channel=name, content=message, report=page.absolute())
+            for name in self._names
+        ]
+
+    def _pages(
+        self, recorded: record.Recorded, trend: Trend, open_now: tuple[Incident, ...]
+    ) -> list[Path]:
+        """Our page, and behind it Evidently's when there is something to look into."""
+        _make_room(self._folder)
+        language = self._settings.alert_language
+        pages, why_not = [], None
+        if self._options.full or self._look.alarms:
+            why_not = self._write_evidently()
+            pages = [] if why_not else [self._folder / record.EVIDENTLY]
+        links = report.Links(
+            runbook=self._settings.runbook_url,
+            evidently=record.EVIDENTLY if pages else None,
+            no_evidently=why_not,
+            run=recorded.run_url,
+        )
+        path = self._folder / record.REPORT
+        page = report.report_page(self._look, open_now, trend, links, language, self._now)
+        path.write_text(page, encoding="utf-8")
+        return [path, *pages]
+
+    def _write_evidently(self) -> str | None:
+        """None, or why there is no such page."""
+        from monitoring.evidently_page import write_page
+
+        reference = build(self._served)
+        with reading(self._settings.prediction_log_url) as engine:
+            drawn = sample(engine, self._look.window, self._look.version, EVIDENTLY_ROWS)
+        return write_page(
+            reference.people.assign(**{PREMIUM: reference.premium}),
+            drawn,
+            self._look.rows,
+            self._folder / record.EVIDENTLY,
+            self._settings.alert_language,
+        )
+
+    def _ask_for_training(self, open_now: tuple[Incident, ...]) -> None:
+        """Once an incident, however often it is looked at."""
+        for incident in open_now:
+            if retraining.calls_for_training(incident):
+                request = retraining.training_request(incident, self._look)
+                message = store.Message(channel=channels.GITHUB, content=request)
+                store.queue_once(self._engine, message, incident, retraining.EVENT_TYPE, self._now)
+
+
+def _message(settings: Settings, change: Change, look: Look, links: Links) -> Message:
+    return incident_message(change, look, links, settings.alert_language)
+
+
+def _links(settings: Settings, report_address: str | None) -> Links:
+    return Links(report=report_address, runbook=settings.runbook_url)
+
+
+def _make_room(folder: Path) -> None:
+    """Make `folder`, and delete the oldest reports beyond the last 30. Raises BadInput."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        oldest = sorted(path for path in folder.parent.iterdir() if path.is_dir())[:-KEPT_REPORTS]
+        for path in oldest:
+            shutil.rmtree(path, ignore_errors=True)
+    except OSError as error:
+        raise BadInput(
+            f"{folder} cannot be written: {error.strerror}. Set REPORT_FOLDER to another place."
+        ) from error

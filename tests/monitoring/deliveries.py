@@ -1,0 +1,281 @@
+"""What has to hold of the outbox whichever database it is in: nothing lost, nothing twice."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine, select
+
+from insurance_predictor.log_database import opened
+from insurance_predictor.settings import Settings
+from monitoring import store
+from monitoring.incident import Incident
+from monitoring.notify import Delivery, deliver, open_channel
+from monitoring.outgoing import Channel
+from monitoring.slack import Bot, Webhook
+from monitoring.store import Message
+from monitoring.tables import INCIDENTS, OUTBOX
+from monitoring.turn import turn
+from tests.monitoring.looks import MODEL, day
+from tests.monitoring.slack_server import CHANNEL, KEPT, TOKEN, Slack, slack
+from tests.predictions import at_once, kill, process, wait_until
+from tests.servers import free_port
+
+QUICK = 1  # seconds of silence
+PAUSE = 0.01  # seconds
+INCIDENT = Incident(
+    model_name=MODEL, kind="drift", version="7", opened=day(0), findings=("drift.bmi",)
+)
+# Delivers once a line has told it to; prints how many it sent.
+DELIVER = f"""
+from insurance_predictor.log_database import opened
+from monitoring.notify import deliver
+settings = Settings(
+    prediction_log_url=log_settings.prediction_log_url,
+    slack_bot_token="{TOKEN}",
+    slack_channel="{CHANNEL}",
+    slack_api_url=f"http://127.0.0.1:{{sys.argv[3]}}/api/",
+)
+with opened(settings.prediction_log_url) as engine:
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(deliver(settings, engine).sent, flush=True)
+"""
+
+
+def impatient(settings: Settings, name: str) -> Channel:
+    """The channels of the settings, Slack's with less patience."""
+    channel = open_channel(settings, name)
+    is_slack = isinstance(channel, Bot | Webhook)
+    return type(channel)(settings, timeout=QUICK) if is_slack else channel
+
+
+def delivery(settings: Settings, engine: Engine) -> Delivery:
+    return deliver(settings, engine, impatient, PAUSE)
+
+
+def content(text: str) -> dict[str, object]:
+    return {"text": text, "blocks": [], "plain": f"{text}\n\nin plain words"}
+
+
+def queue(engine: Engine, *texts: str, channel: str = "slack_bot") -> None:
+    """Test messages, a second apart."""
+    for number, text in enumerate(texts):
+        now = day(0) + timedelta(seconds=number)
+        store.queue(engine, [Message(channel=channel, content=content(text))], "test", now)
+
+
+def rows(engine: Engine) -> list[dict[str, object]]:
+    with engine.begin() as connection:
+        found = connection.execute(select(OUTBOX).order_by(OUTBOX.c.time, OUTBOX.c.id))
+        return [dict(row) for row in found.mappings()]
+
+
+def tell(engine: Engine, *events: str, report: Path | None = None) -> None:
+    """Queue messages about the incident, which is made if it is not there."""
+    incident = {name: value for name, value in vars(INCIDENT).items() if name != "thread"}
+    lists = {"findings": ["drift.bmi"], "told": []}
+    with engine.begin() as connection:
+        if connection.execute(select(INCIDENTS)).first() is None:
+            connection.execute(INCIDENTS.insert(), incident | lists)
+        before = len(connection.execute(select(OUTBOX)).all())
+        for number, event in enumerate(events, before):
+            connection.execute(OUTBOX.insert(), _row(event, number, report))
+
+
+def _row(event: str, number: int, report: Path | None) -> dict[str, object]:
+    return {
+        "id": str(uuid4()),
+        "time": day(0) + timedelta(seconds=number),
+        "incident_id": INCIDENT.id,
+        "event": event,
+        "message": content(event),
+        "channel": "slack_bot",
+        "report": report and str(report),
+        "attempts": 0,
+        "is_in_doubt": False,
+    }
+
+
+class Deliveries:
+    """Tests for a subclass whose `log_settings` name a database."""
+
+    @pytest.fixture
+    def engine(self, log_settings: Settings) -> Iterator[Engine]:
+        with opened(log_settings.prediction_log_url) as running:
+            yield running
+
+    @pytest.fixture
+    def server(self) -> Iterator[Slack]:
+        with slack() as state:
+            yield state
+
+    @pytest.fixture
+    def settings(self, log_settings: Settings, server: Slack) -> Settings:
+        return server.bot(log_settings)
+
+    def test_messages_arrive_in_order_once(self, engine, server, settings):
+        queue(engine, "first", "second", "third")
+        assert delivery(settings, engine) == Delivery(sent=3)
+        assert delivery(settings, engine) == Delivery()
+        assert server.texts() == ["first", "second", "third"]
+        assert all(row["sent"] and not row["is_in_doubt"] for row in rows(engine))
+
+    def test_an_incident_has_a_thread(self, engine, server, settings):
+        tell(engine, "opened", "updated")
+        delivery(settings, engine)
+        tell(engine, "resolved")
+        delivery(settings, engine)
+        first, *others = server.messages
+        assert [one["thread_ts"] for one in others] == [first["ts"], first["ts"]]
+
+    @pytest.mark.parametrize("fault", ["500", "hang up", "kept and 500", "kept and hang up"])
+    def test_a_bot_asks_whether_it_arrived_before_it_sends_again(
+        self, engine, server, settings, fault
+    ):
+        queue(engine, "message")
+        server.faults = [fault]
+        assert delivery(settings, engine) == Delivery(sent=1)
+        assert server.texts() == ["message"]
+        assert "conversations.history" in server.asked
+
+    @pytest.mark.parametrize("fault", ["silence", "kept and silence"])
+    def test_silence_is_asked_about_too(self, engine, server, settings, fault):
+        queue(engine, "message")
+        server.faults = [fault]
+        assert delivery(settings, engine) == Delivery(sent=1)
+        assert server.texts() == ["message"]
+
+    def test_a_slack_that_stays_broken_gets_the_message_from_the_next_run(
+        self, engine, server, settings
+    ):
+        queue(engine, "message")
+        server.faults = ["500", "500", "500"]
+        found = delivery(settings, engine)
+        assert (found.sent, found.waiting) == (0, 1)
+        assert found.troubles == [
+            "Slack is in trouble: 500 Received a response in a non-JSON format: "
+            "<html>Server Error</html>."
+        ]
+        assert delivery(settings, engine) == Delivery(sent=1)
+        assert server.texts() == ["message"]
+        assert rows(engine)[0]["attempts"] == 4
+
+    def test_what_nobody_took_is_sent_by_the_next_run_once(self, engine, server, settings):
+        queue(engine, "first", "second")
+        nowhere = settings.model_copy(
+            update={"slack_api_url": f"http://127.0.0.1:{free_port()}/api/"}
+        )
+        found = delivery(nowhere, engine)
+        assert (found.sent, found.waiting, len(found.troubles)) == (0, 2, 1)
+        assert [row["attempts"] for row in rows(engine)] == [1, 0]
+        assert not rows(engine)[0]["is_in_doubt"]
+        assert delivery(settings, engine) == Delivery(sent=2)
+        assert server.texts() == ["first", "second"]
+        assert "conversations.history" not in server.asked
+
+    def test_a_refused_token_waits_for_another(self, engine, server, settings, log_settings):
+        queue(engine, "message")
+        found = delivery(server.bot(log_settings, token="xoxb-wrong"), engine)
+        assert found.troubles == ["Slack refuses: invalid_auth. Check SLACK_BOT_TOKEN."]
+        assert rows(engine)[0]["trouble"] == found.troubles[0]
+        assert delivery(settings, engine).sent == 1
+        assert rows(engine)[0]["trouble"] is None
+
+    def test_a_message_that_slack_never_takes_stops_no_other(self, engine, server, settings):
+        queue(engine, "first", "second")
+        server.faults = ["invalid_blocks"]
+        found = delivery(settings, engine)
+        assert (found.sent, found.waiting) == (1, 0)
+        assert found.refused == ["first\n\nin plain words"]
+        assert delivery(settings, engine) == Delivery()
+        assert server.texts() == ["second"]
+        assert rows(engine)[0]["gave_up"]
+
+    def test_a_message_in_doubt_stops_only_its_own_incident(self, engine, server, settings):
+        tell(engine, "opened", "updated")
+        store.queue(engine, [Message(channel="slack_bot", content=content("x"))], "test", day(9))
+        server.faults = ["500", "500", "500"]
+        found = delivery(settings, engine)
+        assert (found.sent, found.waiting) == (1, 2)
+        assert server.texts() == ["x"]
+        assert delivery(settings, engine).sent == 2
+        assert server.texts() == ["x", "opened", "updated"]
+
+    def test_without_a_right_to_look_nothing_is_lost(self, engine, server, settings):
+        server.may_look = False
+        queue(engine, "message")
+        server.faults = ["500"]
+        assert delivery(settings, engine).sent == 1
+        assert server.texts() == ["message"]
+
+    def test_a_webhook_gets_it_at_least_once(self, engine, server, log_settings):
+        settings = server.webhook(log_settings)
+        queue(engine, "message", channel="slack_webhook")
+        server.faults = ["silence"]
+        assert delivery(settings, engine).waiting == 1
+        assert rows(engine)[0]["is_in_doubt"]
+        assert delivery(settings, engine) == Delivery(sent=1)
+        assert server.texts() == ["message"]
+
+    def test_a_channel_that_is_no_longer_set_keeps_its_messages(
+        self, engine, server, settings, log_settings
+    ):
+        queue(engine, "message")
+        queue(engine, "other", channel="slack_webhook")
+        found = delivery(server.webhook(log_settings), engine)
+        assert (found.sent, found.waiting) == (1, 1)
+        assert "slack_bot, which is no longer set" in found.troubles[0]
+        assert delivery(settings, engine).sent == 1
+
+    @pytest.mark.parametrize("fault", ["silence", "kept and silence"])
+    def test_dying_in_the_middle_of_a_call_loses_nothing_and_says_nothing_twice(
+        self, engine, server, settings, log_settings, fault
+    ):
+        queue(engine, "first", "second")
+        server.faults = [fault]
+        dying = process(DELIVER, log_settings, server.port)
+        dying.stdin.write("\n")
+        dying.stdin.flush()
+        wait_until(server.arrived.is_set if fault in KEPT else lambda: server.asked)
+        kill(dying)
+        assert rows(engine)[0]["is_in_doubt"]
+        assert delivery(settings, engine) == Delivery(sent=2)
+        assert server.texts() == ["first", "second"]
+
+    def test_processes_at_once_send_each_message_once(self, engine, server, settings, log_settings):
+        texts = [f"message {number}" for number in range(10)]
+        queue(engine, *texts)
+        said = at_once([process(DELIVER, log_settings, server.port) for _ in range(3)])
+        assert sorted(map(int, said)) == [0, 0, 10]
+        assert server.texts() == texts
+
+    def test_a_turn_that_does_not_come_leaves_the_messages_to_others(
+        self, engine, server, settings
+    ):
+        queue(engine, "message")
+        with turn(engine, 0) as is_ours:
+            assert is_ours
+            found = deliver(settings, engine, patience=0.2)
+        assert (found.sent, found.waiting) == (0, 1)
+        assert found.troubles == ["Another process is sending; it or the next run sends these."]
+        assert server.texts() == []
+        assert deliver(settings, engine).sent == 1
+
+    def test_the_report_goes_along_once(self, engine, server, settings, tmp_path):
+        report = tmp_path / "report.html"
+        report.write_text("<html></html>")
+        tell(engine, "opened", report=report)
+        server.upload_faults = ["", "hang up"]
+        found = delivery(settings, engine)
+        assert (found.sent, found.waiting) == (1, 1)
+        assert delivery(settings, engine) == Delivery()
+        assert server.texts() == ["opened"]
+        assert [file["thread_ts"] for file in server.files] == [server.messages[0]["ts"]]
+
+    def test_a_report_that_is_gone_keeps_no_message(self, engine, server, settings, tmp_path):
+        tell(engine, "opened", report=tmp_path / "gone.html")
+        assert delivery(settings, engine) == Delivery(sent=1)
+        assert server.files == []

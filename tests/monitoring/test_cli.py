@@ -1,0 +1,144 @@
+"""The commands as a person or a workflow types them: what is printed, and the exit code."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from insurance_predictor import last_good
+from insurance_predictor.settings import Settings
+from tests.monitoring.served import NOW, in_folder, log_quotes, population
+from tests.monitoring.slack_server import slack
+from tests.outcome import Outcome
+
+WINDOW = ("--from", "2026-03-14T06:00", "--to", NOW.isoformat())
+NAMES = ("mlflow_tracking_uri", "model_name", "prediction_log_url", "prediction_spool")
+NAMES += ("model_cache", "report_folder", "monitoring_experiment_name", "alert_language")
+
+
+@pytest.fixture
+def own(settings: Settings, tmp_path: Path) -> Settings:
+    return in_folder(settings, tmp_path)
+
+
+@pytest.fixture
+def command(own: Settings, tmp_path: Path):
+    """Runs `python -m monitoring` with these settings in an empty folder."""
+
+    def run(*arguments: str, **variables: str) -> Outcome:
+        ours = {name.upper(): str(getattr(own, name)) for name in NAMES}
+        done = subprocess.run(
+            [sys.executable, "-m", "monitoring", *arguments],
+            cwd=tmp_path,
+            env=os.environ | ours | variables,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture
+def served(own: Settings, production) -> last_good.Served:
+    return last_good.refresh(own, None)
+
+
+def test_help_is_light():
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "monitoring", "--help"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "typer" in loaded
+    heavy = {"mlflow", "pandas", "scipy", "sqlalchemy", "evidently", "streamlit", "slack_sdk"}
+    assert not heavy & loaded
+
+
+def test_a_quiet_run_ends_with_0_and_says_where_the_report_is(command, own, served):
+    log_quotes(own, served, population(300))
+    done = command("run", *WINDOW)
+    assert (done.code, done.err) == (0, "")
+    assert "300 predictions from 2026-03-14 06:00 to 2026-03-15 06:00 UTC" in done.out
+    assert "all quiet" in done.out
+    assert "Report: " in done.out
+
+
+def test_an_open_incident_ends_with_10_and_is_printed_without_a_channel(
+    command, own, served, tmp_path
+):
+    log_quotes(own, served, population(300), region="<script>|x")
+    page = tmp_path / "summary.md"
+    done = command("run", "--json", *WINDOW, GITHUB_STEP_SUMMARY=str(page))
+    assert done.code == 10
+    told = json.loads(done.out)
+    assert (told["status"], told["exit_code"]) == ("alarm", 10)
+    assert [one["event"] for one in told["incidents"]] == ["opened"]
+    assert "Region" in told["messages"][0]
+    written = page.read_text()
+    assert "## Monitoring: alarm" in written
+    assert "<script>" not in written
+    assert r"&lt;script>\|x" in written
+    again = command("run", *WINDOW)
+    assert again.code == 10
+    assert "Open since" in again.out
+
+
+def test_a_dry_run_is_asked_for_by_a_variable(command, own, served):
+    log_quotes(own, served, population(300), region="midwest")
+    done = command("run", *WINDOW, DRY_RUN="1")
+    assert done.code == 10
+    assert "midwest" in done.out
+    assert "Report" not in done.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", "--window", "soon"), "WINDOW='soon' is no length of time"),
+        (("run", "--from", "yesterday"), "'yesterday' is no time like"),
+        (("run", "--from", "2026-03-02", "--to", "2026-03-01"), "is empty"),
+        (("run",), "No version of"),
+        (("snooze", "weather"), "'weather' is no kind of incident"),
+        (("simulate", "--scenario", "flood"), "SCENARIO='flood' does not exist"),
+    ],
+)
+def test_what_cannot_be_used_is_one_sentence_and_2(command, arguments, said: str):
+    done = command(*arguments)
+    assert done.code == 2
+    assert done.err.startswith("error: ")
+    assert said in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_log_that_is_not_there_ends_with_4(command, served, tmp_path):
+    done = command("run", PREDICTION_LOG_URL="postgresql://nobody@127.0.0.1:9/none")
+    assert done.code == 4
+    assert "did not do its part" in done.err
+
+
+def test_a_snooze_silences_and_ends(command, own, served):
+    assert "silent until" in command("snooze", "schema", "--hours", "2").out
+    log_quotes(own, served, population(300), region="midwest")
+    done = command("run", *WINDOW, "--json")
+    assert done.code == 10
+    assert json.loads(done.out)["messages"] == []
+    assert "no longer silent" in command("snooze", "schema", "--hours", "0").out
+    assert "midwest" in json.loads(command("run", *WINDOW, "--json").out)["messages"][0]
+
+
+def test_a_test_message_is_sent_and_a_refusal_is_said(command):
+    with slack() as heard:
+        url = f"http://127.0.0.1:{heard.port}"
+        done = command("alert-test", SLACK_WEBHOOK_URL=f"{url}/hook")
+        assert (done.code, done.out) == (0, "Messages sent: 1.\n")
+        done = command("alert-test", SLACK_WEBHOOK_URL=f"{url}/nobody")
+    assert done.code == 4
+    assert "No channel is set" in command("alert-test").out

@@ -1,0 +1,159 @@
+"""A whole run: what is recorded, written and said, once, and what a dry one leaves alone."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from insurance_predictor import last_good
+from insurance_predictor.errors import BadInput, InvalidSettings, NoProductionModel
+from insurance_predictor.settings import Settings
+from monitoring.run import INCIDENT_OPEN, Options, alert_test, monitor
+from tests.monitoring.served import NOW, in_folder, log_quotes, population
+from tests.monitoring.slack_server import slack
+
+DAY = Options(window="1d")
+LIGHT = """
+import json, sys
+from datetime import datetime
+from insurance_predictor.settings import Settings
+from monitoring.run import Options, monitor
+settings = Settings(**json.loads(sys.argv[1]))
+done = monitor(settings, Options(window="1d"), datetime.fromisoformat(sys.argv[2]))
+print(done.exit_code, done.look.rows, "evidently" in sys.modules)
+"""
+
+
+@pytest.fixture
+def own(settings: Settings, tmp_path: Path) -> Settings:
+    return in_folder(settings, tmp_path)
+
+
+@pytest.fixture
+def served(own: Settings, production) -> last_good.Served:
+    return last_good.refresh(own, None)
+
+
+def test_a_quiet_window_is_recorded_and_nothing_is_said(own, served, client):
+    log_quotes(own, served, population(300))
+    done = monitor(own, DAY, NOW)
+    assert (done.exit_code, done.look.status, done.look.rows) == (0, "quiet", 300)
+    assert done.messages == ()
+    assert done.delivery.sent == 0
+    run = client.get_run(done.run_id)
+    assert run.data.tags["version"] == served.facts.version
+    assert run.data.metrics["drift.bmi.alarm"] == 0
+    files = {file.path for file in client.list_artifacts(done.run_id)}
+    assert files == {"report.html", "result.json"}
+    assert "All quiet" in done.report.read_text()
+
+
+def test_a_quiet_run_on_1000_rows_never_imports_evidently(own, served):
+    log_quotes(own, served, population(1000))
+    done = subprocess.run(
+        [sys.executable, "-c", LIGHT, own.model_dump_json(exclude_none=True), NOW.isoformat()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert done.stdout.split() == ["0", "1000", "False"]
+
+
+def test_a_fault_opens_an_incident_that_is_told_once(own, served, client):
+    log_quotes(own, served, population(300), bmi=0.04)
+    with slack() as heard:
+        ours = heard.webhook(own)
+        first = monitor(ours, DAY, NOW)
+        again = monitor(ours, DAY, NOW + timedelta(minutes=5))
+        texts = heard.texts()
+    assert (first.exit_code, again.exit_code) == (INCIDENT_OPEN, INCIDENT_OPEN)
+    assert [incident.kind for incident in first.open] == ["schema"]
+    assert first.delivery.sent == 1
+    assert (again.messages, again.delivery.sent) == ((), 0)
+    [text] = texts
+    assert "BMI is out of range in 100.0\u00a0% of quotes" in text
+    files = {file.path for file in client.list_artifacts(first.run_id)}
+    assert files == {"evidently.html", "report.html", "result.json"}
+
+
+def test_drift_opens_one_incident_after_two_of_three_windows_and_ends_with_it(own, served):
+    kinds, events = [], []
+    for number, shift in enumerate([0, 4, 4, 0, 0]):
+        end = NOW + timedelta(days=number)
+        people = population(400, seed=number)
+        log_quotes(own, served, people.assign(bmi=people["bmi"] + shift), end)
+        done = monitor(own, DAY, end)
+        kinds.append([incident.kind for incident in done.open])
+        events += [change.event for change in done.decision.told]
+    assert kinds == [[], [], ["drift"], ["drift"], []]
+    assert events == ["opened", "resolved"]
+
+
+def test_a_dry_run_shows_what_would_be_said_and_writes_nothing(own, served, client):
+    log_quotes(own, served, population(300), region="midwest")
+    for _ in range(2):
+        done = monitor(own, replace(DAY, dry_run=True), NOW)
+        [message] = done.messages
+        assert "midwest" in message
+        assert (done.exit_code, done.report, done.run_id) == (INCIDENT_OPEN, None, None)
+    assert client.get_experiment_by_name(own.monitoring_experiment_name) is None
+    assert not own.report_folder.exists()
+
+
+def test_what_could_not_be_sent_is_sent_by_the_next_run_once(own, served):
+    log_quotes(own, served, population(300), sex="other")
+    with slack() as heard:
+        ours = heard.webhook(own)
+        heard.faults += ["500"] * 10
+        first = monitor(ours, DAY, NOW)
+        assert (first.delivery.sent, first.delivery.waiting) == (0, 1)
+        heard.faults.clear()
+        second = monitor(ours, DAY, NOW + timedelta(hours=1))
+        third = monitor(ours, DAY, NOW + timedelta(hours=2))
+        assert (second.delivery.sent, third.delivery.sent) == (1, 0)
+        assert len(heard.messages) == 1
+
+
+def test_a_window_without_quotes_is_undecided(own, served):
+    done = monitor(own, DAY, NOW)
+    assert (done.exit_code, done.look.status, done.look.rows) == (0, "unknown", 0)
+    assert done.report.is_file()
+
+
+def test_the_last_quotes_are_a_window(own, served):
+    log_quotes(own, served, population(300))
+    assert monitor(own, Options(last=120), NOW).look.rows == 120
+    with pytest.raises(BadInput, match="LAST=120 is a window of its own"):
+        monitor(own, Options(last=120, window="7d"), NOW)
+
+
+def test_old_reports_make_room(own, served):
+    log_quotes(own, served, population(300))
+    for number in range(40):
+        (own.report_folder / f"2025-01-{number:02}-00-version-1").mkdir(parents=True)
+    done = monitor(own, DAY, NOW)
+    assert done.report.is_file()
+    assert len(list(own.report_folder.iterdir())) == 30
+
+
+def test_without_a_version_in_production_nothing_is_judged(own):
+    with pytest.raises(NoProductionModel):
+        monitor(own, DAY, NOW)
+
+
+def test_a_training_cannot_be_asked_for_without_a_repository(own):
+    with pytest.raises(InvalidSettings, match="GITHUB_TOKEN"):
+        monitor(own, replace(DAY, retrain=True), NOW)
+
+
+def test_a_test_message_goes_to_every_channel_or_is_printed(own):
+    text, delivery = alert_test(own)
+    assert own.model_name in text
+    assert delivery is None
+    with slack() as heard:
+        _, delivery = alert_test(heard.bot(own))
+        assert (delivery.sent, len(heard.messages)) == (1, 1)
