@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from insurance_predictor.errors import InsurancePredictorError
+from insurance_predictor.command_line import make_app, run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -19,13 +19,7 @@ HELP = """Yearly insurance premiums: train, judge, register, promote, roll back,
 
 Exit codes: 0 done, 2 bad input or settings, 3 refused, 4 store unreachable, 1 a bug."""
 
-app = typer.Typer(
-    help=HELP,
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # drawing boxes would cost `--help` a third of its time
-)
+app = make_app(HELP)
 alias_app = typer.Typer(help="Set or delete an alias by hand.", no_args_is_help=True)
 app.add_typer(alias_app, name="alias")
 
@@ -37,12 +31,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 
 def main() -> None:
-    """Run a command; an error that a person can meet becomes one message and its exit code."""
-    try:
-        app()
-    except InsurancePredictorError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
+    """Run the command that is asked for."""
+    run(app)
 
 
 @app.command()

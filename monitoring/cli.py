@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from insurance_predictor.errors import InsurancePredictorError
+from insurance_predictor.command_line import make_app
+from insurance_predictor.command_line import run as run_app
 
 if TYPE_CHECKING:
     from insurance_predictor.settings import Settings
@@ -17,22 +18,12 @@ HELP = """Looks back at the predictions that were made, and tells what is worth 
 Exit codes: 0 quiet, 10 an incident is open, 2 bad input or settings, 4 a store or channel is
 unreachable, 1 a bug."""
 
-app = typer.Typer(
-    help=HELP,
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
+app = make_app(HELP)
 
 
 def main() -> None:
-    """Run a command; an error that a person can meet becomes one message and its exit code."""
-    try:
-        app()
-    except InsurancePredictorError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
+    """Run the command that is asked for."""
+    run_app(app)
 
 
 @app.command()

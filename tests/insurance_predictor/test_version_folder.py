@@ -173,7 +173,7 @@ def test_a_new_password_changes_nothing_and_no_password_is_written(settings, tmp
     [
         lambda text: "",
         lambda text: text[: len(text) // 2],
-        lambda text: text.replace('"format": 1', '"format": 0'),
+        lambda text: text.replace('"format": 2', '"format": 1'),
         lambda text: text.replace('"rows_train"', '"rows"'),
         lambda text: text.replace('"run1"', "1"),
         lambda text: "[]",

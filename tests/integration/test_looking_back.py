@@ -1,0 +1,68 @@
+"""A look over PostgreSQL is the look over SQLite."""
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from insurance_predictor.last_good import refresh
+from insurance_predictor.log_database import PREDICTIONS, opened, reading
+from insurance_predictor.schema import FEATURE_NAMES
+from monitoring.look import Verdict
+from monitoring.looking_back import look_back
+from tests.monitoring.windowed import DAY, log, people
+from tests.predictions import log_in
+
+ROWS = 700
+
+
+@pytest.fixture
+def served(settings, production, tmp_path):
+    return refresh(settings.model_copy(update={"model_cache": tmp_path / "cache"}), None)
+
+
+@pytest.mark.parametrize("strange", [{}, {"smoker": None}, {"region": "midwest"}, {"bmi": 0.04}])
+def test_a_look_over_postgresql_is_that_over_sqlite(url, served, settings, tmp_path, strange):
+    table = people(ROWS, seed=4)
+    answers = served.predictor.bundle.predict(table[list(FEATURE_NAMES)])
+    given = {name: answers[name] for name in answers} | strange
+    looks = []
+    for place in (url, f"sqlite:///{tmp_path}/log.db"):
+        own = log_in(tmp_path, place)
+        with opened(place) as engine:
+            log(engine, table, 300, version=served.facts.version, **given)
+        with reading(place) as engine:
+            looks.append(look_back(own, served, DAY, engine))
+    ours, theirs = looks
+    assert ours.rows == ROWS
+    assert ours.outcomes == 300
+    assert [plain(verdict) for verdict in ours.verdicts] == [
+        plain(verdict) for verdict in theirs.verdicts
+    ]
+    assert ours.distributions == theirs.distributions
+    assert bool(ours.alarms) == bool(strange)
+
+
+def plain(verdict: Verdict) -> Verdict:
+    """Without what depends on the order of rows, which a database is free to choose."""
+    is_resampled = verdict.check in ("ratio", "estimated_error")
+    digits = 1 if is_resampled else 6
+    return replace(
+        verdict,
+        p_value=None if is_resampled else verdict.p_value and round(verdict.p_value, 6),
+        value=verdict.value and round(verdict.value, 6),
+        money=verdict.money and round(verdict.money, 4),
+        effects={
+            name: round(value, digits)
+            for name, value in verdict.effects.items()
+            if not (is_resampled and name in ("low", "high", "actual_low", "actual_high"))
+        },
+        details=(),
+    )
+
+
+def test_the_engine_of_a_look_cannot_write(url):
+    with opened(url):
+        pass
+    with reading(url) as engine, engine.begin() as connection, pytest.raises(DBAPIError):
+        connection.execute(PREDICTIONS.delete())
