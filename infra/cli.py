@@ -7,28 +7,20 @@ from typing import Annotated
 
 import typer
 
-from insurance_predictor.errors import InsurancePredictorError
+from infra.github import cli as github
+from insurance_predictor.command_line import make_app, run
 
 HELP = """The stack: MLflow with PostgreSQL and an S3 store, in containers.
 
 Exit codes: 0 done, 2 bad input or settings, 4 Docker or a service does not do its part, 1 a bug."""
 
-app = typer.Typer(
-    help=HELP,
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
+app = make_app(HELP)
+app.add_typer(github.app, name="github")
 
 
 def main() -> None:
-    """Run a command; an error that a person can meet becomes one message and its exit code."""
-    try:
-        app()
-    except InsurancePredictorError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
+    """Run the command that is asked for."""
+    run(app)
 
 
 @app.command()

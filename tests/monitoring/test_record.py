@@ -98,11 +98,11 @@ def test_a_look_at_nothing_is_recorded_too(client, place: Settings):
     [
         ("http://127.0.0.1:5000/", "http://127.0.0.1:5000/#/experiments/7/runs/abc"),
         (
-            "https://ana:secret@mlflow.example.com/base",
+            "https://ana:secret@mlflow.example.com/base",  # pragma: allowlist secret
             "https://mlflow.example.com/base/#/experiments/7/runs/abc",
         ),
         ("sqlite:///mlflow.db", None),
-        ("postgresql://ana:secret@db/mlflow", None),
+        ("postgresql://ana:secret@db/mlflow", None),  # pragma: allowlist secret
     ],
 )
 def test_a_report_is_linked_where_a_server_shows_it_and_never_with_a_password(uri, link):

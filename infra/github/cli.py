@@ -1,0 +1,100 @@
+"""What a workflow runs after a target that a person types too: it tells GitHub what came of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from insurance_predictor.settings import Settings
+
+NO_TOKEN = "Without GITHUB_TOKEN no issue is opened, changed or closed."  # noqa: S105 - a sentence
+
+app = typer.Typer(help="Tell GitHub how a workflow's run ended.", no_args_is_help=True)
+
+
+@app.command("training-outcome")
+def training_outcome(
+    run_id: Annotated[str, typer.Option(envvar="RUN_ID", help="the MLflow run")] = "",
+    reason: Annotated[str, typer.Option(envvar="REASON", help="what it was started for")] = "",
+) -> None:
+    """Metrics, the gate's reasons and the difference from production; fails if training did."""
+    from infra.github.training import report
+    from infra.github.workflow import read_run
+
+    settings = _settings()
+    with _store(settings) as client:
+        typer.echo(report(client, settings, read_run(), run_id, reason).title + ".")
+
+
+@app.command()
+def incidents(
+    file: Annotated[
+        Path, typer.Argument(envvar="FILE", help="what `make monitor` wrote to JSON_FILE")
+    ] = Path("monitor.json"),
+) -> None:
+    """One issue for each incident: opened, updated and closed with it."""
+    from infra.github.api import GitHub
+    from infra.github.incidents import keep_issues, read_result
+    from infra.github.workflow import annotate, read_run
+
+    settings = _settings()
+    if not file.exists():
+        _explain_silence(settings)
+        return
+    result = read_result(file)
+    for incident in result.incidents:
+        if incident.is_open:
+            annotate("warning", f"Open incident of {incident.kind}", ", ".join(incident.findings))
+    if settings.github_token is None:
+        typer.echo(NO_TOKEN)
+        return
+    for done in keep_issues(GitHub(settings), result, read_run().url):
+        typer.echo(done)
+
+
+@app.command("promotion-summary")
+def promotion_summary() -> None:
+    """The version in production and the end of the ledger, for the page of the run."""
+    from infra.github.promotion import as_markdown
+    from infra.github.workflow import show
+    from insurance_predictor.registry import read_state
+
+    settings = _settings()
+    with _store(settings) as client:
+        show(as_markdown(settings, read_state(client, settings)))
+
+
+def _explain_silence(settings: "Settings") -> None:
+    """Monitoring left no result: fine where nothing is in production, and else its own failure."""
+    from infra.github.workflow import annotate, show
+    from insurance_predictor.errors import BadInput, NoProductionModel
+    from insurance_predictor.registry import aliased_version
+
+    try:
+        with _store(settings) as client:
+            version = aliased_version(client, settings, settings.production_alias)
+    except NoProductionModel as nothing:
+        annotate("notice", "Nothing in production", str(nothing))
+        show(f"## Monitoring: nothing in production\n\n{nothing}\n")
+        return
+    raise BadInput(f"`make monitor` said nothing of version {version}. Its own step says why.")
+
+
+def _settings() -> "Settings":
+    from insurance_predictor.settings import read_settings
+
+    return read_settings()
+
+
+@contextmanager
+def _store(settings: "Settings") -> Iterator["MlflowClient"]:
+    """The configured store, with its failures put in words."""
+    from insurance_predictor.tracking import connect, translated
+
+    with translated(settings):
+        yield connect(settings)

@@ -1,0 +1,40 @@
+"""What a promotion or a rollback has changed, for the page of its run."""
+
+from infra.github.markdown import plain, table
+from insurance_predictor.ledger import Line
+from insurance_predictor.registry import RegistryState
+from insurance_predictor.settings import Settings
+
+SHOWN = 5  # lines of the ledger
+
+
+def as_markdown(settings: Settings, state: RegistryState) -> str:
+    """The version that serves, the end of the ledger, and what is wrong, if anything."""
+    serving = state.aliases.get(settings.production_alias)
+    described = [version for version in state.versions if version.number == serving]
+    return "\n".join(
+        [
+            f"## In production: {f'version {serving}' if serving else 'nothing'}",
+            "",
+            *(plain(version.description) for version in described),
+            "",
+            *table(("When (UTC)", "Who", "Move", "Why"), _rows(state.ledger)),
+            "",
+            *(f"- **Problem:** {plain(problem)}" for problem in state.problems),
+            "",
+        ]
+    )
+
+
+def _rows(ledger: tuple[Line, ...]) -> list[tuple[str, ...]]:
+    """The newest first."""
+    return [
+        (
+            f"{line.when:%Y-%m-%d %H:%M}",
+            plain(line.who),
+            f"{line.action} {line.before or 'nothing'} to {line.after}"
+            + (" (forced)" if line.forced else ""),
+            plain(line.why),
+        )
+        for line in reversed(ledger[-SHOWN:])
+    ]

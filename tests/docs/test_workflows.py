@@ -1,0 +1,293 @@
+"""The workflows keep to our rules: thin, pinned, with few rights, and only targets that exist."""
+
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from monitoring.retraining import EVENT_TYPE
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+ACTION = ROOT / ".github" / "actions" / "setup" / "action.yml"
+TARGETS = set(
+    re.findall(r"^([a-z][a-z0-9-]*):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+)
+MAKE = re.compile(r"make( [a-z][a-z0-9-]*)+")
+OURS = "./.github/actions/setup"
+ALLOWED = {"actions/checkout", "actions/setup-python", "actions/upload-artifact", OURS}
+PINNED = re.compile(r"uses: (?:\./\S+|[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)$")
+RUN_BY_SCRIPT = re.compile(r"\$\{\{")
+FORKS = {"pull_request"}  # events that start the code of anybody
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """A workflow or an action: its text, and what it says."""
+
+    name: str
+    text: str
+
+    @cached_property
+    def content(self) -> dict[Any, Any]:
+        return yaml.safe_load(self.text)
+
+    @property
+    def events(self) -> dict[str, Any]:
+        """What starts it; YAML reads `on` as a truth."""
+        return self.content.get(True, {})
+
+    @property
+    def jobs(self) -> dict[str, dict[str, Any]]:
+        return self.content.get("jobs", {})
+
+    @property
+    def steps(self) -> list[dict[str, Any]]:
+        actions = self.content.get("runs", {}).get("steps", [])
+        return [*actions, *(step for job in self.jobs.values() for step in job["steps"])]
+
+
+def targets_exist(flow: Workflow) -> Iterator[str]:
+    for step in flow.steps:
+        for name in step.get("run", "").split()[1:]:
+            if name not in TARGETS:
+                yield f"`make {name}` is no target"
+
+
+def nothing_but_make(flow: Workflow) -> Iterator[str]:
+    for step in flow.steps:
+        if "run" in step and not MAKE.fullmatch(step["run"].strip()):
+            yield f"{step['run']!r} is not make"
+        if "uses" in step and step["uses"].partition("@")[0] not in ALLOWED:
+            yield f"{step['uses']!r} is not checkout, set-up or upload"
+
+
+def pinned(flow: Workflow) -> Iterator[str]:
+    for line in re.findall(r"uses: .*", flow.text):
+        if not PINNED.fullmatch(line):
+            yield f"{line!r} has no commit with its version beside it"
+
+
+def few_rights(flow: Workflow) -> Iterator[str]:
+    if flow.jobs and flow.content.get("permissions") != {}:
+        yield "permissions at the top are not {}"
+    for name, job in flow.jobs.items():
+        if not isinstance(job.get("permissions"), dict):
+            yield f"{name} does not list its permissions"
+
+
+def ends(flow: Workflow) -> Iterator[str]:
+    for name, job in flow.jobs.items():
+        if not 0 < job.get("timeout-minutes", 0) <= 60:
+            yield f"{name} has no timeout of an hour or less"
+
+
+def no_text_in_scripts(flow: Workflow) -> Iterator[str]:
+    for step in flow.steps:
+        if RUN_BY_SCRIPT.search(step.get("run", "")):
+            yield f"{step['run']!r} has text of others in it; hand it over by env"
+
+
+def no_credentials_left(flow: Workflow) -> Iterator[str]:
+    for step in flow.steps:
+        is_checkout = step.get("uses", "").startswith("actions/checkout@")
+        if is_checkout and step.get("with", {}).get("persist-credentials") is not False:
+            yield "a checkout leaves the token in .git"
+
+
+def one_at_a_time(flow: Workflow) -> Iterator[str]:
+    if flow.jobs and "concurrency" not in flow.content:
+        yield "two runs may get in each other's way"
+
+
+def safe_events(flow: Workflow) -> Iterator[str]:
+    for event in {"pull_request_target", "workflow_run", "issue_comment"} & set(flow.events):
+        yield f"{event} runs with secrets what anybody may write"
+
+
+def secrets_in_an_environment(flow: Workflow) -> Iterator[str]:
+    for name, job in flow.jobs.items():
+        if "secrets." in yaml.safe_dump(job) and "environment" not in job:
+            yield f"{name} takes secrets from outside of an environment"
+
+
+RULES: tuple[Callable[[Workflow], Iterator[str]], ...] = (
+    targets_exist,
+    nothing_but_make,
+    pinned,
+    few_rights,
+    ends,
+    no_text_in_scripts,
+    no_credentials_left,
+    one_at_a_time,
+    safe_events,
+    secrets_in_an_environment,
+)
+# For each rule: what stands in a workflow, and what a careless hand writes instead.
+PLANTED = [
+    (targets_exist, "run: make train\n", "run: make trian\n"),
+    (nothing_but_make, "run: make train\n", "run: make train && curl example.org\n"),
+    (
+        nothing_but_make,
+        "run: make train\n",
+        "run: |\n          pip install x\n          make train\n",
+    ),
+    (nothing_but_make, "actions/checkout@", "somebody/checkout@"),
+    (pinned, f"@{'a' * 40} # v7.0.1", "@v7"),
+    (pinned, f"@{'a' * 40} # v7.0.1", f"@{'a' * 40}"),
+    (pinned, f"@{'a' * 40} # v7.0.1", f"@{'a' * 7} # v7.0.1"),
+    (few_rights, "permissions: {}\n", ""),
+    (few_rights, "permissions: {}\n", "permissions: write-all\n"),
+    (few_rights, "permissions:\n      contents: read\n", "permissions: write-all\n"),
+    (few_rights, "permissions:\n      contents: read\n", "name: train\n"),
+    (ends, "timeout-minutes: 20\n", "name: train\n"),
+    (ends, "timeout-minutes: 20\n", "timeout-minutes: 600\n"),
+    (no_text_in_scripts, "run: make train\n", "run: make train REASON=${{ inputs.reason }}\n"),
+    (no_credentials_left, "persist-credentials: false\n", "fetch-depth: 1\n"),
+    (no_credentials_left, "persist-credentials: false\n", "persist-credentials: true\n"),
+    (one_at_a_time, "concurrency: train\n", ""),
+    (safe_events, "pull_request:\n", "pull_request_target:\n"),
+    (secrets_in_an_environment, "environment: production\n", "name: train\n"),
+]
+SOUND = f"""name: train
+on:
+  pull_request:
+permissions: {{}}
+concurrency: train
+jobs:
+  train:
+    runs-on: ubuntu-latest
+    timeout-minutes: 20
+    environment: production
+    permissions:
+      contents: read
+    env:
+      PASSWORD: ${{{{ secrets.PASSWORD }}}}
+    steps:
+      - uses: actions/checkout@{"a" * 40} # v7.0.1
+        with:
+          persist-credentials: false
+      - run: make train
+"""
+
+
+def faults(flow: Workflow) -> dict[str, list[str]]:
+    """What each rule finds, without the rules that find nothing."""
+    found = {rule.__name__: list(rule(flow)) for rule in RULES}
+    return {rule: sentences for rule, sentences in found.items() if sentences}
+
+
+def workflow(name: str) -> Workflow:
+    return Workflow(name, (ROOT / ".github" / "workflows" / f"{name}.yml").read_text())
+
+
+def test_there_are_four_workflows():
+    assert [path.stem for path in FILES] == ["ci", "monitor", "promote", "train"]
+
+
+@pytest.mark.parametrize("path", [*FILES, ACTION], ids=lambda path: path.stem)
+def test_a_workflow_keeps_to_every_rule(path):
+    assert faults(Workflow(path.stem, path.read_text())) == {}
+
+
+def test_a_sound_workflow_is_not_complained_of():
+    assert faults(Workflow("sound", SOUND)) == {}
+
+
+@pytest.mark.parametrize(("rule", "sound", "careless"), PLANTED)
+def test_a_planted_fault_is_found(rule, sound, careless):
+    assert sound in SOUND
+    assert rule.__name__ in faults(Workflow("planted", SOUND.replace(sound, careless)))
+
+
+def test_every_rule_has_a_planted_fault():
+    assert {rule for rule, *_ in PLANTED} == set(RULES)
+
+
+def test_what_ci_runs_is_what_a_person_is_told_to_run():
+    ran = {step["run"] for step in workflow("ci").steps if "run" in step}
+    told = (ROOT / "CONTRIBUTING.md").read_text()
+    checks = ran - {"make required"}
+    assert {name for name in checks if f"`{name}`" not in told} == set()
+    assert "make test" in checks
+
+
+def test_one_status_sums_up_every_job():
+    jobs = workflow("ci").jobs
+    assert set(jobs["ci"]["needs"]) == set(jobs) - {"ci"}
+    assert jobs["ci"]["if"] == "always()"
+
+
+def test_ci_knows_no_secret():
+    assert "secrets." not in workflow("ci").text
+
+
+def test_every_supported_python_is_tested():
+    supported = re.search(r">=3\.(\d+),<3\.(\d+)", (ROOT / "pyproject.toml").read_text())
+    first, end = (int(number) for number in supported.groups())
+    matrix = workflow("ci").jobs["test"]["strategy"]["matrix"]["python"]
+    assert matrix == [f"3.{minor}" for minor in range(first, end)]
+
+
+def test_a_training_starts_as_the_issue_of_its_data_asks():
+    events = workflow("train").events
+    assert events["push"]["branches"] == ["data-update", "data/**"]
+    assert events["pull_request"]["paths"] == ["data/**"]
+    assert events["repository_dispatch"]["types"] == [EVENT_TYPE]
+    assert set(events["workflow_dispatch"]["inputs"]) == {"data", "tune", "reason"}
+    assert len(events["schedule"]) == 1
+
+
+def test_monitoring_finds_the_training_that_it_asked_for():
+    assert "github.event.client_payload.id" in workflow("train").content["run-name"]
+
+
+def test_the_code_of_a_pull_request_runs_where_no_secret_is():
+    flows = [Workflow(path.stem, path.read_text()) for path in FILES]
+    from_outside = {flow.name for flow in flows if FORKS & set(flow.events)}
+    assert from_outside == {"ci", "train"}
+    environment = workflow("train").jobs["train"]["environment"]
+    assert environment.startswith("${{ github.event_name == 'pull_request' && 'pull-request' ")
+
+
+def test_only_a_person_promotes_and_reviewers_stand_before_it():
+    promote = workflow("promote")
+    assert set(promote.events) == {"workflow_dispatch"}
+    assert promote.jobs["promote"]["environment"] == "production"
+    others = [
+        step["run"]
+        for name in ("ci", "train", "monitor")
+        for step in workflow(name).steps
+        if "run" in step
+    ]
+    assert not [run for run in others if re.search("make .*(promote|rollback)", run)]
+
+
+def test_every_secret_is_in_the_table_of_the_document():
+    told = (ROOT / "docs" / "deployment.md").read_text()
+    named = {
+        name for path in FILES for name in re.findall(r"(?:secrets|vars)\.(\w+)", path.read_text())
+    }
+    assert {name for name in named if f"`{name}`" not in told} == set()
+
+
+def test_what_somebody_types_reaches_the_command_as_it_is():
+    """make expands what stands in a makefile, but nothing that comes in by the environment."""
+    reason = "$(shell touch pwned) $HOME `id` \"quoted\" 'too'"
+    done = subprocess.run(
+        ["make", "--silent", "--eval", "show-reason: ; @printenv REASON", "show-reason"],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "REASON": reason},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert done.stdout == f"{reason}\n"
+    assert not (ROOT / "pwned").exists()

@@ -1,0 +1,233 @@
+"""Incidents of real looks, and the issues that a repository has of them."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from infra.github.api import GitHub
+from infra.github.incidents import keep_issues, read_result
+from insurance_predictor import last_good
+from insurance_predictor.errors import BadInput, InvalidSettings
+from insurance_predictor.settings import Settings
+from monitoring import summary
+from monitoring.run import Options, monitor
+from tests.infra import github_server
+from tests.monitoring.served import NOW, in_folder, log_quotes, population
+
+RUN = "https://github.com/ana/insurance/actions/runs/7"
+OPENED = "🔴 Data drift: incident opened – Age\nFrom 40 to 52. Ask @everybody ``` #1"
+CHANGED = "🟠 Data drift: the incident has changed – BMI\nFrom 28 to 34."
+OVER = "🟢 Data drift: incident resolved\nNothing is in alarm any more."
+
+
+@pytest.fixture
+def server():
+    with github_server.github() as running:
+        yield running
+
+
+@pytest.fixture
+def keep(server, tmp_path):
+    """Brings the issues up to date with a result in the words of `monitoring run --json`."""
+
+    def kept(*incidents: dict, messages: tuple[str, ...] = (), model: str = "mine") -> list[str]:
+        file = tmp_path / "monitor.json"
+        file.write_text(json.dumps(result(*incidents, messages=messages, model=model)))
+        github = GitHub(server.settings(Settings()))
+        return list(keep_issues(github, read_result(file), RUN))
+
+    return kept
+
+
+def result(*incidents: dict, messages: tuple[str, ...] = (), model: str = "mine") -> dict:
+    return {
+        "look": {"model_name": model},
+        "incidents": list(incidents),
+        "messages": list(messages),
+        "report": "reports/report.html",
+        "report_url": None,
+    }
+
+
+def incident(name: str = "one", event: str | None = None, **more: object) -> dict:
+    usual = {"kind": "drift", "is_open": True, "is_told": True, "findings": ["drift.age"]}
+    return {**usual, "id": name, "event": event, **more}
+
+
+def over(name: str = "one", event: str | None = "resolved") -> dict:
+    return incident(name, event, is_open=False)
+
+
+def test_an_incident_becomes_an_issue(server, keep):
+    assert keep(incident(event="opened"), messages=(OPENED,)) == [
+        "Issue #1 is open: 🔴 Data drift: incident opened – Age"
+    ]
+    (issue,) = server.issues
+    assert issue["title"] == "🔴 Data drift: incident opened – Age"
+    assert issue["labels"] == ["incident"]
+    assert "`drift.age`" in issue["body"]
+    assert RUN in issue["body"]
+
+
+def test_a_message_calls_nobody(server, keep):
+    keep(incident(event="opened"), messages=(OPENED,))
+    assert f"````text\n{OPENED}\n````" in server.issues[0]["body"]
+
+
+@pytest.mark.parametrize("event", ["opened", None])
+def test_the_same_again_changes_nothing(server, keep, event):
+    keep(incident(event="opened"), messages=(OPENED,))
+    before = list(server.writes)
+    messages = (OPENED,) if event else ()
+    assert [keep(incident(event=event), messages=messages) for _ in range(3)] == [[]] * 3
+    assert server.writes == before
+
+
+def test_news_change_the_issue_and_are_a_comment(server, keep):
+    keep(incident(event="opened"), messages=(OPENED,))
+    for _ in range(2):
+        keep(incident(event="updated", findings=["drift.bmi"]), messages=(CHANGED,))
+    (issue,) = server.issues
+    assert issue["title"].startswith("🟠")
+    assert "`drift.bmi`" in issue["body"]
+    assert server.on(1) == [f"```text\n{CHANGED}\n```"]
+
+
+def test_the_end_closes_the_issue_once(server, keep):
+    keep(incident(event="opened"), messages=(OPENED,))
+    for _ in range(2):
+        keep(over(), messages=(OVER,))
+    (issue,) = server.issues
+    assert (issue["state"], issue["state_reason"]) == ("closed", "completed")
+    assert server.on(1) == [f"```text\n{OVER}\n```"]
+
+
+def test_each_incident_has_its_own_issue_and_message(server, keep):
+    keep(incident("one", "opened"), messages=(OPENED,))
+    keep(over("one"), incident("two", "opened", kind="service"), messages=(OVER, CHANGED))
+    assert [one["state"] for one in server.issues] == ["closed", "open"]
+    assert CHANGED in server.issues[1]["body"]
+
+
+def test_an_issue_that_could_not_be_opened_is_opened_by_the_next_run(server, keep):
+    server.forbidden = {"issues"}
+    with pytest.raises(InvalidSettings, match="permission"):
+        keep(incident(event="opened"), messages=(OPENED,))
+    server.forbidden = set()
+    keep(incident())
+    assert [one["title"] for one in server.issues] == ["Monitoring: drift"]
+
+
+def test_an_issue_of_an_incident_that_ended_unseen_is_closed(server, keep):
+    keep(incident("one", "opened"), messages=(OPENED,))
+    keep()
+    assert server.issues[0]["state"] == "closed"
+    assert server.on(1) == ["The incident is over."]
+
+
+def test_a_silenced_incident_has_no_issue(server, keep):
+    assert keep(incident(is_told=False)) == []
+    assert server.issues == []
+
+
+def test_an_issue_that_somebody_closed_is_opened_by_news_alone(server, keep):
+    keep(incident(event="opened"), messages=(OPENED,))
+    server.issues[0]["state"] = "closed"
+    keep(incident())
+    assert server.issues[0]["state"] == "closed"
+    keep(incident(event="updated"), messages=(CHANGED,))
+    assert server.issues[0]["state"] == "open"
+
+
+def test_issues_of_others_are_left_alone(server, keep):
+    marker = "<!-- insurance-predictor: incident one of mine -->"
+    server.open_issue("Ours too", labels=("incident",))
+    server.open_issue(None, labels=("incident",))
+    server.open_issue(f"They quote us:\n{marker}", labels=("incident",))
+    server.open_issue(marker)  # without the label
+    server.open_issue(marker, labels=("incident",), pull_request={})
+    keep(incident(event="opened"), messages=(OPENED,), model="another")
+    keep(incident(event="opened"), messages=(OPENED,))
+    keep()
+    assert [one["state"] for one in server.issues] == ["open"] * 6 + ["closed"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "no result of `make monitor`"),
+        ("[]", "no result of `make monitor`"),
+        ("{}", "no result of `make monitor`"),
+        (json.dumps(result() | {"report": None}), "a dry run"),
+        (json.dumps(result(incident(event="opened"))), "no result of `make monitor`"),
+    ],
+)
+def test_a_result_that_is_none_is_refused(tmp_path, content, words):
+    file = tmp_path / "monitor.json"
+    file.write_text(content)
+    with pytest.raises(BadInput, match=words):
+        read_result(file)
+
+
+def run(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """`make incidents` without make."""
+    return subprocess.run(
+        [sys.executable, "-m", "infra", "github", "incidents", "monitor.json"],
+        cwd=folder,
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_where_nothing_is_in_production_the_run_is_green_and_says_so(tmp_path):
+    page = tmp_path / "page.md"
+    done = run(tmp_path, GITHUB_STEP_SUMMARY=str(page), GITHUB_ACTIONS="true")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("::notice title=Nothing in production::No version of")
+    assert page.read_text().startswith("## Monitoring: nothing in production")
+
+
+def test_a_look_that_failed_is_red(tmp_path, settings, store, production):
+    named = {"MLFLOW_TRACKING_URI": store.mlflow_tracking_uri, "MODEL_NAME": settings.model_name}
+    done = run(tmp_path, **named)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: `make monitor` said nothing of version 1. Its own step says why.\n"
+    )
+
+
+def test_without_a_token_incidents_are_said_and_no_issue_is_touched(tmp_path):
+    (tmp_path / "monitor.json").write_text(json.dumps(result(incident())))
+    done = run(tmp_path, GITHUB_ACTIONS="true")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (
+        "::warning title=Open incident of drift::drift.age\n"
+        "Without GITHUB_TOKEN no issue is opened, changed or closed.\n"
+    )
+
+
+def test_what_monitoring_finds_is_an_issue_until_it_is_over(server, settings, production, tmp_path):
+    ours = in_folder(settings, tmp_path)
+    served = last_good.refresh(ours, None)
+    log_quotes(ours, served, population(300), bmi=0.04)
+    log_quotes(ours, served, population(300, seed=12), NOW + timedelta(days=1))
+    github = GitHub(server.settings(ours))
+
+    def look(now: datetime) -> list[str]:
+        file = tmp_path / "monitor.json"
+        file.write_text(summary.as_json(monitor(ours, Options(window="1d"), now)))
+        return list(keep_issues(github, read_result(file)))
+
+    (opened,) = look(NOW)
+    assert "BMI is out of range" in opened
+    assert look(NOW + timedelta(minutes=5)) == []
+    assert look(NOW + timedelta(days=1)) == ["Issue #1 is closed: the incident is over."]
+    assert "incident resolved" in server.on(1)[0]
