@@ -214,7 +214,10 @@ def predict(
     alias: Annotated[str | None, typer.Option(help="default: the production alias")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """One quote: premium, 90 % interval and the version that answers."""
+    """One quote: premium, 90 % interval and the version that answers; it is logged as any other."""
+    from time import perf_counter
+
+    from insurance_predictor.prediction_log import Entry, PredictionLog
     from insurance_predictor.predictor import check_person, load
     from insurance_predictor.report import quote_json, quote_summary
 
@@ -227,8 +230,15 @@ def predict(
         "region": region,
     }
     check_person(person)
-    quote = load(_settings(), alias).quote(person)
-    typer.echo(quote_json(quote) if as_json else quote_summary(quote))
+    settings = _settings()
+    predictor = load(settings, alias)
+    with PredictionLog(settings) as log:
+        start = perf_counter()
+        with log.recording_failure("command", predictor.version):
+            quote = predictor.quote(person)
+        entry = Entry.of(quote, person, 1000 * (perf_counter() - start), "command")
+        log.write([entry])
+        typer.echo(quote_json(quote, entry.id) if as_json else quote_summary(quote))
 
 
 @app.command()

@@ -1,5 +1,7 @@
 """The database of the prediction log, SQLite or PostgreSQL: its tables and how rows get in."""
 
+import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -41,6 +43,7 @@ from insurance_predictor.tracking import without_password
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 PATIENCE = 5  # seconds to connect, and to wait for SQLite's lock
+POLL = 0.01  # seconds
 SILENCE = 10_000  # milliseconds until a PostgreSQL that the network lost is given up
 MIGRATION_LOCK = 0x9E1D  # any number, the same for everybody who migrates this database
 
@@ -254,9 +257,22 @@ def _begin_to_read(connection: Connection) -> None:
 def _prepare_sqlite(connection: Any, _: Any) -> None:
     """Readers do not stop writers, and a commit stays after a power cut."""
     connection.isolation_level = None  # _begin_to_write begins
-    connection.execute("PRAGMA journal_mode = WAL")
+    _write_ahead(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _write_ahead(connection: Any) -> None:
+    """Switch a new file's journal; SQLite itself does not wait for a lock when it does that."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(POLL)
 
 
 def _begin_to_write(connection: Connection) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Condition, Event, Thread
 from time import perf_counter
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 from insurance_predictor.delivery import FAILURE_NAMES, OWN_NAMES, Delivery
@@ -22,6 +22,9 @@ from insurance_predictor.errors import InvalidTable
 from insurance_predictor.schema import FEATURE_NAMES
 from insurance_predictor.settings import Settings
 from insurance_predictor.spool import Spool
+
+if TYPE_CHECKING:
+    from insurance_predictor.predictor import Quote
 
 LOGGER = logging.getLogger(__name__)
 
@@ -51,6 +54,27 @@ class Entry:
     stale: bool = False
     id: str = field(default_factory=lambda: str(uuid4()))
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @classmethod
+    def of(
+        cls,
+        quote: "Quote",
+        person: Mapping[str, Any],
+        latency_ms: float,
+        source: Source,
+        stale: bool = False,
+    ) -> "Entry":
+        """`quote` as it was given for `person`."""
+        return cls(
+            version=quote.version,
+            person=person,
+            premium=quote.premium,
+            low=quote.low,
+            high=quote.high,
+            latency_ms=latency_ms,
+            source=source,
+            stale=stale,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -131,9 +131,9 @@ def quote_summary(quote: "Quote") -> str:
     )
 
 
-def quote_json(quote: "Quote") -> str:
-    """A quote for programs; money in US dollars a year."""
-    return json.dumps(asdict(quote))
+def quote_json(quote: "Quote", prediction_id: str) -> str:
+    """A quote for programs; money in US dollars a year. Outcomes are joined by its id."""
+    return json.dumps({"prediction_id": prediction_id, **asdict(quote)})
 
 
 def outcomes_summary(settings: Settings, done: "OutcomeReport") -> str:

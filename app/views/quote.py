@@ -152,16 +152,7 @@ def _answered(served: "Served", person: link.Person) -> Answer:
     with log.recording_failure("app", served.predictor.version):
         quote, what_if = quote_and_what_if(served.predictor, person)
     latency_ms = round(1000 * (time.perf_counter() - start), 2)
-    entry = Entry(
-        version=quote.version,
-        person=person,
-        premium=quote.premium,
-        low=quote.low,
-        high=quote.high,
-        latency_ms=latency_ms,
-        source="app",
-        stale=served.problem is not None,
-    )
+    entry = Entry.of(quote, person, latency_ms, "app", stale=served.problem is not None)
     lost_before = log.lost
     log.write([entry])  # whatever it answers: slow is not lost
     is_recorded = log.lost == lost_before

@@ -19,6 +19,7 @@ import pytest
 from insurance_predictor import cli, download
 from insurance_predictor.settings import Settings
 from tests.outcome import Outcome
+from tests.predictions import kept
 from tests.servers import Server, free_port, host_that_answers, start
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +86,27 @@ def test_a_quote_is_printed_for_people_and_for_programs(run, production):
         f"(90 % interval: {quote['low']:,.2f} to {quote['high']:,.2f}), version 1\n"
     )
     assert quote["low"] < quote["premium"] < quote["high"]
+
+
+def test_each_quote_is_in_the_prediction_log(run, production, tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path}/log.db"
+    monkeypatch.setenv("PREDICTION_LOG_URL", url)
+    monkeypatch.setenv("PREDICTION_SPOOL", str(tmp_path / "spool"))
+    quote = json.loads(run("predict", *ANA, "--json").out)
+    [row] = kept(url)
+    assert row["id"] == quote["prediction_id"]
+    assert (row["source"], row["version"], row["age"]) == ("command", "1", 40)
+    assert row["premium"] == quote["premium"]
+
+
+def test_a_log_that_is_down_costs_no_quote(run, production, tmp_path, monkeypatch):
+    monkeypatch.setenv("PREDICTION_LOG_URL", "postgresql://nobody@127.0.0.1:9/none")
+    monkeypatch.setenv("PREDICTION_SPOOL", str(tmp_path / "spool"))
+    printed = run("predict", *ANA)
+    assert (printed.code, printed.out[:4]) == (0, "US$ ")
+    monkeypatch.setenv("PREDICTION_LOG_URL", f"sqlite:///{tmp_path}/log.db")
+    run("predict", *ANA)
+    assert len(kept(f"sqlite:///{tmp_path}/log.db")) == 2
 
 
 def test_a_quote_outside_the_training_is_printed_with_a_caution(run, production):

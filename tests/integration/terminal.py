@@ -56,7 +56,9 @@ class Terminal:
 
     def quote(self) -> Any:
         """What production asks of one certain person."""
-        return json.loads(self.good("predict", *ANA, "--json"))
+        quote = json.loads(self.good("predict", *ANA, "--json"))
+        del quote["prediction_id"]  # each time another
+        return quote
 
     @property
     def environment(self) -> dict[str, str]:
