@@ -10,7 +10,7 @@ import typer
 from infra.github import cli as github
 from insurance_predictor.command_line import make_app, run
 
-HELP = """The stack: MLflow with PostgreSQL and an S3 store, in containers.
+HELP = """The stack, MLflow with PostgreSQL and an S3 store in containers; and what GitHub is told.
 
 Exit codes: 0 done, 2 bad input or settings, 4 Docker or a service does not do its part, 1 a bug."""
 
