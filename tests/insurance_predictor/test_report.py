@@ -217,7 +217,8 @@ def test_a_quote_is_one_line_and_a_line_for_each_caution():
 
 def test_a_quote_as_json_holds_numbers_and_cautions():
     quote = Quote(7600.534, 5480.66, 20293.55, "3", (Caution("age", 90.0, 18.0, 64.0),))
-    assert json.loads(report.quote_json(quote)) == {
+    assert json.loads(report.quote_json(quote, "abc")) == {
+        "prediction_id": "abc",
         "premium": 7600.534,
         "low": 5480.66,
         "high": 20293.55,
