@@ -14,6 +14,7 @@ if __name__ == "__main__":
 from collections.abc import Sequence  # noqa: E402
 from dataclasses import dataclass  # noqa: E402
 from datetime import UTC, datetime  # noqa: E402
+from importlib import import_module  # noqa: E402
 
 import streamlit as st  # noqa: E402
 
@@ -299,4 +300,6 @@ def _moment(when: datetime, language: Language) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    # From the module, which is imported once: this script runs anew for every visitor, and what
+    # one of them has cached would be of another's classes.
+    import_module("monitoring.dashboard").main()
