@@ -172,12 +172,28 @@ def logged_model_id(source: str) -> str | None:
     return name if kind == "models" and name.startswith("m-") else None
 
 
+def _put(client: "MlflowClient", settings: Settings, alias: str, number: str) -> None:
+    """Set an alias, once more when somebody else has just made it.
+
+    MLflow looks whether it is there and then inserts it, and its database takes only one of two
+    who do that at once.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.set_registered_model_alias(settings.model_name, alias, number)
+    except MlflowException as error:
+        if "unique" not in str(error).lower():
+            raise
+        client.set_registered_model_alias(settings.model_name, alias, number)
+
+
 def set_alias(client: "MlflowClient", settings: Settings, alias: str, number: str) -> None:
     """Move `alias` to a version that exists. Raises NotFound, and puts it back, when it is gone."""
     before = aliases(client, settings).get(alias)
     get_version(client, settings, number)
     with _accepted(f"the alias {alias!r}"):
-        client.set_registered_model_alias(settings.model_name, alias, number)
+        _put(client, settings, alias, number)
     try:
         get_version(client, settings, number)
     except NotFound:  # somebody deleted the version in between
