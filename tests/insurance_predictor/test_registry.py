@@ -5,6 +5,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from mlflow.exceptions import MlflowException
 
 from insurance_predictor import registry
 from insurance_predictor.errors import BadInput, NoProductionModel, NotFound
@@ -228,3 +229,40 @@ def test_production_moved_behind_the_ledger_s_back_is_named(
     assert problem.startswith(
         f"'producao' stands on {serving or 'nothing'}, but the ledger's last line says 1"
     )
+
+
+class Overtaken:
+    """A client whose first setting of an alias fails with `words`, as when two do it at once."""
+
+    def __init__(self, client, words: str) -> None:
+        self._client = client
+        self._words = [words]
+
+    def __getattr__(self, name: str):
+        return getattr(self._client, name)
+
+    def set_registered_model_alias(self, *arguments: str) -> None:
+        if self._words:
+            raise MlflowException(self._words.pop())
+        self._client.set_registered_model_alias(*arguments)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        'duplicate key value violates unique constraint "registered_model_alias_pk"',
+        "UNIQUE constraint failed: registered_model_aliases.name",
+    ],
+)
+def test_an_alias_that_somebody_makes_at_the_same_moment_is_set_all_the_same(
+    client, settings, production, words
+):
+    registry.set_alias(Overtaken(client, words), settings, "desafio", production.number)
+    assert registry.aliases(client, settings)["desafio"] == production.number
+
+
+def test_another_trouble_with_an_alias_is_not_tried_again(client, settings, production):
+    with pytest.raises(MlflowException, match="the disk is full"):
+        registry.set_alias(
+            Overtaken(client, "the disk is full"), settings, "desafio", production.number
+        )
