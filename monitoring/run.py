@@ -1,6 +1,5 @@
 """One run of `monitor`: look back, decide, write it down, and say what is worth saying."""
 
-import logging
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,8 +24,6 @@ from monitoring.notify import Delivery, deliver
 from monitoring.reference import PREMIUM, build
 from monitoring.trend import Trend
 from monitoring.windows import last_rows, parse_window
-
-LOGGER = logging.getLogger(__name__)
 
 INCIDENT_OPEN = 10  # exit code
 EVIDENTLY_ROWS = 5000  # of each side that Evidently's page is drawn from
