@@ -15,8 +15,7 @@ if sys.path[0] != str(HERE.parent):
 import streamlit as st  # noqa: E402
 
 from app import frame, json_log, text  # noqa: E402
-from insurance_predictor.schema import Language  # noqa: E402
-from insurance_predictor.words import Text  # noqa: E402
+from insurance_predictor.base.words import Language, Text  # noqa: E402
 
 Show = Callable[[Language], None]
 
@@ -40,7 +39,7 @@ def _model(language: Language) -> None:
 
 
 def _monitoring(language: Language) -> None:
-    import_module("monitoring.dashboard").show(language)  # where monitoring is installed
+    import_module("monitoring.dashboard.page").show(language)  # where monitoring is installed
 
 
 FIRST = "quote"

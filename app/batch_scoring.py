@@ -10,12 +10,12 @@ from uuid import UUID
 
 import pandas as pd
 
-from insurance_predictor.data import check_table
-from insurance_predictor.prediction_log import Entry, PredictionLog
-from insurance_predictor.schema import FEATURE_NAMES, FEATURES
+from insurance_predictor.log.prediction_log import Entry, PredictionLog
+from insurance_predictor.table.check import check_table
+from insurance_predictor.table.schema import FEATURE_NAMES, FEATURES
 
 if TYPE_CHECKING:
-    from insurance_predictor.last_good import Served
+    from insurance_predictor.serving.served_model import Served
 
 ROWS_AT_ONCE = 5_000  # a moment each, so that people who ask for one quote get their turn
 ADDED = ("premium", "low", "high", "version", "outside_range", "prediction_id")

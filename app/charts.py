@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from app import text
-from insurance_predictor.schema import Language, NumberColumn
+from insurance_predictor.base.words import Language
+from insurance_predictor.table.schema import NumberColumn
 
 if TYPE_CHECKING:
     from app.what_if import Curve
-    from insurance_predictor.predictor import Quote
+    from insurance_predictor.serving.predictor import Quote
 
 Spec = dict[str, Any]
 

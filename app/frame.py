@@ -7,16 +7,15 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from app import json_log, serving, text
-from insurance_predictor import formats
-from insurance_predictor.errors import (
+from insurance_predictor.base import formats
+from insurance_predictor.base.errors import (
     InsurancePredictorError,
     IntegrityFault,
     InvalidSettings,
     NotFound,
     Unreachable,
 )
-from insurance_predictor.schema import Language
-from insurance_predictor.words import Text
+from insurance_predictor.base.words import Language, Text
 
 LANGUAGES: tuple[Language, ...] = ("pt", "en")
 LANGUAGE_KEY = "language"

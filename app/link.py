@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from app import text
-from insurance_predictor import formats
-from insurance_predictor.schema import (
+from insurance_predictor.base import formats
+from insurance_predictor.base.words import Language
+from insurance_predictor.table.schema import (
     FEATURE_NAMES,
     FEATURES,
     CategoryColumn,
     Column,
-    Language,
     NumberColumn,
 )
 

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import json_log
-from insurance_predictor.errors import (
+from insurance_predictor.base.errors import (
     InsurancePredictorError,
     InvalidSettings,
     NoProductionModel,
 )
-from insurance_predictor.settings import Settings, read_settings
+from insurance_predictor.base.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from insurance_predictor.last_good import Served
-    from insurance_predictor.prediction_log import PredictionLog
+    from insurance_predictor.log.prediction_log import PredictionLog
+    from insurance_predictor.serving.served_model import Served
 
 # Seconds that a look waits, so that whoever came first is quoted before MLflow is loaded.
 HEAD_START = 5.0
@@ -32,19 +32,19 @@ class Counter:
     """The version that answers now, or the error that says why none can."""
 
     def __init__(self, settings: Settings) -> None:
-        from insurance_predictor import last_good
+        from insurance_predictor.serving import served_model
 
         self._settings = settings
         self._asking = Lock()
         self._error: InsurancePredictorError | None = None
-        self._served: Served | None = last_good.read(settings)
+        self._served: Served | None = served_model.read(settings)
 
     @property
     def is_serving(self) -> bool:
         return self._served is not None
 
     def served(self) -> "Served":
-        """Raises what `last_good.refresh` raised when there has never been a version."""
+        """Raises what `served_model.refresh` raised when there has never been a version."""
         if self._served is None:
             # Without its past: it is raised again for every visitor.
             raise (self._error or NoProductionModel()).with_traceback(None)
@@ -52,12 +52,12 @@ class Counter:
 
     def ask(self) -> None:
         """Look at the registry; what answers now stays when that fails."""
-        from insurance_predictor import last_good
+        from insurance_predictor.serving import served_model
 
         with self._asking:
             start = time.monotonic()
             try:
-                self._served = last_good.refresh(self._settings, self._served)
+                self._served = served_model.refresh(self._settings, self._served)
             except InsurancePredictorError as error:
                 self._error = error
             self._tell(1000 * (time.monotonic() - start))
@@ -134,6 +134,6 @@ def try_again() -> None:
 
 @st.cache_resource(show_spinner=False)
 def prediction_log() -> "PredictionLog":
-    from insurance_predictor.prediction_log import PredictionLog
+    from insurance_predictor.log.prediction_log import PredictionLog
 
     return PredictionLog(settings())

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from app import text
-from insurance_predictor.data import violating_cells
-from insurance_predictor.errors import InvalidTable
-from insurance_predictor.schema import FEATURE_NAMES, FEATURES
-from insurance_predictor.table_files import BYTE_ORDER_MARK, SEPARATORS, csv_cells
-from insurance_predictor.words import Text
+from insurance_predictor.base.errors import InvalidTable
+from insurance_predictor.base.words import Text
+from insurance_predictor.table.check import violating_cells
+from insurance_predictor.table.files import BYTE_ORDER_MARK, SEPARATORS, csv_cells
+from insurance_predictor.table.schema import FEATURE_NAMES, FEATURES
 
 if TYPE_CHECKING:
     import pyarrow as pa

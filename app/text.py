@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from insurance_predictor.words import Text
+from insurance_predictor.base.words import Text
 
 # Frame
 APP_TITLE = Text("Prêmio de seguro", "Insurance premium")

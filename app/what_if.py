@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from insurance_predictor.schema import AGE, BMI, FEATURE_NAMES, SMOKER
+from insurance_predictor.table.schema import AGE, BMI, FEATURE_NAMES, SMOKER
 
 if TYPE_CHECKING:
-    from insurance_predictor.predictor import Predictor, Quote
+    from insurance_predictor.serving.predictor import Predictor, Quote
 
 Numbers = np.ndarray[Any, np.dtype[np.float64]]
 

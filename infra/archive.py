@@ -15,8 +15,8 @@ from pathlib import Path
 
 from infra import stack
 from infra.compose import answer, check_docker, check_env_file, compose, into
-from insurance_predictor.errors import BadInput
-from insurance_predictor.settings import read_settings
+from insurance_predictor.base.errors import BadInput
+from insurance_predictor.base.settings import read_settings
 
 # Database -> the role that owns it.
 DATABASES = {"mlflow": "mlflow", "mlflow_auth": "mlflow", "predictions": "predictions"}

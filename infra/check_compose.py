@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from insurance_predictor.errors import BadInput, InsurancePredictorError
+from insurance_predictor.base.errors import BadInput, InsurancePredictorError
 
 Service = Mapping[str, Any]  # one service of `docker compose config --format json`
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from infra.github import cli as github
-from insurance_predictor.command_line import make_app, run
+from insurance_predictor.base.command_line import make_app, run
 
 HELP = """The stack, MLflow with PostgreSQL and an S3 store in containers; and what GitHub is told.
 
@@ -116,7 +116,7 @@ def doctor(
 
 
 def _ask() -> None:
-    from insurance_predictor.errors import BadInput
+    from insurance_predictor.base.errors import BadInput
 
     what = "every run, version, artifact and logged prediction of the stack"
     if not sys.stdin.isatty():

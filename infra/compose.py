@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from insurance_predictor.errors import BadInput, InsurancePredictorError, Unreachable
+from insurance_predictor.base.errors import BadInput, InsurancePredictorError, Unreachable
 
 PROJECT = "insurance-predictor"
 PATIENCE = 15  # seconds, for what Docker knows by heart

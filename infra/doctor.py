@@ -21,8 +21,8 @@ from infra.checks.stack import NAMES as STACK
 from infra.checks.stack import stack
 from infra.checks.store import NAMES as STORE
 from infra.checks.store import store
-from insurance_predictor.errors import InvalidSettings, Unreachable
-from insurance_predictor.settings import Settings, read_settings
+from insurance_predictor.base.errors import InvalidSettings, Unreachable
+from insurance_predictor.base.settings import Settings, read_settings
 
 DEADLINE = 18  # seconds for whatever may hang
 # A doctor wants to know now; it does not try again as a training should.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from insurance_predictor.errors import BadInput
+from insurance_predictor.base.errors import BadInput
 
 HEADER = """\
 # Made by `make env`. Keep it: the volumes of the stack know these secrets.

@@ -14,8 +14,8 @@ from infra.compose import (
     volumes,
 )
 from infra.env_file import write_env_file
-from insurance_predictor.errors import BadInput, InsurancePredictorError, Unreachable
-from insurance_predictor.settings import read_settings
+from insurance_predictor.base.errors import BadInput, InsurancePredictorError, Unreachable
+from insurance_predictor.base.settings import read_settings
 
 ENV_FILE = Path(".env")
 HEALTHY_WITHIN = 300  # seconds

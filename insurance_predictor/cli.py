@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from insurance_predictor.command_line import make_app, run
+from insurance_predictor.base.command_line import make_app, run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from insurance_predictor.settings import Settings
+    from insurance_predictor.base.settings import Settings
 
 HELP = """Yearly insurance premiums: train, judge, register, promote, roll back, predict.
 
@@ -38,7 +38,7 @@ def main() -> None:
 @app.command()
 def data() -> None:
     """Download the public table to data/insurance.csv and check its sum."""
-    from insurance_predictor.download import download_table
+    from insurance_predictor.table.download import download_table
 
     typer.echo(f"{download_table(_settings())} is ready.")
 
@@ -46,8 +46,9 @@ def data() -> None:
 @app.command("check-data")
 def check_data() -> None:
     """Say whether the table of DATA can be used, and what is in it."""
-    from insurance_predictor.data import read_table, split_table
-    from insurance_predictor.report import table_summary
+    from insurance_predictor.console import table_summary
+    from insurance_predictor.table.read import read_table
+    from insurance_predictor.table.split import split_table
 
     table = read_table(_settings())
     typer.echo(table_summary(table, split_table(table.frame)))
@@ -60,7 +61,7 @@ def synthetic(
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Write a made-up table of the same schema; the same seed gives the same table."""
-    from insurance_predictor.synthetic import make_table, write_table
+    from insurance_predictor.table.synthetic import make_table, write_table
 
     write_table(make_table(rows, seed), output)
     typer.echo(f"{output}: {rows:,} made-up people, seed {seed}.")
@@ -81,8 +82,8 @@ def train(
     production: Production = False,
 ) -> None:
     """Train on the table of DATA, evaluate, and log everything as one MLflow run."""
-    from insurance_predictor.data import read_table
-    from insurance_predictor.report import training_summary
+    from insurance_predictor.console import training_summary
+    from insurance_predictor.table.read import read_table
 
     if jobs == 0:
         raise typer.BadParameter("N_JOBS=0 is no number of processes; give 1 or more, or -1")
@@ -92,7 +93,7 @@ def train(
     for notice in table.notices:
         typer.echo(f"  {notice}")
     with _store(settings) as client:
-        from insurance_predictor.training import Options, train
+        from insurance_predictor.training.train import Options, train
 
         options = Options(tune, trials, jobs, autolog, production)
         done = train(client, settings, table, options)
@@ -110,8 +111,8 @@ def register(
     """Let the gate judge a run and write it as a model version."""
     settings = _settings()
     with _store(settings) as client:
-        from insurance_predictor.registration import register
-        from insurance_predictor.report import registration_summary
+        from insurance_predictor.console import registration_summary
+        from insurance_predictor.release.registration import register
 
         done = register(client, settings, run_id, production)
         typer.echo(registration_summary(settings, done))
@@ -130,8 +131,8 @@ def promote(
     """Move the production alias to an approved version and write a line in the ledger."""
     settings = _settings()
     with _store(settings) as client:
-        from insurance_predictor.promotion import promote
-        from insurance_predictor.report import move_summary
+        from insurance_predictor.console import move_summary
+        from insurance_predictor.release.promotion import promote
 
         move = promote(client, settings, version, force=force, reason=reason)
         typer.echo(move_summary(settings, move))
@@ -142,8 +143,8 @@ def rollback(reason: Reason = "") -> None:
     """Move the production alias back to the version before, by the ledger."""
     settings = _settings()
     with _store(settings) as client:
-        from insurance_predictor.promotion import rollback
-        from insurance_predictor.report import move_summary
+        from insurance_predictor.console import move_summary
+        from insurance_predictor.release.promotion import rollback
 
         typer.echo(move_summary(settings, rollback(client, settings, reason)))
 
@@ -153,8 +154,8 @@ def status(as_json: AsJson = False) -> None:
     """Aliases, versions, the ledger, and what is wrong with them."""
     settings = _settings()
     with _store(settings) as client:
-        from insurance_predictor.registry import read_state
-        from insurance_predictor.report import state_json, state_summary
+        from insurance_predictor.console import state_json, state_summary
+        from insurance_predictor.store.status import read_state
 
         state = read_state(client, settings)
         typer.echo(state_json(state) if as_json else state_summary(settings, state))
@@ -165,7 +166,7 @@ def alias_set(alias: str, version: str, reason: Reason = "") -> None:
     """Put ALIAS on VERSION; the production alias is checked and recorded like a promotion."""
     settings = _settings()
     with _store(settings) as client:
-        from insurance_predictor.promotion import set_alias
+        from insurance_predictor.release.promotion import set_alias
 
         set_alias(client, settings, alias, version, reason)
         typer.echo(f"{alias!r} stands on version {version}.")
@@ -176,7 +177,7 @@ def alias_delete(alias: str) -> None:
     """Take ALIAS away from the version that carries it."""
     settings = _settings()
     with _store(settings) as client:
-        from insurance_predictor.registry import delete_alias
+        from insurance_predictor.store.versions import delete_alias
 
         delete_alias(client, settings, alias)
         typer.echo(f"{alias!r} is gone.")
@@ -194,7 +195,7 @@ def tag(
         raise typer.BadParameter("give a VALUE, or --delete")
     settings = _settings()
     with _store(settings) as client:
-        from insurance_predictor.registry import delete_tag, set_tag
+        from insurance_predictor.store.versions import delete_tag, set_tag
 
         if value is None:
             delete_tag(client, settings, version, key)
@@ -217,9 +218,9 @@ def predict(
     """One quote: premium, 90 % interval and the version that answers; it is logged as any other."""
     from time import perf_counter
 
-    from insurance_predictor.prediction_log import Entry, PredictionLog
-    from insurance_predictor.predictor import check_person, load
-    from insurance_predictor.report import quote_json, quote_summary
+    from insurance_predictor.console import quote_json, quote_summary
+    from insurance_predictor.log.prediction_log import Entry, PredictionLog
+    from insurance_predictor.serving.predictor import check_person, load
 
     person = {
         "age": age,
@@ -248,8 +249,8 @@ def outcomes(
     ],
 ) -> None:
     """Record what people were really charged, by the ids of their quotes."""
-    from insurance_predictor.outcomes import record_outcomes
-    from insurance_predictor.report import outcomes_summary
+    from insurance_predictor.console import outcomes_summary
+    from insurance_predictor.log.outcomes import record_outcomes
 
     settings = _settings()
     typer.echo(outcomes_summary(settings, record_outcomes(settings, file)))
@@ -262,7 +263,7 @@ def ui(
     """Open MLflow's own pages over the configured store; Ctrl-C ends it."""
     import os
 
-    from insurance_predictor.tracking import check_reachable, without_password
+    from insurance_predictor.store.tracking import check_reachable, without_password
 
     uri = _settings().mlflow_tracking_uri
     check_reachable(uri)
@@ -282,7 +283,7 @@ def ui(
 def _require_free(port: int) -> None:
     import socket
 
-    from insurance_predictor.errors import BadInput
+    from insurance_predictor.base.errors import BadInput
 
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -299,7 +300,7 @@ def _hand_on(name: str, value: str) -> None:
 
 
 def _settings() -> "Settings":
-    from insurance_predictor.settings import read_settings
+    from insurance_predictor.base.settings import read_settings
 
     return read_settings()
 
@@ -307,7 +308,7 @@ def _settings() -> "Settings":
 @contextmanager
 def _store(settings: "Settings") -> Iterator["MlflowClient"]:
     """The configured store, with its failures put in words."""
-    from insurance_predictor.tracking import connect, translated
+    from insurance_predictor.store.tracking import connect, translated
 
     with translated(settings):
         yield connect(settings)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from insurance_predictor.command_line import make_app
-from insurance_predictor.command_line import run as run_app
+from insurance_predictor.base.command_line import make_app
+from insurance_predictor.base.command_line import run as run_app
 
 if TYPE_CHECKING:
-    from insurance_predictor.settings import Settings
+    from insurance_predictor.base.settings import Settings
 
 HELP = """Looks back at the predictions that were made, and tells what is worth telling.
 
@@ -56,17 +56,17 @@ def run(
     ] = None,
 ) -> None:
     """Compare a window of predictions with the training, record it, and tell what is new."""
-    from monitoring import summary
+    from monitoring import console
     from monitoring.run import Options, monitor
 
     options = Options(window, start, end, last, dry_run, full, retrain)
     done = monitor(_settings(), options)
-    typer.echo(summary.as_json(done) if as_json else summary.text(done))
+    typer.echo(console.as_json(done) if as_json else console.text(done))
     if json_file is not None:
-        json_file.write_text(summary.as_json(done) + "\n", encoding="utf-8")
+        json_file.write_text(console.as_json(done) + "\n", encoding="utf-8")
     if page := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(page).open("a", encoding="utf-8") as file:
-            file.write(summary.markdown(done))
+            file.write(console.markdown(done))
     sys.exit(done.exit_code)
 
 
@@ -78,10 +78,10 @@ def snooze(
     """Say nothing about incidents of KIND for some hours; they are still watched."""
     from datetime import UTC, datetime, timedelta
 
-    from insurance_predictor.errors import BadInput
-    from insurance_predictor.log_database import opened
-    from monitoring.look import KINDS
-    from monitoring.store import snooze
+    from insurance_predictor.base.errors import BadInput
+    from insurance_predictor.log.database import opened
+    from monitoring.domain.assessment import KINDS
+    from monitoring.history.incident_store import snooze
 
     kinds = [one for one in KINDS if kind in (one, "all")]
     if not kinds:
@@ -97,11 +97,11 @@ def snooze(
 @app.command("alert-test")
 def alert_test() -> None:
     """Send one test message to every channel that is set, or print it when none is."""
-    from monitoring import summary
+    from monitoring import console
     from monitoring.run import alert_test
 
     message, delivery = alert_test(_settings())
-    typer.echo(message if delivery is None else summary.delivery(delivery))
+    typer.echo(message if delivery is None else console.delivery(delivery))
     if delivery is None:
         typer.echo("No channel is set: see SLACK_WEBHOOK_URL in .env.example.")
     elif delivery.troubles:
@@ -111,11 +111,11 @@ def alert_test() -> None:
 @app.command()
 def announce() -> None:
     """Tell every channel which version serves now, and why: the ledger's last line, once."""
-    from monitoring import summary
-    from monitoring.announcement import announce
+    from monitoring import console
+    from monitoring.alerts.announcement import announce
 
     message, delivery = announce(_settings())
-    typer.echo(message if delivery is None else summary.delivery(delivery))
+    typer.echo(message if delivery is None else console.delivery(delivery))
     if delivery is not None and delivery.troubles:
         sys.exit(4)
 
@@ -129,13 +129,13 @@ def simulate(
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Play months of production against the version in production, in a log that is thrown away."""
-    from monitoring.simulate import simulate
+    from monitoring.simulation.simulate import simulate
 
     for line in simulate(_settings(), scenario, months, seed):
         typer.echo(line)
 
 
 def _settings() -> "Settings":
-    from insurance_predictor.settings import read_settings
+    from insurance_predictor.base.settings import read_settings
 
     return read_settings()

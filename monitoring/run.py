@@ -8,22 +8,25 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from insurance_predictor import last_good
-from insurance_predictor.errors import BadInput
-from insurance_predictor.last_good import Served
-from insurance_predictor.log_database import opened, reading
-from insurance_predictor.prediction_log import PredictionLog
-from insurance_predictor.settings import Settings
-from monitoring import channels, history, record, report, retraining, store
-from monitoring.incident import Change, Decision, Incident
-from monitoring.logged import sample
-from monitoring.look import Look, Window
-from monitoring.looking_back import look_back
-from monitoring.messages import Links, Message, incident_message, plain_text, test_message
-from monitoring.notify import Delivery, deliver
-from monitoring.reference import PREMIUM, build
-from monitoring.trend import Trend
-from monitoring.windows import last_rows, parse_window
+from insurance_predictor.base.errors import BadInput
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.log.database import opened, reading
+from insurance_predictor.log.prediction_log import PredictionLog
+from insurance_predictor.serving import served_model
+from insurance_predictor.serving.served_model import Served
+from monitoring.alerts import channels, retraining
+from monitoring.alerts.messages import Links, Message, incident_message, plain_text, test_message
+from monitoring.alerts.outbox import Delivery, deliver
+from monitoring.checks.assess import look_back
+from monitoring.domain.assessment import Look, Window
+from monitoring.domain.incidents import Change, Decision, Incident
+from monitoring.domain.windows import last_rows, parse_window
+from monitoring.history import incident_store, mlflow_runs
+from monitoring.history import recorded as history
+from monitoring.history.trend import Trend
+from monitoring.report import page as report_page
+from monitoring.window.reader import sample
+from monitoring.window.reference import PREMIUM, build
 
 INCIDENT_OPEN = 10  # exit code
 EVIDENTLY_ROWS = 5000  # of each side that Evidently's page is drawn from
@@ -106,11 +109,11 @@ def asked_window(options: Options, now: datetime) -> Window | None:
 
 def _served(settings: Settings, options: Options, now: datetime) -> Served:
     """The version in production; a dry run asks the registry no more often than the app does."""
-    kept = last_good.read(settings)
+    kept = served_model.read(settings)
     fresh = timedelta(seconds=settings.registry_check_seconds)
     if options.dry_run and kept is not None and now - kept.checked < fresh:
         return kept
-    return last_good.refresh(settings, kept)
+    return served_model.refresh(settings, kept)
 
 
 def alert_test(settings: Settings) -> tuple[str, Delivery | None]:
@@ -120,14 +123,14 @@ def alert_test(settings: Settings) -> tuple[str, Delivery | None]:
     if not names:
         return plain_text(message), None
     with opened(settings.prediction_log_url) as engine:
-        queued = [store.Message(channel=name, content=message) for name in names]
-        store.queue(engine, queued, "test", datetime.now(UTC))
+        queued = [incident_store.Message(channel=name, content=message) for name in names]
+        incident_store.queue(engine, queued, "test", datetime.now(UTC))
         return plain_text(message), deliver(settings, engine)
 
 
 def _shown(settings: Settings, engine: Engine, look: Look, now: datetime) -> Monitored:
     """What would be said; nothing is written and nothing sent."""
-    decision = store.preview(engine, look, settings.incident, now)
+    decision = incident_store.preview(engine, look, settings.incident, now)
     links = _links(settings, None)
     messages = [_message(settings, change, look, links) for change in decision.told]
     return Monitored(look, decision, decision.open, tuple(map(plain_text, messages)))
@@ -159,11 +162,11 @@ class _Run:
 
     def done(self) -> Monitored:
         """Record the look, decide about incidents, write the pages, and send what is queued."""
-        recorded = record.begin(self._settings, self._look)
+        recorded = mlflow_runs.begin(self._settings, self._look)
         trend = history.trend(self._settings)
-        page = self._folder / record.REPORT
+        page = self._folder / mlflow_runs.REPORT
         self._links = _links(self._settings, recorded.report_url or str(page))
-        decision = store.record(
+        decision = incident_store.record(
             self._engine,
             self._look,
             self._settings.incident,
@@ -171,9 +174,9 @@ class _Run:
             self._announce,
             recorded.run_id,
         )
-        open_now = store.open_incidents(self._engine, self._look.model_name)
+        open_now = incident_store.open_incidents(self._engine, self._look.model_name)
         pages = self._pages(recorded, trend, open_now)
-        record.finish(self._settings, recorded, *pages)
+        mlflow_runs.finish(self._settings, recorded, *pages)
         if self._options.retrain:
             self._ask_for_training(open_now)
         return Monitored(
@@ -187,17 +190,17 @@ class _Run:
             delivery=deliver(self._settings, self._engine),
         )
 
-    def _announce(self, change: Change) -> Iterable[store.Message]:
+    def _announce(self, change: Change) -> Iterable[incident_store.Message]:
         message = _message(self._settings, change, self._look, self._links)
         self._messages.append(message)
-        page = self._folder / record.REPORT
+        page = self._folder / mlflow_runs.REPORT
         return [
-            store.Message(channel=name, content=message, report=page.absolute())
+            incident_store.Message(channel=name, content=message, report=page.absolute())
             for name in self._names
         ]
 
     def _pages(
-        self, recorded: record.Recorded, trend: Trend, open_now: tuple[Incident, ...]
+        self, recorded: mlflow_runs.Recorded, trend: Trend, open_now: tuple[Incident, ...]
     ) -> list[Path]:
         """Our page, and behind it Evidently's when there is something to look into."""
         _make_room(self._folder)
@@ -205,21 +208,21 @@ class _Run:
         pages, why_not = [], None
         if self._options.full or self._look.alarms:
             why_not = self._write_evidently()
-            pages = [] if why_not else [self._folder / record.EVIDENTLY]
-        links = report.Links(
+            pages = [] if why_not else [self._folder / mlflow_runs.EVIDENTLY]
+        links = report_page.Links(
             runbook=self._settings.runbook_url,
-            evidently=record.EVIDENTLY if pages else None,
+            evidently=mlflow_runs.EVIDENTLY if pages else None,
             no_evidently=why_not,
             run=recorded.run_url,
         )
-        path = self._folder / record.REPORT
-        page = report.report_page(self._look, open_now, trend, links, language, self._now)
+        path = self._folder / mlflow_runs.REPORT
+        page = report_page.report_page(self._look, open_now, trend, links, language, self._now)
         path.write_text(page, encoding="utf-8")
         return [path, *pages]
 
     def _write_evidently(self) -> str | None:
         """None, or why there is no such page."""
-        from monitoring.evidently_page import write_page
+        from monitoring.report.evidently_page import write_page
 
         reference = build(self._served)
         with reading(self._settings.prediction_log_url) as engine:
@@ -228,7 +231,7 @@ class _Run:
             reference.people.assign(**{PREMIUM: reference.premium}),
             drawn,
             self._look.rows,
-            self._folder / record.EVIDENTLY,
+            self._folder / mlflow_runs.EVIDENTLY,
             self._settings.alert_language,
         )
 
@@ -237,8 +240,10 @@ class _Run:
         for incident in open_now:
             if retraining.calls_for_training(incident):
                 request = retraining.training_request(incident, self._look)
-                message = store.Message(channel=channels.GITHUB, content=request)
-                store.queue_once(self._engine, message, incident, retraining.EVENT_TYPE, self._now)
+                message = incident_store.Message(channel=channels.GITHUB, content=request)
+                incident_store.queue_once(
+                    self._engine, message, incident, retraining.EVENT_TYPE, self._now
+                )
 
 
 def _message(settings: Settings, change: Change, look: Look, links: Links) -> Message:

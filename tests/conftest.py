@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from insurance_predictor.data import Table, read_table
-from insurance_predictor.promotion import promote
-from insurance_predictor.registration import register
-from insurance_predictor.registry import Version
-from insurance_predictor.settings import Settings
-from insurance_predictor.tracking import connect
-from insurance_predictor.training import Options, TrainedRun, train
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.release.promotion import promote
+from insurance_predictor.release.registration import register
+from insurance_predictor.store.tracking import connect
+from insurance_predictor.store.versions import Version
+from insurance_predictor.table.read import Table, read_table
+from insurance_predictor.training.train import Options, TrainedRun, train
 
 NUMBERS = count(1)
 PREFIXES = ("DATA", "DOWNLOAD_", "MLFLOW_", "AWS_", "GATE", "MODEL_NAME", "ARTIFACT_LOCATION")

@@ -19,10 +19,10 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from insurance_predictor.fitting import features, target
-from insurance_predictor.intervals import Intervals
-from insurance_predictor.preprocessing import EFFECT_INPUTS, Effects
-from insurance_predictor.schema import REGION, SEX
+from insurance_predictor.model.fitting import features, target
+from insurance_predictor.model.intervals import Intervals
+from insurance_predictor.model.preprocessing import EFFECT_INPUTS, Effects
+from insurance_predictor.table.schema import REGION, SEX
 from tests.planting import (
     Planted,
     StoredFiles,

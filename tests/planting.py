@@ -16,25 +16,28 @@ from mlflow import MlflowClient, start_run
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import LinearRegression
 
-from insurance_predictor.bundle import HOLDOUT, MODEL_FILE, PREPROCESSOR, SERVING, Bundle
-from insurance_predictor.data import Split, Table, split_table
-from insurance_predictor.environment import library_versions
-from insurance_predictor.fitting import Trained, fit_pair, make_golden
-from insurance_predictor.intervals import Intervals
-from insurance_predictor.registration import INHERITED_TAGS
-from insurance_predictor.registry import (
+from insurance_predictor.base.environment import library_versions
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.model.fitting import Trained, fit_pair, make_golden
+from insurance_predictor.model.intervals import Intervals
+from insurance_predictor.model.pair import Bundle
+from insurance_predictor.model.run_layout import (
     APPROVED,
+    HOLDOUT,
+    MODEL_FILE,
     MODEL_URI_TAG,
+    PREPROCESSOR,
+    SERVING,
     STATUS_TAG,
-    Version,
-    create_version,
-    get_version,
 )
-from insurance_predictor.run_files import RunFacts, write_pair, write_tables
-from insurance_predictor.run_logging import log_model, log_tags, stored_digests
-from insurance_predictor.settings import Settings
-from insurance_predictor.tracking import experiment_id
-from insurance_predictor.training import TrainedRun
+from insurance_predictor.release.registration import INHERITED_TAGS
+from insurance_predictor.store.tracking import experiment_id
+from insurance_predictor.store.versions import Version, create_version, get_version
+from insurance_predictor.table.read import Table
+from insurance_predictor.table.split import Split, split_table
+from insurance_predictor.training.run_files import RunFacts, write_pair, write_tables
+from insurance_predictor.training.run_logging import log_model, log_tags, stored_digests
+from insurance_predictor.training.train import TrainedRun
 
 EXPERIMENT = "planted"
 

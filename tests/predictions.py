@@ -13,9 +13,9 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy import Table, create_engine, select
 
-from insurance_predictor.log_database import MIGRATIONS, PREDICTIONS
-from insurance_predictor.prediction_log import Entry, Failure, PredictionLog
-from insurance_predictor.settings import Settings
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.log.database import MIGRATIONS, PREDICTIONS
+from insurance_predictor.log.prediction_log import Entry, Failure, PredictionLog
 
 MOST = 0.05  # seconds that somebody who was quoted may wait for the log
 PATIENCE = 60  # seconds for what takes a few on an idle machine
@@ -88,7 +88,7 @@ def process(code: str, settings: Settings, *arguments: object) -> subprocess.Pop
     opening = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from insurance_predictor.settings import Settings\n"
+        "from insurance_predictor.base.settings import Settings\n"
         "log_settings = Settings("
         "prediction_log_url=sys.argv[1], prediction_spool=Path(sys.argv[2]))\n"
     )
@@ -103,7 +103,7 @@ def process(code: str, settings: Settings, *arguments: object) -> subprocess.Pop
 
 # Prints what database it opened, once a line has told it to go on.
 OPEN_AT_ONCE = """
-from insurance_predictor.log_database import opened
+from insurance_predictor.log.database import opened
 print("ready", flush=True)
 sys.stdin.readline()
 with opened(log_settings.prediction_log_url) as engine:

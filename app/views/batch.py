@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 import streamlit as st
 
 from app import frame, json_log, link, serving, text
-from insurance_predictor import formats
-from insurance_predictor.schema import FEATURES, Column, Language, NumberColumn
-from insurance_predictor.words import Text
+from insurance_predictor.base import formats
+from insurance_predictor.base.words import Language, Text
+from insurance_predictor.table.schema import FEATURES, Column, NumberColumn
 
 if TYPE_CHECKING:
     from app.batch_scoring import Scored

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import frame, serving, text
-from insurance_predictor import formats
-from insurance_predictor.schema import FEATURES, CategoryColumn, Language
-from insurance_predictor.words import Text
+from insurance_predictor.base import formats
+from insurance_predictor.base.words import Language, Text
+from insurance_predictor.table.schema import FEATURES, CategoryColumn
 
 if TYPE_CHECKING:
-    from insurance_predictor.last_good import Served
-    from insurance_predictor.ledger import Line
-    from insurance_predictor.version_facts import Previous, VersionFacts
+    from insurance_predictor.serving.served_model import Served
+    from insurance_predictor.store.ledger import Line
+    from insurance_predictor.store.version_facts import Previous, VersionFacts
 
 WHOLE = "holdout"
 IN_DOLLARS = ("rmse", "mae", "median_absolute_error")

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import frame, json_log, link, serving, text
-from insurance_predictor import formats
-from insurance_predictor.schema import (
+from insurance_predictor.base import formats
+from insurance_predictor.base.words import Language
+from insurance_predictor.table.schema import (
     AGE,
     BMI,
     FEATURES,
     SMOKER,
     CategoryColumn,
     Column,
-    Language,
     NumberColumn,
 )
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from app.what_if import WhatIf
-    from insurance_predictor.last_good import Served
-    from insurance_predictor.predictor import Caution, Quote
+    from insurance_predictor.serving.predictor import Caution, Quote
+    from insurance_predictor.serving.served_model import Served
 
 START: link.Person = {
     "age": 40,
@@ -145,7 +145,7 @@ def _key(name: str) -> str:
 
 def _answered(served: "Served", person: link.Person) -> Answer:
     from app.what_if import quote_and_what_if
-    from insurance_predictor.prediction_log import Entry
+    from insurance_predictor.log.prediction_log import Entry
 
     log = serving.prediction_log()
     start = time.perf_counter()

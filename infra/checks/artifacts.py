@@ -9,8 +9,8 @@ from uuid import uuid4
 
 from infra.checks.finding import Finding, check, note, right, wrong
 from infra.checks.stack import is_local_stack
-from insurance_predictor.settings import DEFAULT_ARTIFACTS, DEFAULT_TRACKING_URI, Settings
-from insurance_predictor.tracking import translated
+from insurance_predictor.base.settings import DEFAULT_ARTIFACTS, DEFAULT_TRACKING_URI, Settings
+from insurance_predictor.store.tracking import translated
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

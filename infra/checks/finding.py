@@ -6,8 +6,8 @@ from enum import StrEnum
 from functools import wraps
 from typing import ParamSpec
 
-from insurance_predictor.errors import InsurancePredictorError
-from insurance_predictor.tracking import without_password
+from insurance_predictor.base.errors import InsurancePredictorError
+from insurance_predictor.store.tracking import without_password
 
 Arguments = ParamSpec("Arguments")
 

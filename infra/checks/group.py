@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from threading import Thread
 
 from infra.checks.finding import Finding, failed, not_looked_at
-from insurance_predictor.errors import Unreachable
+from insurance_predictor.base.errors import Unreachable
 
 
 class Group(Thread):

@@ -5,8 +5,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from infra.checks.finding import Finding, check, right, told, wrong
-from insurance_predictor.settings import Settings
-from insurance_predictor.spool import Spool
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.log.spool import Spool
 
 TIMEOUT = 5  # seconds, to connect and to wait for a lock
 REMEDY = "Check PREDICTION_LOG_URL: host, user, password, and that the database is running."
@@ -52,7 +52,7 @@ def _make_and_drop_a_table(url: str) -> None:
     """
     from sqlalchemy import NullPool, create_engine, make_url, text
 
-    from insurance_predictor.log_database import known_revision
+    from insurance_predictor.log.database import known_revision
 
     sqlite = make_url(url).get_backend_name() == "sqlite"
     timeout = {"timeout": TIMEOUT} if sqlite else {"connect_timeout": TIMEOUT}

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 from infra.checks.finding import Finding, check, failed, not_looked_at, note, right, wrong
 from infra.checks.stack import is_local_stack
-from insurance_predictor.errors import Unreachable
-from insurance_predictor.settings import Settings
-from insurance_predictor.tracking import CONNECT_TIMEOUT, translated, without_password
+from insurance_predictor.base.errors import Unreachable
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.store.tracking import CONNECT_TIMEOUT, translated, without_password
 
 # S3 signatures fail at 15 minutes; long before that a ledger is out of order.
 MOST_SKEW = 60  # seconds

@@ -1,7 +1,7 @@
 """Where alerts go; nothing is sent."""
 
 from infra.checks.finding import Finding, check, note, right, wrong
-from insurance_predictor.settings import Settings
+from insurance_predictor.base.settings import Settings
 
 
 @check("Slack")

@@ -17,8 +17,8 @@ from infra.checks.finding import (
 )
 from infra.compose import Service, check_docker, last_words, services
 from infra.stack import PUBLISHED, Published, is_taken
-from insurance_predictor.errors import InsurancePredictorError
-from insurance_predictor.settings import Settings
+from insurance_predictor.base.errors import InsurancePredictorError
+from insurance_predictor.base.settings import Settings
 
 LOGS = "`make logs` says why."
 NAMES = ("Docker", "services", "ports")

@@ -20,9 +20,14 @@ from infra.checks.finding import (
 )
 from infra.checks.server import access, clock, greet, server_version
 from infra.checks.stack import is_local_stack
-from insurance_predictor.errors import InsurancePredictorError
-from insurance_predictor.settings import Settings
-from insurance_predictor.tracking import check_reachable, connect, translated, without_password
+from insurance_predictor.base.errors import InsurancePredictorError
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.store.tracking import (
+    check_reachable,
+    connect,
+    translated,
+    without_password,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -120,7 +125,7 @@ def schema(settings: Settings) -> Finding:
 @check("aliases")
 def aliases(client: "MlflowClient", settings: Settings) -> Finding:
     """Whether the version that serves is there, and the ledger agrees."""
-    from insurance_predictor.registry import read_state
+    from insurance_predictor.store.status import read_state
 
     with translated(settings):
         state = read_state(client, settings)

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from insurance_predictor.errors import (
+from insurance_predictor.base.errors import (
     BadInput,
     InsurancePredictorError,
     InvalidSettings,
     Unreachable,
 )
-from insurance_predictor.settings import Settings
+from insurance_predictor.base.settings import Settings
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response, Session

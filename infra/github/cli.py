@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from insurance_predictor.settings import Settings
+    from insurance_predictor.base.settings import Settings
 
 NO_TOKEN = "Without GITHUB_TOKEN no issue is opened, changed or closed."  # noqa: S105 - a sentence
 
@@ -62,7 +62,7 @@ def promotion_summary() -> None:
     """The version in production and the end of the ledger, for the page of the run."""
     from infra.github.promotion import as_markdown
     from infra.github.workflow import show
-    from insurance_predictor.registry import read_state
+    from insurance_predictor.store.status import read_state
 
     settings = _settings()
     with _store(settings) as client:
@@ -72,8 +72,8 @@ def promotion_summary() -> None:
 def _explain_silence(settings: "Settings") -> None:
     """Monitoring left no result: fine where nothing is in production, and else its own failure."""
     from infra.github.workflow import annotate, show
-    from insurance_predictor.errors import BadInput, NoProductionModel
-    from insurance_predictor.registry import aliased_version
+    from insurance_predictor.base.errors import BadInput, NoProductionModel
+    from insurance_predictor.store.versions import aliased_version
 
     try:
         with _store(settings) as client:
@@ -86,7 +86,7 @@ def _explain_silence(settings: "Settings") -> None:
 
 
 def _settings() -> "Settings":
-    from insurance_predictor.settings import read_settings
+    from insurance_predictor.base.settings import read_settings
 
     return read_settings()
 
@@ -94,7 +94,7 @@ def _settings() -> "Settings":
 @contextmanager
 def _store(settings: "Settings") -> Iterator["MlflowClient"]:
     """The configured store, with its failures put in words."""
-    from insurance_predictor.tracking import connect, translated
+    from insurance_predictor.store.tracking import connect, translated
 
     with translated(settings):
         yield connect(settings)

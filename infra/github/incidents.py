@@ -13,7 +13,7 @@ from typing import Any
 
 from infra.github.api import Found, GitHub
 from infra.github.markdown import block, code
-from insurance_predictor.errors import BadInput
+from insurance_predictor.base.errors import BadInput
 
 LABEL = "incident"
 MARKER = "<!-- insurance-predictor: incident {id} of {model} -->"

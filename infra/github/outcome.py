@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from infra.github.markdown import code, plain, table
-from insurance_predictor import formats, registry
-from insurance_predictor.errors import BadInput, IntegrityFault, NotFound
-from insurance_predictor.gate import AgainstProduction
-from insurance_predictor.registration import REASONS_TAG, against_production, find_run
-from insurance_predictor.registry import APPROVED, REFUSED, Version
-from insurance_predictor.settings import Settings
-from insurance_predictor.version_facts import VersionFacts, read_facts
+from insurance_predictor.base import formats
+from insurance_predictor.base.errors import BadInput, IntegrityFault, NotFound
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.model.run_layout import APPROVED, REASONS_TAG, REFUSED
+from insurance_predictor.release.gate import AgainstProduction
+from insurance_predictor.release.registration import against_production, find_run
+from insurance_predictor.store import versions
+from insurance_predictor.store.version_facts import VersionFacts, read_facts
+from insurance_predictor.store.versions import Version
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -64,7 +66,7 @@ def read_outcome(client: "MlflowClient", settings: Settings, run_id: str) -> Out
     if not run_id:
         raise BadInput("No training was finished. The step before this one says why.")
     find_run(client, settings, run_id, production=True)
-    version = registry.version_of_run(client, settings, run_id)
+    version = versions.version_of_run(client, settings, run_id)
     reasons = version.tags.get(REASONS_TAG, "") if version else ""
     if version is None or version.status not in (APPROVED, REFUSED):
         raise BadInput(f"The run {run_id} was trained and not registered: see `make register`.")
@@ -111,11 +113,11 @@ def _production(
     client: "MlflowClient", settings: Settings, candidate: Version
 ) -> VersionFacts | None:
     """The version in production, unless it is the candidate itself or cannot be read."""
-    number = registry.aliases(client, settings).get(settings.production_alias)
+    number = versions.aliases(client, settings).get(settings.production_alias)
     if number is None or number == candidate.number:
         return None
     try:
-        return read_facts(client, settings, registry.get_version(client, settings, number))
+        return read_facts(client, settings, versions.get_version(client, settings, number))
     except (IntegrityFault, NotFound):
         return None
 

@@ -1,9 +1,9 @@
 """What a promotion or a rollback has changed, for the page of its run."""
 
 from infra.github.markdown import plain, table
-from insurance_predictor.ledger import Line
-from insurance_predictor.registry import RegistryState
-from insurance_predictor.settings import Settings
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.store.ledger import Line
+from insurance_predictor.store.status import RegistryState
 
 SHOWN = 5  # lines of the ledger
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from infra.github.api import GitHub
 from infra.github.outcome import Outcome, as_markdown, failure_as_markdown, read_outcome
 from infra.github.workflow import Run, annotate, show
-from insurance_predictor.errors import InsurancePredictorError
-from insurance_predictor.settings import Settings
+from insurance_predictor.base.errors import InsurancePredictorError
+from insurance_predictor.base.settings import Settings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

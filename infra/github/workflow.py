@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from insurance_predictor.errors import BadInput
+from insurance_predictor.base.errors import BadInput
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from app import serving
-from insurance_predictor import registry
-from insurance_predictor.registry import Version
-from insurance_predictor.settings import Settings, read_settings
+from insurance_predictor.base.settings import Settings, read_settings
+from insurance_predictor.store import versions
+from insurance_predictor.store.versions import Version
+from tests.repository import ROOT
 
-ROOT = Path(__file__).parents[2]
 LOCALES = {"pt": "pt-BR", "en": "en-US"}
 PATIENCE = 60.0  # seconds
 OUR_SETTINGS = ("MLFLOW_TRACKING_URI", "MODEL_NAME", "MODEL_CACHE", "PREDICTION_LOG_URL")
@@ -68,13 +68,13 @@ def quoting(place: Callable[..., None], production: Version) -> Version:
 
 def copied(client: Any, settings: Settings, version: Version, **tags: str) -> Version:
     """Another version made of the same run, approved unless `tags` say otherwise."""
-    return registry.create_version(
+    return versions.create_version(
         client,
         settings,
         source=version.source,
         run_id=version.run_id,
         description="again",
-        tags={**version.tags, registry.STATUS_TAG: registry.APPROVED, **tags},
+        tags={**version.tags, versions.STATUS_TAG: versions.APPROVED, **tags},
     )
 
 

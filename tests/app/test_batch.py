@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from app import serving, text
 from app.batch_scoring import ADDED, neutralise, score
 from app.table_upload import read_upload
-from insurance_predictor.registry import Version
+from insurance_predictor.store.versions import Version
 from tests.app.conftest import events, logged_rows, page, press, words
 
 HEADER = "id,age,sex,bmi,children,smoker,region,note\n"

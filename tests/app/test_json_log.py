@@ -35,6 +35,6 @@ def test_an_error_is_told_by_class_and_place_but_not_by_its_words(
 
 def test_the_library_s_logs_come_out_the_same_way(capsys: pytest.CaptureFixture[str]):
     json_log.set_up()
-    logging.getLogger("insurance_predictor.prediction_log").warning("Predictions wait.")
+    logging.getLogger("insurance_predictor.log.prediction_log").warning("Predictions wait.")
     told = json.loads(capsys.readouterr().err)
     assert (told["level"], told["event"]) == ("WARNING", "Predictions wait.")

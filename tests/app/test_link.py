@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import link
-from insurance_predictor.schema import violations
+from insurance_predictor.table.schema import violations
 
 PERSON: link.Person = {
     "age": 40,

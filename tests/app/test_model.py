@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from app import serving, text
 from app.views.model import AS_SHARE
-from insurance_predictor.promotion import promote
-from insurance_predictor.registry import Version
-from insurance_predictor.settings import Settings
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.release.promotion import promote
+from insurance_predictor.store.versions import Version
 from tests.app.conftest import copied, page, words
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from app import text
-from monitoring import dashboard_words
+from monitoring.words import dashboard_words
 from tests.app.conftest import page, press, words
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from app import link, serving, text
 from app.views.quote import START
-from insurance_predictor import formats
-from insurance_predictor.log_database import FAILURES
-from insurance_predictor.registry import Version
-from insurance_predictor.settings import read_settings
+from insurance_predictor.base import formats
+from insurance_predictor.base.settings import read_settings
+from insurance_predictor.log.database import FAILURES
+from insurance_predictor.store.versions import Version
 from tests.app.conftest import events, logged_rows, page, press, words
 from tests.predictions import kept
 

@@ -7,11 +7,11 @@ import pytest
 
 from app import serving, text
 from app.frame import FIRST_STEPS
-from insurance_predictor import registry
-from insurance_predictor.promotion import promote
-from insurance_predictor.registration import register
-from insurance_predictor.registry import Version
-from insurance_predictor.settings import Settings
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.release.promotion import promote
+from insurance_predictor.release.registration import register
+from insurance_predictor.store import versions
+from insurance_predictor.store.versions import Version
 from tests.app.conftest import copied, events, logged_rows, page, press, until, words
 
 PAGES = ("quote", "batch", "model")
@@ -64,7 +64,7 @@ def test_a_first_version_that_is_refused(
     place: Callable[..., None], client, settings: Settings, production: Version, language: str
 ):
     bad = copied(client, settings, production, preprocessor_sha256="0" * 64)
-    registry.set_alias(client, settings, settings.production_alias, bad.number)
+    versions.set_alias(client, settings, settings.production_alias, bad.number)
     shown = words(page(language))
     assert text.NOT_SERVABLE(language) in shown
     assert "Version 2 is refused" in shown
@@ -126,7 +126,7 @@ def test_a_refused_version_is_shown_and_logged_and_the_good_one_stays(
     capsys: pytest.CaptureFixture[str],
 ):
     bad = copied(client, settings, quoting, preprocessor_sha256="0" * 64)
-    registry.set_alias(client, settings, settings.production_alias, bad.number)
+    versions.set_alias(client, settings, settings.production_alias, bad.number)
     serving.try_again()
     monkeypatch.setattr(serving, "HEAD_START", 0.0)
     page(language)

@@ -10,7 +10,7 @@ import pytest
 
 from app import text
 from app.table_upload import MOST_BYTES, MOST_ROWS, UnusableFile, read_upload
-from insurance_predictor.words import Text
+from insurance_predictor.base.words import Text
 
 HEADER = "id,age,sex,bmi,children,smoker,region\n"
 GOOD = "A-1,40,female,28.5,1,no,southeast\n"

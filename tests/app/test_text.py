@@ -7,7 +7,7 @@ from string import Formatter
 import pytest
 
 from app import text
-from insurance_predictor.words import Text
+from insurance_predictor.base.words import Text
 from tests.app.conftest import ROOT
 
 TEXTS = {name: value for name, value in vars(text).items() if isinstance(value, Text)}

@@ -4,9 +4,9 @@ import pytest
 
 from app.views.quote import START
 from app.what_if import quote_and_what_if
-from insurance_predictor.predictor import Predictor, load
-from insurance_predictor.registry import Version
-from insurance_predictor.settings import Settings
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.serving.predictor import Predictor, load
+from insurance_predictor.store.versions import Version
 
 
 @pytest.fixture

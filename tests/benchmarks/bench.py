@@ -17,12 +17,12 @@ from time import perf_counter
 
 import pandas as pd
 
-from insurance_predictor.data import read_table
-from insurance_predictor.schema import FEATURE_NAMES
-from insurance_predictor.settings import Settings, read_settings
+from insurance_predictor.base.settings import Settings, read_settings
+from insurance_predictor.table.read import read_table
+from insurance_predictor.table.schema import FEATURE_NAMES
+from tests.repository import ROOT
 from tests.studies.markdown import markdown_table
 
-ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "data" / "sample.csv"
 REPEATS = 5
 QUOTES = 1_000
@@ -138,7 +138,7 @@ def registry_rows(data: Path, folder: Path, repeats: int) -> list[Row]:
 
 def quote_row(folder: Path, quotes: int) -> Row:
     """One quote, from a person to a checked answer, against transform and predict on a frame."""
-    from insurance_predictor.predictor import load
+    from insurance_predictor.serving.predictor import load
 
     here = folder / "registry"
     settings = Settings(mlflow_tracking_uri=f"sqlite:///{here}/mlflow.db")

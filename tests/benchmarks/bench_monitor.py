@@ -18,18 +18,18 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 
-from insurance_predictor import last_good
-from insurance_predictor.data import read_table
-from insurance_predictor.last_good import Served
-from insurance_predictor.log_database import PREDICTIONS, open_database
-from insurance_predictor.promotion import promote
-from insurance_predictor.registration import register
-from insurance_predictor.schema import FEATURE_NAMES
-from insurance_predictor.settings import Settings
-from insurance_predictor.synthetic import make_table
-from insurance_predictor.tracking import connect
-from insurance_predictor.training import Options, train
-from monitoring.reference import PREMIUM, build
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.log.database import PREDICTIONS, open_database
+from insurance_predictor.release.promotion import promote
+from insurance_predictor.release.registration import register
+from insurance_predictor.serving import served_model
+from insurance_predictor.serving.served_model import Served
+from insurance_predictor.store.tracking import connect
+from insurance_predictor.table.read import read_table
+from insurance_predictor.table.schema import FEATURE_NAMES
+from insurance_predictor.table.synthetic import make_table
+from insurance_predictor.training.train import Options, train
+from monitoring.window.reference import PREMIUM, build
 from tests.benchmarks.bench import forget_configuration
 from tests.studies.markdown import markdown_table
 
@@ -123,7 +123,7 @@ def serve(folder: Path) -> tuple[Settings, Served]:
     client = connect(settings)
     run = train(client, settings, read_table(settings), Options())
     promote(client, settings, register(client, settings, run.run_id).version.number)
-    return settings, last_good.refresh(settings, None)
+    return settings, served_model.refresh(settings, None)
 
 
 def log(settings: Settings, served: Served, first: int, last: int) -> pd.DataFrame:

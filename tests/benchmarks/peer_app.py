@@ -8,7 +8,7 @@ import mlflow
 import pandas as pd
 import streamlit as st
 
-from insurance_predictor.schema import FEATURES, REGION, SEX, SMOKER
+from insurance_predictor.table.schema import FEATURES, REGION, SEX, SMOKER
 
 NAME, ALIAS = "insurance_predictor", "producao"
 

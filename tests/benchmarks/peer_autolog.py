@@ -25,8 +25,8 @@ def main() -> None:
             name="model",
             input_example=people.head(),
             skops_trusted_types=[
-                "insurance_predictor.models.TypicalPlusMean",
-                "insurance_predictor.preprocessing.Effects",
+                "insurance_predictor.model.estimators.TypicalPlusMean",
+                "insurance_predictor.model.preprocessing.Effects",
             ],
         )
 

@@ -9,9 +9,9 @@ import pandas as pd
 from sklearn.model_selection import RepeatedKFold, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from insurance_predictor.data import split_table
-from insurance_predictor.models import make_candidates
-from insurance_predictor.preprocessing import make_preprocessor
+from insurance_predictor.model.estimators import make_candidates
+from insurance_predictor.model.preprocessing import make_preprocessor
+from insurance_predictor.table.split import split_table
 
 SCORES = ("neg_root_mean_squared_error", "neg_mean_absolute_error", "r2")
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from infra.check_compose import read_config
-from insurance_predictor.settings import Settings
+from insurance_predictor.base.settings import Settings
+from tests.repository import ROOT
 
-ROOT = Path(__file__).parents[2]
 FILE = ROOT / ".devcontainer" / "devcontainer.json"
 LIFECYCLE = ("onCreateCommand", "updateContentCommand", "postStartCommand")
 IN_A_PREBUILD = ("onCreateCommand", "updateContentCommand")

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.repository import copy_repository
+from tests.repository import ROOT, copy_repository
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
 # Typed by a person, but not here; each for its reason.

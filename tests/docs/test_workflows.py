@@ -5,15 +5,14 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from monitoring.retraining import EVENT_TYPE
+from monitoring.alerts.retraining import EVENT_TYPE
+from tests.repository import ROOT
 
-ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 ACTION = ROOT / ".github" / "actions" / "setup" / "action.yml"
 TARGETS = set(

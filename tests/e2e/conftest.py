@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from insurance_predictor.schema import Language
+from insurance_predictor.base.words import Language
 from tests.e2e.chromium import chromium
 from tests.e2e.registry import Registry
 from tests.e2e.registry import registry as running_registry

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
-from insurance_predictor.bundle import PREPROCESSOR
-from insurance_predictor.data import Table, read_table
-from insurance_predictor.predictor import Predictor, load_version
-from insurance_predictor.promotion import promote
-from insurance_predictor.registration import register
-from insurance_predictor.registry import aliased_version, get_version
-from insurance_predictor.settings import Settings
-from insurance_predictor.tracking import connect
-from insurance_predictor.training import Options, train
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.model.run_layout import PREPROCESSOR
+from insurance_predictor.release.promotion import promote
+from insurance_predictor.release.registration import register
+from insurance_predictor.serving.predictor import Predictor, load_version
+from insurance_predictor.store.tracking import connect
+from insurance_predictor.store.versions import aliased_version, get_version
+from insurance_predictor.table.read import Table, read_table
+from insurance_predictor.training.train import Options, train
 from tests.servers import Server, free_port, mlflow_server
 
 USER = "admin"

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from playwright.sync_api import expect
 
 from app import link, text
-from insurance_predictor.schema import AGE, FEATURE_NAMES, REGION
-from insurance_predictor.words import Text
+from insurance_predictor.base.words import Text
+from insurance_predictor.table.schema import AGE, FEATURE_NAMES, REGION
 from tests.e2e.visitor import ANA, Visitor
 
 HEADER = ("id", *FEATURE_NAMES)

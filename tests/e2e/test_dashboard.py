@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Browser, expect
 
-from monitoring import dashboard_words
+from monitoring.words import dashboard_words
 from tests.e2e.running_app import HEALTH, App, clone, launch
 from tests.e2e.visitor import PATIENCE
 
@@ -11,7 +11,7 @@ from tests.e2e.visitor import PATIENCE
 @pytest.fixture
 def dashboard(tmp_path):
     """The dashboard of a clone in which nobody has trained or monitored yet."""
-    started: App = launch(clone(tmp_path / "clone"), {}, script="monitoring/dashboard.py")
+    started: App = launch(clone(tmp_path / "clone"), {}, script="monitoring/dashboard/page.py")
     try:
         started.server.wait_until_healthy(HEALTH)
         yield started

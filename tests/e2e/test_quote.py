@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from app import link, text
-from insurance_predictor import formats
-from insurance_predictor.schema import AGE
+from insurance_predictor.base import formats
+from insurance_predictor.table.schema import AGE
 from tests.e2e.visitor import ANA
 from tests.predictions import kept
 

@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from app import text
-from insurance_predictor.schema import FEATURES, CategoryColumn
+from insurance_predictor.table.schema import FEATURES, CategoryColumn
 from tests.e2e.test_batch import scored, table
 from tests.e2e.visitor import ANA, Visitor
 from tests.repository import ROOT

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from insurance_predictor.schema import Language
-from insurance_predictor.synthetic import make_table
-from monitoring.evidently_page import write_page
-from monitoring.report import Links, report_page
+from insurance_predictor.base.words import Language
+from insurance_predictor.table.synthetic import make_table
+from monitoring.report.evidently_page import write_page
+from monitoring.report.page import Links, report_page
 from tests.monitoring import reported
 from tests.repository import ROOT
 

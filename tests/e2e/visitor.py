@@ -9,10 +9,10 @@ from urllib.parse import urlencode
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from app import text
-from insurance_predictor import formats
-from insurance_predictor.predictor import Quote
-from insurance_predictor.schema import FEATURES, CategoryColumn, Column, Language
-from insurance_predictor.words import Text
+from insurance_predictor.base import formats
+from insurance_predictor.base.words import Language, Text
+from insurance_predictor.serving.predictor import Quote
+from insurance_predictor.table.schema import FEATURES, CategoryColumn, Column
 
 PATIENCE = 30_000  # milliseconds for what takes less than one on an idle machine
 REFRESHED = 150_000  # milliseconds until an open page has looked at the registry twice

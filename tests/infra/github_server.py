@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from pydantic import SecretStr
 
-from insurance_predictor.settings import Settings
+from insurance_predictor.base.settings import Settings
 from tests.servers import Quiet, host
 
 TOKEN = "ghs-for-tests"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.repository import ROOT
+
 SECRETS = """POSTGRES_PASSWORD=a
 MLFLOW_DATABASE_PASSWORD=b
 """  # pragma: allowlist secret

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from infra.check_compose import MADE, RULES, faults, read_config, unguarded
-from insurance_predictor.errors import BadInput
+from insurance_predictor.base.errors import BadInput
+from tests.repository import ROOT
 
-ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()
 
 # What stands in the file, what a careless hand writes instead, and what the check says.

@@ -13,9 +13,9 @@ import pytest
 from infra.checks.finding import Finding, Verdict, check, note, right, wrong
 from infra.checks.group import Group
 from infra.doctor import as_lines_of_json, doctor, examine, exit_code, screen
-from insurance_predictor.errors import BadInput
-from insurance_predictor.settings import Settings
-from insurance_predictor.tracking import connect
+from insurance_predictor.base.errors import BadInput
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.store.tracking import connect
 from tests.servers import free_port, silent_host
 
 LABELS = (

@@ -9,8 +9,8 @@ from pydantic import SecretStr
 from infra.checks.finding import Verdict
 from infra.checks.prediction_log import prediction_log
 from infra.checks.slack import slack
-from insurance_predictor.settings import Settings
-from insurance_predictor.spool import Spool
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.log.spool import Spool
 from tests.servers import free_port, silent_host
 
 

@@ -16,8 +16,8 @@ from mlflow.server.security_utils import INVALID_HOST_MSG
 from infra.checks.finding import Finding, Verdict
 from infra.checks.store import NAMES, store
 from infra.doctor import doctor
-from insurance_predictor.settings import Settings
-from insurance_predictor.tracking import connect, experiment_id
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.store.tracking import connect, experiment_id
 from tests.servers import Server, free_port, host_that_answers, mlflow_server, silent_host
 
 OURS = version("mlflow")

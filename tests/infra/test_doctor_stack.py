@@ -8,7 +8,7 @@ import pytest
 from infra.checks.finding import Verdict
 from infra.checks.stack import health, is_local_stack, ports, stack
 from infra.compose import Service
-from insurance_predictor.settings import Settings
+from insurance_predictor.base.settings import Settings
 from tests.servers import free_port
 
 HEALTHY = [

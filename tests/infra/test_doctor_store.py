@@ -8,8 +8,8 @@ import pytest
 from infra.checks.artifacts import locations, round_trip
 from infra.checks.finding import Finding, Verdict
 from infra.checks.store import NAMES, store
-from insurance_predictor.settings import DEFAULT_TRACKING_URI, Settings
-from insurance_predictor.tracking import connect, experiment_id
+from insurance_predictor.base.settings import DEFAULT_TRACKING_URI, Settings
+from insurance_predictor.store.tracking import connect, experiment_id
 from tests.servers import free_port
 
 

@@ -8,9 +8,9 @@ import pytest
 from dotenv import dotenv_values
 
 from infra.env_file import write_env_file
-from insurance_predictor.errors import BadInput
+from insurance_predictor.base.errors import BadInput
+from tests.repository import ROOT
 
-ROOT = Path(__file__).parents[2]
 REQUIRED = set(re.findall(r"\$\{(\w+):\?run make env\}", (ROOT / "docker-compose.yml").read_text()))
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from infra.github.api import GitHub
-from insurance_predictor.errors import BadInput, InvalidSettings, Unreachable
-from insurance_predictor.settings import Settings
+from insurance_predictor.base.errors import BadInput, InvalidSettings, Unreachable
+from insurance_predictor.base.settings import Settings
 from tests.infra import github_server
 from tests.servers import free_port
 

@@ -11,10 +11,10 @@ import pytest
 
 from infra.github.api import GitHub
 from infra.github.incidents import keep_issues, read_result
-from insurance_predictor import last_good
-from insurance_predictor.errors import BadInput, InvalidSettings
-from insurance_predictor.settings import Settings
-from monitoring import summary
+from insurance_predictor.base.errors import BadInput, InvalidSettings
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.serving import served_model
+from monitoring import console
 from monitoring.run import Options, monitor
 from tests.infra import github_server
 from tests.monitoring.served import NOW, in_folder, log_quotes, population
@@ -216,14 +216,14 @@ def test_without_a_token_incidents_are_said_and_no_issue_is_touched(tmp_path):
 
 def test_what_monitoring_finds_is_an_issue_until_it_is_over(server, settings, production, tmp_path):
     ours = in_folder(settings, tmp_path)
-    served = last_good.refresh(ours, None)
+    served = served_model.refresh(ours, None)
     log_quotes(ours, served, population(300), bmi=0.04)
     log_quotes(ours, served, population(300, seed=12), NOW + timedelta(days=1))
     github = GitHub(server.settings(ours))
 
     def look(now: datetime) -> list[str]:
         file = tmp_path / "monitor.json"
-        file.write_text(summary.as_json(monitor(ours, Options(window="1d"), now)))
+        file.write_text(console.as_json(monitor(ours, Options(window="1d"), now)))
         return list(keep_issues(github, read_result(file)))
 
     (opened,) = look(NOW)

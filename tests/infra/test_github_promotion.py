@@ -9,9 +9,10 @@ import pytest
 
 from infra.github.promotion import as_markdown
 from infra.github.required import failures
-from insurance_predictor.promotion import promote, rollback
-from insurance_predictor.registration import register
-from insurance_predictor.registry import delete_alias, read_state
+from insurance_predictor.release.promotion import promote, rollback
+from insurance_predictor.release.registration import register
+from insurance_predictor.store.status import read_state
+from insurance_predictor.store.versions import delete_alias
 from tests.planting import Workshop, plant
 
 

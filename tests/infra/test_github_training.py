@@ -12,11 +12,11 @@ import pytest
 
 from infra.github.outcome import as_markdown, read_outcome
 from infra.github.workflow import read_run
-from insurance_predictor import formats
-from insurance_predictor.errors import BadInput, RefusedByGate
-from insurance_predictor.promotion import promote
-from insurance_predictor.registration import register
-from insurance_predictor.registry import delete_tag
+from insurance_predictor.base import formats
+from insurance_predictor.base.errors import BadInput, RefusedByGate
+from insurance_predictor.release.promotion import promote
+from insurance_predictor.release.registration import register
+from insurance_predictor.store.versions import delete_tag
 from tests.infra import github_server
 from tests.planting import Workshop, linear, plant
 

@@ -16,13 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from insurance_predictor import cli, download
-from insurance_predictor.settings import Settings
+from insurance_predictor import cli
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.table import download
 from tests.outcome import Outcome
 from tests.predictions import kept
+from tests.repository import ROOT
 from tests.servers import Server, free_port, host_that_answers, start
 
-ROOT = Path(__file__).parents[2]
 ANA = ["--age", "40", "--sex", "female", "--bmi", "27.5", "--children", "2"]
 ANA += ["--smoker", "no", "--region", "southeast"]
 

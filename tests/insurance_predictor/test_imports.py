@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from insurance_predictor.registration import register
-from insurance_predictor.settings import Settings
-from insurance_predictor.synthetic import make_table, write_table
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.release.registration import register
+from insurance_predictor.table.synthetic import make_table, write_table
+from tests.repository import ROOT
 
-ROOT = Path(__file__).parents[2]
 TABLES = {"pandas", "numpy", "pyarrow", "pydantic"}
 # MLflow loads these by itself as soon as a store is asked.
 STORE = TABLES | {"mlflow", "requests", "sqlalchemy", "scipy"}

@@ -3,32 +3,31 @@
 import joblib
 import pytest
 
-from insurance_predictor import ledger, registry
-from insurance_predictor.errors import (
+from insurance_predictor.base.errors import (
     BadInput,
     IntegrityFault,
     NoProductionModel,
     NotFound,
     RefusedByGate,
 )
-from insurance_predictor.ledger import open_line, read_lines
-from insurance_predictor.promotion import Move, promote, rollback, set_alias
-from insurance_predictor.registration import against_production, find_run, register
-from insurance_predictor.registry import (
+from insurance_predictor.base.settings import GateThresholds, Settings
+from insurance_predictor.model.run_layout import (
     APPROVED,
     MODEL_URI_TAG,
     REFUSED,
     ROLE,
     ROLE_TAG,
     TRIED_TAG,
-    aliases,
-    get_version,
-    read_state,
 )
-from insurance_predictor.settings import GateThresholds, Settings
-from insurance_predictor.tracking import experiment_id
-from tests.insurance_predictor.test_bundle import WritesWhenUnpickled
-from tests.insurance_predictor.test_registry import execute
+from insurance_predictor.release.promotion import Move, promote, rollback, set_alias
+from insurance_predictor.release.registration import against_production, find_run, register
+from insurance_predictor.store import ledger, versions
+from insurance_predictor.store.ledger import open_line, read_lines
+from insurance_predictor.store.status import read_state
+from insurance_predictor.store.tracking import experiment_id
+from insurance_predictor.store.versions import aliases, get_version
+from tests.insurance_predictor.model.test_pair import WritesWhenUnpickled
+from tests.insurance_predictor.store.test_versions import execute
 from tests.planting import Workshop, linear, plant, stored_files, write_version
 
 
@@ -149,7 +148,7 @@ def test_the_same_run_registered_again_keeps_its_number(client, settings, good_r
     assert register(client, settings, good_run).version.number == "1"
     client.set_model_version_tag(settings.model_name, "1", "metric.rmse", "1.0")
     assert register(client, settings, good_run).version.number == "1"
-    assert len(registry.versions(client, settings)) == 1
+    assert len(versions.versions(client, settings)) == 1
     assert get_version(client, settings, "1").metrics["rmse"] > 1_000
 
 

@@ -1,29 +1,24 @@
 """Bad candidates, each logged as a real run, are refused for a reason that names their fault."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from insurance_predictor.errors import RefusedByGate
-from insurance_predictor.promotion import promote
-from insurance_predictor.registration import register
-from insurance_predictor.registry import (
-    APPROVED,
-    REFUSED,
-    aliases,
-    read_state,
-    version_of_run,
-)
-from insurance_predictor.settings import Settings
+from insurance_predictor.base.errors import RefusedByGate
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.model.run_layout import APPROVED, REFUSED
+from insurance_predictor.release.promotion import promote
+from insurance_predictor.release.registration import register
+from insurance_predictor.store.status import read_state
+from insurance_predictor.store.versions import aliases, version_of_run
 from tests.mutations import MUTATIONS, Mutation
 from tests.planting import (
     Planted,
     Workshop,
     plant,
 )
+from tests.repository import ROOT
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "mutations.md"
+DOCUMENT = ROOT / "docs" / "mutations.md"
 
 
 @pytest.fixture(scope="module")

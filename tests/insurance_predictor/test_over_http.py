@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from insurance_predictor.data import Table
-from insurance_predictor.errors import InvalidSettings, NotFound, RefusedByGate, Unreachable
-from insurance_predictor.predictor import load
-from insurance_predictor.promotion import promote, rollback
-from insurance_predictor.registration import find_run, register
-from insurance_predictor.registry import read_state
-from insurance_predictor.settings import Settings
-from insurance_predictor.tracking import connect, translated
-from insurance_predictor.training import Options, TrainedRun, train
+from insurance_predictor.base.errors import InvalidSettings, NotFound, RefusedByGate, Unreachable
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.release.promotion import promote, rollback
+from insurance_predictor.release.registration import find_run, register
+from insurance_predictor.serving.predictor import load
+from insurance_predictor.store.status import read_state
+from insurance_predictor.store.tracking import connect, translated
+from insurance_predictor.table.read import Table
+from insurance_predictor.training.train import Options, TrainedRun, train
 from tests.servers import Server, database, mlflow_server
 
 ANA = {

@@ -4,12 +4,13 @@ import multiprocessing
 import time
 from functools import partial
 
-from insurance_predictor import registry
-from insurance_predictor.errors import InsurancePredictorError
-from insurance_predictor.ledger import read_lines
-from insurance_predictor.promotion import promote
-from insurance_predictor.registry import aliases, read_state
-from insurance_predictor.tracking import connect
+from insurance_predictor.base.errors import InsurancePredictorError
+from insurance_predictor.release.promotion import promote
+from insurance_predictor.store import versions
+from insurance_predictor.store.ledger import read_lines
+from insurance_predictor.store.status import read_state
+from insurance_predictor.store.tracking import connect
+from insurance_predictor.store.versions import aliases
 from tests.planting import write_version
 
 PROMOTION_ROUNDS = 3
@@ -77,7 +78,7 @@ def test_two_processes_at_once_lose_no_line_and_leave_no_alias_dangling(client, 
             assert serving(client, settings) in {mine, other}
         for number in contested:
             act(barrier, errors, partial(promote, client, settings, number))
-            existing = {version.number for version in registry.versions(client, settings)}
+            existing = {version.number for version in versions.versions(client, settings)}
             assert number not in existing
             assert serving(client, settings) in {*existing, None}
             problems = read_state(client, settings).problems

@@ -17,10 +17,11 @@ from typing import Any
 
 import psycopg
 
+from tests.repository import ROOT
 from tests.servers import PATIENCE, free_port
 
 BINARIES = Path("/usr/lib/postgresql")
-INIT_SQL = Path(__file__).parents[2] / "infra" / "postgres" / "init.sql"
+INIT_SQL = ROOT / "infra" / "postgres" / "init.sql"
 SUPERUSER = "postgres"
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from infra.mlflow.bucket import make_bucket
+from tests.repository import ROOT
 from tests.servers import Server, free_port, start
 
-BUILD = Path(__file__).parents[2] / "infra" / "minio" / "build.sh"
+BUILD = ROOT / "infra" / "minio" / "build.sh"
 BUILD_PATIENCE = 1800  # seconds; the first build takes some minutes on an idle machine
 REGION = "us-east-1"
 

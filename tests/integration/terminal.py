@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.outcome import Outcome
+from tests.repository import ROOT
 
-ROOT = Path(__file__).parents[2]
 PATIENCE = 120  # seconds for a command; a training takes about 10 on an idle machine
 NEEDED = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 OWN = {

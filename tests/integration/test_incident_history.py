@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from insurance_predictor.log_database import opened
+from insurance_predictor.log.database import opened
 from tests.monitoring import incident_history as history
 from tests.predictions import log_in
 

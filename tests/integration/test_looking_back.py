@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from insurance_predictor.last_good import refresh
-from insurance_predictor.log_database import PREDICTIONS, opened, reading
-from insurance_predictor.schema import FEATURE_NAMES
-from monitoring.look import Verdict
-from monitoring.looking_back import look_back
+from insurance_predictor.log.database import PREDICTIONS, opened, reading
+from insurance_predictor.serving.served_model import refresh
+from insurance_predictor.table.schema import FEATURE_NAMES
+from monitoring.checks.assess import look_back
+from monitoring.domain.assessment import Verdict
 from tests.monitoring.windowed import DAY, log, people
 from tests.predictions import log_in
 

@@ -9,11 +9,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from insurance_predictor.log_database import opened
-from insurance_predictor.outcomes import Conflict, record_outcomes
-from insurance_predictor.prediction_log import PredictionLog
-from insurance_predictor.settings import Settings
-from monitoring.tables import METADATA
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.log.database import opened
+from insurance_predictor.log.outcomes import Conflict, record_outcomes
+from insurance_predictor.log.prediction_log import PredictionLog
+from monitoring.history.tables import METADATA
 from tests.predictions import (
     MOST,
     OPEN_AT_ONCE,
@@ -33,7 +33,7 @@ from tests.predictions import (
 )
 
 DELIVER_FOR_EVER = """
-from insurance_predictor.prediction_log import PredictionLog
+from insurance_predictor.log.prediction_log import PredictionLog
 from tests.predictions import entries
 log = PredictionLog(log_settings)
 while True:

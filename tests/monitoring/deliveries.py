@@ -8,16 +8,16 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, select
 
-from insurance_predictor.log_database import opened
-from insurance_predictor.settings import Settings
-from monitoring import store
-from monitoring.incident import Incident
-from monitoring.notify import Delivery, deliver, open_channel
-from monitoring.outgoing import Channel
-from monitoring.slack import Bot, Webhook
-from monitoring.store import Message
-from monitoring.tables import INCIDENTS, OUTBOX
-from monitoring.turn import turn
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.log.database import opened
+from monitoring.alerts.channel import Channel
+from monitoring.alerts.outbox import Delivery, deliver, open_channel
+from monitoring.alerts.slack import Bot, Webhook
+from monitoring.alerts.turn import turn
+from monitoring.domain.incidents import Incident
+from monitoring.history import incident_store
+from monitoring.history.incident_store import Message
+from monitoring.history.tables import INCIDENTS, OUTBOX
 from tests.monitoring.looks import MODEL, day
 from tests.monitoring.slack_server import CHANNEL, KEPT, TOKEN, Slack, slack
 from tests.predictions import at_once, kill, process, wait_until
@@ -30,8 +30,8 @@ INCIDENT = Incident(
 )
 # Delivers once a line has told it to; prints how many it sent.
 DELIVER = f"""
-from insurance_predictor.log_database import opened
-from monitoring.notify import deliver
+from insurance_predictor.log.database import opened
+from monitoring.alerts.outbox import deliver
 settings = Settings(
     prediction_log_url=log_settings.prediction_log_url,
     slack_bot_token="{TOKEN}",
@@ -64,7 +64,7 @@ def queue(engine: Engine, *texts: str, channel: str = "slack_bot") -> None:
     """Test messages, a second apart."""
     for number, text in enumerate(texts):
         now = day(0) + timedelta(seconds=number)
-        store.queue(engine, [Message(channel=channel, content=content(text))], "test", now)
+        incident_store.queue(engine, [Message(channel=channel, content=content(text))], "test", now)
 
 
 def rows(engine: Engine) -> list[dict[str, object]]:
@@ -196,7 +196,9 @@ class Deliveries:
 
     def test_a_message_in_doubt_stops_only_its_own_incident(self, engine, server, settings):
         tell(engine, "opened", "updated")
-        store.queue(engine, [Message(channel="slack_bot", content=content("x"))], "test", day(9))
+        incident_store.queue(
+            engine, [Message(channel="slack_bot", content=content("x"))], "test", day(9)
+        )
         server.faults = ["500", "500", "500"]
         found = delivery(settings, engine)
         assert (found.sent, found.waiting) == (1, 2)

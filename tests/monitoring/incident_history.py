@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from insurance_predictor.settings import IncidentRules, Settings
-from monitoring.incident import Change
-from monitoring.store import Message, open_incidents, record, snooze
-from monitoring.tables import OUTBOX
+from insurance_predictor.base.settings import IncidentRules, Settings
+from monitoring.domain.incidents import Change
+from monitoring.history.incident_store import Message, open_incidents, record, snooze
+from monitoring.history.tables import OUTBOX
 from tests.monitoring.looks import MODEL, alarms, day, look, verdict
 from tests.predictions import at_once, process
 
@@ -17,8 +17,8 @@ RULES = IncidentRules()
 PROCESSES = 4
 # Each looks at the same window, once a line has told it to go on, and says what it would say.
 LOOK_AT_ONCE = """
-from insurance_predictor.log_database import opened
-from monitoring.store import record
+from insurance_predictor.log.database import opened
+from monitoring.history.incident_store import record
 from tests.monitoring.incident_history import RULES, announce
 from tests.monitoring.looks import alarms, day
 print("ready", flush=True)

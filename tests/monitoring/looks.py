@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from monitoring.look import Kind, Look, Status, Verdict, Window
+from monitoring.domain.assessment import Kind, Look, Status, Verdict, Window
 
 MODEL = "insurance_predictor"
 FIRST = datetime(2026, 3, 1, tzinfo=UTC)

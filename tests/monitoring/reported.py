@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from insurance_predictor.schema import FEATURES, CategoryColumn
-from monitoring.incident import Incident
-from monitoring.look import Distribution, Look, Power, Verdict, Window
-from monitoring.trend import RecordedLook, Training, Trend
+from insurance_predictor.table.schema import FEATURES, CategoryColumn
+from monitoring.domain.assessment import Distribution, Look, Power, Verdict, Window
+from monitoring.domain.incidents import Incident
+from monitoring.history.trend import RecordedLook, Training, Trend
 
 MODEL = "insurance_predictor"
 END = datetime(2026, 3, 15, tzinfo=UTC)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
-from insurance_predictor.settings import Settings
+from insurance_predictor.base.settings import Settings
 from tests.servers import PATIENCE, Quiet, host
 
 TOKEN = "xoxb-for-tests"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from insurance_predictor import last_good
-from insurance_predictor.settings import Settings
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.serving import served_model
 from tests.monitoring.served import NOW, in_folder, log_quotes, population
 from tests.monitoring.slack_server import slack
 from tests.outcome import Outcome
@@ -44,8 +44,8 @@ def command(own: Settings, tmp_path: Path):
 
 
 @pytest.fixture
-def served(own: Settings, production) -> last_good.Served:
-    return last_good.refresh(own, None)
+def served(own: Settings, production) -> served_model.Served:
+    return served_model.refresh(own, None)
 
 
 def test_help_is_light():

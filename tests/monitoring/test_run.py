@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from insurance_predictor import last_good
-from insurance_predictor.errors import BadInput, InvalidSettings, NoProductionModel
-from insurance_predictor.settings import Settings
+from insurance_predictor.base.errors import BadInput, InvalidSettings, NoProductionModel
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.serving import served_model
 from monitoring.run import INCIDENT_OPEN, Options, alert_test, monitor
 from tests.monitoring.served import NOW, in_folder, log_quotes, population
 from tests.monitoring.slack_server import slack
@@ -19,7 +19,7 @@ DAY = Options(window="1d")
 LIGHT = """
 import json, sys
 from datetime import datetime
-from insurance_predictor.settings import Settings
+from insurance_predictor.base.settings import Settings
 from monitoring.run import Options, monitor
 settings = Settings(**json.loads(sys.argv[1]))
 done = monitor(settings, Options(window="1d"), datetime.fromisoformat(sys.argv[2]))
@@ -33,8 +33,8 @@ def own(settings: Settings, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def served(own: Settings, production) -> last_good.Served:
-    return last_good.refresh(own, None)
+def served(own: Settings, production) -> served_model.Served:
+    return served_model.refresh(own, None)
 
 
 def test_a_quiet_window_is_recorded_and_nothing_is_said(own, served, client):

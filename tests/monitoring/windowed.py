@@ -11,15 +11,15 @@ from uuid import uuid4
 import pandas as pd
 from sqlalchemy import Engine
 
-from insurance_predictor.bundle import Bundle
-from insurance_predictor.log_database import OUTCOMES, PREDICTIONS, insert, open_database
-from insurance_predictor.schema import FEATURE_NAMES
-from insurance_predictor.settings import MonitorThresholds
-from insurance_predictor.synthetic import make_table
-from monitoring.logged import read_chunks, read_outcomes
-from monitoring.look import Verdict, Window
-from monitoring.reference import Reference
-from monitoring.tally import Tally
+from insurance_predictor.base.settings import MonitorThresholds
+from insurance_predictor.log.database import OUTCOMES, PREDICTIONS, insert, open_database
+from insurance_predictor.model.pair import Bundle
+from insurance_predictor.table.schema import FEATURE_NAMES
+from insurance_predictor.table.synthetic import make_table
+from monitoring.domain.assessment import Verdict, Window
+from monitoring.window.reader import read_chunks, read_outcomes
+from monitoring.window.reference import Reference
+from monitoring.window.statistics import Tally
 from tests.studies.drift_calibration import trained
 
 PEOPLE = 1200

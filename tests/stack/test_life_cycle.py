@@ -50,7 +50,7 @@ def test_production_goes_back(own: Clone, first_quote: Quote, second_quote: Quot
 
 def test_the_commands_hold_no_key_of_the_object_store(own: Clone):
     asked = (
-        "from insurance_predictor.settings import read_settings; read_settings(); "
+        "from insurance_predictor.base.settings import read_settings; read_settings(); "
         "import boto3; print(boto3.Session().get_credentials())"
     )
     answer = subprocess.run(

@@ -15,19 +15,20 @@ import pandas as pd
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
-from insurance_predictor.bundle import Bundle
-from insurance_predictor.cross_validation import make_folds, score
-from insurance_predictor.data import read_table, split_table
-from insurance_predictor.fitting import features, fit_pair, target
-from insurance_predictor.models import make_candidates
-from insurance_predictor.schema import AGE, BMI, FEATURE_NAMES, SMOKER, TARGET
-from insurance_predictor.settings import MonitorThresholds, read_settings
-from monitoring.drift import drift_verdicts
-from monitoring.logged import SHAPE, Chunk, OutcomeChunk
-from monitoring.look import Kind, Verdict
-from monitoring.performance import performance_verdicts
-from monitoring.reference import CATEGORY_COLUMNS, NUMBER_NAMES, PREMIUM, Reference
-from monitoring.tally import Tally
+from insurance_predictor.base.settings import MonitorThresholds, read_settings
+from insurance_predictor.model.cross_validation import make_folds, score
+from insurance_predictor.model.estimators import make_candidates
+from insurance_predictor.model.fitting import features, fit_pair, target
+from insurance_predictor.model.pair import Bundle
+from insurance_predictor.table.read import read_table
+from insurance_predictor.table.schema import AGE, BMI, FEATURE_NAMES, SMOKER, TARGET
+from insurance_predictor.table.split import split_table
+from monitoring.checks.drift import drift_verdicts
+from monitoring.checks.performance import performance_verdicts
+from monitoring.domain.assessment import Kind, Verdict
+from monitoring.window.reader import SHAPE, Chunk, OutcomeChunk
+from monitoring.window.reference import CATEGORY_COLUMNS, NUMBER_NAMES, PREMIUM, Reference
+from monitoring.window.statistics import Tally
 from tests.studies.markdown import markdown_table
 
 SPLITS = 1000

@@ -14,16 +14,18 @@ import pandas as pd
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
-from insurance_predictor.bundle import Bundle
-from insurance_predictor.candidate import Candidate, Rival, measure
-from insurance_predictor.cross_validation import make_folds, score
-from insurance_predictor.data import Split, read_table, row_hashes
-from insurance_predictor.evaluation import Numbers, PairedDifference, paired_bootstrap_difference
-from insurance_predictor.fitting import features, fit_pair, target
-from insurance_predictor.gate import Decision, Measurements, decide
-from insurance_predictor.models import make_candidates
-from insurance_predictor.schema import FEATURE_NAMES, SMOKER
-from insurance_predictor.settings import GateThresholds, read_settings
+from insurance_predictor.base.arrays import FloatArray
+from insurance_predictor.base.settings import GateThresholds, read_settings
+from insurance_predictor.model.cross_validation import make_folds, score
+from insurance_predictor.model.estimators import make_candidates
+from insurance_predictor.model.evaluation import PairedDifference, paired_bootstrap_difference
+from insurance_predictor.model.fitting import features, fit_pair, target
+from insurance_predictor.model.pair import Bundle
+from insurance_predictor.release.candidate import Candidate, Rival, measure
+from insurance_predictor.release.gate import Decision, Measurements, decide
+from insurance_predictor.table.read import read_table
+from insurance_predictor.table.schema import FEATURE_NAMES, SMOKER
+from insurance_predictor.table.split import Split, row_hashes
 from tests.studies.markdown import markdown_table
 
 RESAMPLES = 100
@@ -96,7 +98,7 @@ class Scaled:
     model: Any
     factor: float
 
-    def predict(self, columns: pd.DataFrame) -> Numbers:
+    def predict(self, columns: pd.DataFrame) -> FloatArray:
         return np.asarray(self.model.predict(columns) * self.factor)
 
 

@@ -15,7 +15,9 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
 
-from insurance_predictor.cross_validation import (
+from insurance_predictor.base.arrays import FloatArray
+from insurance_predictor.base.settings import read_settings
+from insurance_predictor.model.cross_validation import (
     REPEATS,
     SPLITS,
     Fold,
@@ -24,14 +26,13 @@ from insurance_predictor.cross_validation import (
     make_folds,
     score,
 )
-from insurance_predictor.data import read_table
-from insurance_predictor.evaluation import IntervalScore, Numbers, interval_score, metrics
-from insurance_predictor.fitting import features, target
-from insurance_predictor.intervals import Intervals, fit_intervals
-from insurance_predictor.models import Candidate, make_baseline, make_candidates
-from insurance_predictor.preprocessing import OBESE_ABOVE, make_preprocessor
-from insurance_predictor.schema import SMOKER
-from insurance_predictor.settings import read_settings
+from insurance_predictor.model.estimators import Candidate, make_baseline, make_candidates
+from insurance_predictor.model.evaluation import IntervalScore, interval_score, metrics
+from insurance_predictor.model.fitting import features, target
+from insurance_predictor.model.intervals import Intervals, fit_intervals
+from insurance_predictor.model.preprocessing import OBESE_ABOVE, make_preprocessor
+from insurance_predictor.table.read import read_table
+from insurance_predictor.table.schema import SMOKER
 from tests.studies.markdown import markdown_table
 
 OUTER_REPEATS = 5
@@ -58,12 +59,12 @@ class Quoted:
     """Intervals fitted without the people they are judged on, for each way of making them."""
 
     fold: Fold
-    premium: Numbers
+    premium: FloatArray
     intervals: Mapping[str, Intervals]
 
 
 def measure_candidates(
-    people: pd.DataFrame, charges: Numbers, folds: Sequence[Fold]
+    people: pd.DataFrame, charges: FloatArray, folds: Sequence[Fold]
 ) -> tuple[list[Quality], Scores]:
     """Every candidate and the textbook baseline on the same folds, and the best one's scores."""
     candidates = make_candidates(tuple(folds[0].train_columns.columns))
@@ -89,7 +90,7 @@ def _raw(people: pd.DataFrame, folds: Sequence[Fold]) -> list[Fold]:
     ]
 
 
-def _fit_seconds(pipeline: object, people: pd.DataFrame, charges: Numbers) -> float:
+def _fit_seconds(pipeline: object, people: pd.DataFrame, charges: FloatArray) -> float:
     seconds = []
     for _ in range(5):
         start = perf_counter()
@@ -101,7 +102,7 @@ def _fit_seconds(pipeline: object, people: pd.DataFrame, charges: Numbers) -> fl
 def quote_nested(
     scores: Scores,
     people: pd.DataFrame,
-    charges: Numbers,
+    charges: FloatArray,
     folds: Sequence[Fold],
     splits: int = SPLITS,
     repeats: int = REPEATS,
@@ -117,7 +118,7 @@ def quote_nested(
     return quoted
 
 
-def every_interval(residual: Numbers, people: pd.DataFrame) -> dict[str, Intervals]:
+def every_interval(residual: FloatArray, people: pd.DataFrame) -> dict[str, Intervals]:
     """Ours, and what a reader may ask about: bare offsets without slack or least half-width."""
     ours = fit_intervals(residual, people)
     central = {group: _central(part) for group, part in _groups(residual, people).items()}
@@ -137,24 +138,28 @@ def _bare(offsets: Mapping[str, tuple[float, float]]) -> Intervals:
     return Intervals(offsets, slack=0.0, least_half_width=0.0)
 
 
-def _groups(residual: Numbers, people: pd.DataFrame) -> dict[str, Numbers]:
+def _groups(residual: FloatArray, people: pd.DataFrame) -> dict[str, FloatArray]:
     smoker = people[SMOKER.name].to_numpy()
     return {group: np.sort(residual[smoker == group]) for group in SMOKER.values}
 
 
-def _central(ordered: Numbers) -> tuple[float, float]:
+def _central(ordered: FloatArray) -> tuple[float, float]:
     low, high = np.quantile(ordered, (0.05, 0.95))
     return float(low), float(high)
 
 
-def _shortest(ordered: Numbers) -> tuple[float, float]:
+def _shortest(ordered: FloatArray) -> tuple[float, float]:
     held = ceil(0.90 * len(ordered))
     start = int(np.argmin(ordered[held - 1 :] - ordered[: len(ordered) - held + 1]))
     return float(ordered[start]), float(ordered[start + held - 1])
 
 
 def judge_intervals(
-    quoted: Sequence[Quoted], people: pd.DataFrame, charges: Numbers, name: str, drift: float = 0.0
+    quoted: Sequence[Quoted],
+    people: pd.DataFrame,
+    charges: FloatArray,
+    name: str,
+    drift: float = 0.0,
 ) -> dict[str, IntervalScore]:
     """Scores of everybody's and each smoker group's intervals, all repeats pooled.
 
@@ -177,7 +182,7 @@ def judge_intervals(
 
 
 def judge_edge(
-    candidate: Candidate, people: pd.DataFrame, charges: Numbers, splits: int, repeats: int
+    candidate: Candidate, people: pd.DataFrame, charges: FloatArray, splits: int, repeats: int
 ) -> dict[str, float]:
     """Pooled RMSE when smokers at a bmi of exactly 30.0 count as not obese, obese, not at all."""
     edge = ((people["smoker"] == "yes") & (people["bmi"] == OBESE_ABOVE)).to_numpy()
@@ -194,7 +199,7 @@ def judge_edge(
 
 
 def _pooled_rmse(
-    candidate: Candidate, people: pd.DataFrame, charges: Numbers, splits: int, repeats: int
+    candidate: Candidate, people: pd.DataFrame, charges: FloatArray, splits: int, repeats: int
 ) -> float:
     scores = score(candidate, make_folds(people, splits, repeats), charges)
     return fmean(metrics(charges, predicted)["rmse"] for predicted in scores.out_of_fold)

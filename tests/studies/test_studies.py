@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_limits
 
-from insurance_predictor.cross_validation import Scores, make_folds
-from insurance_predictor.data import Table
-from insurance_predictor.evaluation import IntervalScore
-from insurance_predictor.fitting import features, target
-from insurance_predictor.models import make_candidates
-from insurance_predictor.preprocessing import EFFECTS
-from insurance_predictor.settings import GateThresholds, MonitorThresholds
+from insurance_predictor.base.settings import GateThresholds, MonitorThresholds
+from insurance_predictor.model.cross_validation import Scores, make_folds
+from insurance_predictor.model.estimators import make_candidates
+from insurance_predictor.model.evaluation import IntervalScore
+from insurance_predictor.model.fitting import features, target
+from insurance_predictor.model.preprocessing import EFFECTS
+from insurance_predictor.table.read import Table
 from tests.studies import drift_calibration, gate_calibration, quality
 from tests.studies.markdown import markdown_table
 

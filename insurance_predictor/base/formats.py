@@ -1,0 +1,78 @@
+"""Money, numbers, percentages and times as each language writes them."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_time, format_timedelta
+from babel.numbers import format_decimal
+
+from insurance_predictor.base.words import Language
+
+LOCALES = {"pt": "pt_BR", "en": "en_US"}
+SPACE = "\u00a0"  # keeps a number and its unit on one line
+SECOND = timedelta(seconds=1)
+BREAKS = re.compile(r"[ \t\r\n]+")
+MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:&])")
+
+
+def plain(text: object) -> str:
+    """`text` for a place where Markdown is read: shown as it is, on one line."""
+    return MARKDOWN.sub(r"\\\1", BREAKS.sub(" ", str(text)).strip())
+
+
+def money(dollars: float, language: Language) -> str:
+    """US$ 8,412 or US$ 8.412: whole dollars, because no estimate is finer."""
+    return f"US${SPACE}{decimal(dollars, language, 0)}"
+
+
+def signed_money(dollars: float, language: Language) -> str:
+    return f"{_sign(round(dollars))}{money(abs(dollars), language)}"
+
+
+def decimal(value: float, language: Language, digits: int) -> str:
+    """With exactly `digits` decimals and thousands set apart."""
+    pattern = "#,##0" + ("." + "0" * digits if digits else "")
+    return str(format_decimal(value, pattern, locale=LOCALES[language]))
+
+
+def number(value: float, language: Language) -> str:
+    """With the decimals it needs, two at most."""
+    return str(format_decimal(value, "#,##0.##", locale=LOCALES[language]))
+
+
+def signed_decimal(value: float, language: Language, digits: int) -> str:
+    return _sign(round(value, digits)) + decimal(abs(value), language, digits)
+
+
+def percent(share: float, language: Language, digits: int = 0) -> str:
+    """`share` is a fraction: 0.63 is 63 %."""
+    return f"{decimal(100 * share, language, digits)}{SPACE}%"
+
+
+def signed_percent(share: float, language: Language, digits: int = 1) -> str:
+    return _sign(round(100 * share, digits)) + percent(abs(share), language, digits)
+
+
+def signed_points(share: float, language: Language, digits: int = 1) -> str:
+    """A difference of two shares, in percentage points: 0.012 is +1.2 p.p."""
+    return f"{signed_decimal(100 * share, language, digits)}{SPACE}p.p."
+
+
+def moment(when: datetime, language: Language, timezone: str | None) -> str:
+    """Date and time of day in `timezone`, UTC without one, which is then said."""
+    local = when.astimezone(ZoneInfo(timezone) if timezone else UTC)
+    locale = LOCALES[language]
+    shown = f"{format_date(local, 'medium', locale)}, {format_time(local, 'HH:mm', locale=locale)}"
+    return shown if timezone else f"{shown} UTC"
+
+
+def ago(when: datetime, now: datetime, language: Language) -> str:
+    """How long before `now`, in words: "3 minutes ago"."""
+    return str(
+        format_timedelta(min(when - now, -SECOND), locale=LOCALES[language], add_direction=True)
+    )
+
+
+def _sign(value: float) -> str:
+    return "+" if value > 0 else "−" if value < 0 else ""

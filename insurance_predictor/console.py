@@ -1,0 +1,223 @@
+"""What the commands print: results in a terminal's words, and as JSON for programs."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.store.tracking import without_password
+
+if TYPE_CHECKING:
+    from insurance_predictor.log.outcomes import OutcomeReport
+    from insurance_predictor.model.evaluation import Estimate
+    from insurance_predictor.release.promotion import Move
+    from insurance_predictor.release.registration import Registration
+    from insurance_predictor.serving.predictor import Quote
+    from insurance_predictor.store.ledger import Line
+    from insurance_predictor.store.status import RegistryState
+    from insurance_predictor.store.versions import Version
+    from insurance_predictor.table.read import Table
+    from insurance_predictor.table.split import Split
+    from insurance_predictor.training.train import TrainedRun
+
+SHOWN_LINES = 10
+
+
+def table_summary(table: "Table", split: "Split") -> str:
+    """What is in a table that can be used."""
+    smokers = (table.frame["smoker"] == "yes").mean()
+    return "\n".join(
+        [
+            f"{table.source} can be used: {len(table.frame):,} people, "
+            f"{len(split.train):,} to train on and {len(split.holdout):,} held out.",
+            *(f"  {notice}" for notice in table.notices),
+            f"  fingerprint {table.fingerprint[:12]}, {smokers:.1%} smokers, "
+            f"median charges US$ {table.frame['charges'].median():,.0f} a year",
+        ]
+    )
+
+
+def training_summary(settings: Settings, done: "TrainedRun") -> str:
+    """Candidates, hold-out metrics and what to do next."""
+    candidates = [
+        (
+            ("* " if number == 0 else "  ") + scores.candidate.name,
+            f"{scores.mean('rmse'):,.0f} ± {scores.deviation('rmse'):,.0f}",
+            f"{scores.mean('r2'):.3f}",
+        )
+        for number, scores in enumerate(done.every)
+    ]
+    found = done.trained.evaluation
+    metrics = [
+        ("  RMSE", *_dollars(found.overall["rmse"])),
+        ("  mean absolute error", *_dollars(found.overall["mae"])),
+        ("  median absolute error", *_dollars(found.overall["median_absolute_error"])),
+        ("  R²", *_plain(found.overall["r2"])),
+        ("  total bias", *_percent(found.overall["total_bias"])),
+        ("  Gamma deviance", *_plain(found.overall["gamma_deviance"])),
+        ("  90 % intervals hold", f"{found.interval.coverage:.1%}", ""),
+    ]
+    folds = len(done.every[0].folds)
+    return "\n".join(
+        [
+            "",
+            *_columns([("Candidates", f"RMSE, US$ ({folds} folds)", "R²"), *candidates]),
+            "",
+            *(f"{notice}\n" for notice in done.notices),
+            *_columns([(f"Hold-out ({found.rows:,} people)", "", "95 % interval"), *metrics]),
+            "",
+            f"Run {done.run_id} in {done.experiment!r} "
+            f"on {without_password(settings.mlflow_tracking_uri)}.",
+            "Next: `make register`, and `make ui` to look at it.",
+        ]
+    )
+
+
+def registration_summary(settings: Settings, done: "Registration") -> str:
+    """The version, what the gate found, and what to do next."""
+    checks = [("  " + check.name, check.found, check.allowed) for check in done.decision.checks]
+    return "\n".join(
+        [
+            f"Version {done.version.number} is approved and stands as "
+            f"{settings.challenger_alias!r}. {done.version.description}",
+            *done.notices,
+            "",
+            *_columns([("The gate", "found", "allowed"), *checks]),
+            "",
+            "Next: `make promote`.",
+        ]
+    )
+
+
+def move_summary(settings: Settings, move: "Move") -> str:
+    """Where production went."""
+    alias = settings.production_alias
+    if not move.moved:
+        return f"{alias!r} already stands on version {move.after}: nothing to do."
+    return (
+        f"{alias!r} moved from {_or_nothing(move.before)} to version {move.after}. "
+        "`make rollback` goes back."
+    )
+
+
+def state_summary(settings: Settings, state: "RegistryState") -> str:
+    """Aliases, versions, ledger and problems, for a terminal."""
+    where = without_password(settings.mlflow_tracking_uri)
+    if not state.versions and not state.aliases:
+        return f"{state.model_name!r} has no version on {where}. Run `make train register`."
+    aliases = [(f"  {name}", f"version {number}") for name, number in sorted(state.aliases.items())]
+    lines: list[str] = [f"{state.model_name} on {where}", "", "Aliases"]
+    lines += _columns(aliases) if aliases else ["  none"]
+    lines += ["", *_columns(_version_rows(state))]
+    if state.ledger:
+        lines += ["", *_columns(_ledger_rows(state.ledger[-SHOWN_LINES:]))]
+    if state.problems:
+        lines += ["", "Problems", *(f"  {problem}" for problem in state.problems)]
+    return "\n".join(lines)
+
+
+def state_json(state: "RegistryState") -> str:
+    """The same for programs."""
+    return json.dumps(asdict(state), indent=2, default=str)
+
+
+def quote_summary(quote: "Quote") -> str:
+    """A quote for a terminal."""
+    return "\n".join(
+        [
+            f"US$ {quote.premium:,.2f} a year "
+            f"(90 % interval: {quote.low:,.2f} to {quote.high:,.2f}), version {quote.version}",
+            *(f"  caution: {caution}" for caution in quote.cautions),
+        ]
+    )
+
+
+def quote_json(quote: "Quote", prediction_id: str) -> str:
+    """A quote for programs; money in US dollars a year. Outcomes are joined by its id."""
+    return json.dumps({"prediction_id": prediction_id, **asdict(quote)})
+
+
+def outcomes_summary(settings: Settings, done: "OutcomeReport") -> str:
+    """What became of each outcome of a file."""
+    lines = [
+        f"{done.source}: {done.recorded:,} outcomes recorded in "
+        f"{without_password(settings.prediction_log_url)}, {done.repeated:,} were there already."
+    ]
+    if done.unknown:
+        lines.append(f"{len(done.unknown):,} belong to no prediction there and were left out:")
+        lines += _some([f"  {name}" for name in done.unknown])
+    if done.conflicts:
+        lines.append(f"{len(done.conflicts):,} contradict what was recorded, which stays:")
+        lines += _some(
+            [
+                f"  {conflict.id}: US$ {conflict.kept:,.2f} is recorded, "
+                f"US$ {conflict.given:,.2f} was given"
+                for conflict in done.conflicts
+            ]
+        )
+    return "\n".join(lines)
+
+
+def _some(lines: Sequence[str]) -> list[str]:
+    more = len(lines) - SHOWN_LINES
+    return [*lines[:SHOWN_LINES], *([f"  and {more:,} more"] if more > 0 else [])]
+
+
+def _version_rows(state: "RegistryState") -> list[tuple[str, ...]]:
+    header = ("Versions", "status", "made (UTC)", "hold-out RMSE", "dataset", "run")
+    return [header, *(_version_row(version) for version in state.versions[:SHOWN_LINES])]
+
+
+def _version_row(version: "Version") -> tuple[str, ...]:
+    rmse = version.metrics.get("rmse")
+    return (
+        f"  {version.number}",
+        version.status or "-",
+        f"{version.created:%Y-%m-%d %H:%M}",
+        "-" if rmse is None else f"US$ {rmse:,.0f}",
+        version.tags.get("versao_dataset", "-"),
+        version.run_id,
+    )
+
+
+def _ledger_rows(lines: Sequence["Line"]) -> list[tuple[str, ...]]:
+    return [
+        ("Ledger", "who", "move", "why"),
+        *(
+            (
+                f"  {line.when:%Y-%m-%d %H:%M}",
+                line.who,
+                f"{line.action} {_or_nothing(line.before)} to {line.after}"
+                + (" (forced)" if line.forced else "")
+                + ("" if line.finished else " (not closed)"),
+                line.why,
+            )
+            for line in lines
+        ),
+    ]
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as aligned text."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _dollars(found: "Estimate") -> tuple[str, str]:
+    return f"US$ {found.value:,.0f}", f"{found.low:,.0f} to {found.high:,.0f}"
+
+
+def _plain(found: "Estimate") -> tuple[str, str]:
+    return f"{found.value:.3f}", f"{found.low:.3f} to {found.high:.3f}"
+
+
+def _percent(found: "Estimate") -> tuple[str, str]:
+    return f"{found.value:+.1%}", f"{found.low:+.1%} to {found.high:+.1%}"
+
+
+def _or_nothing(version: str | None) -> str:
+    return "nothing" if version is None else f"version {version}"

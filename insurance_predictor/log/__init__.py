@@ -1,0 +1,1 @@
+"""Every quote we gave and what came of it: spool, database, outcomes."""

@@ -1,0 +1,298 @@
+"""The database of the prediction log, SQLite or PostgreSQL: its tables and how rows get in."""
+
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.script import ScriptDirectory
+from sqlalchemy import (
+    URL,
+    Boolean,
+    Column,
+    Connection,
+    DateTime,
+    Dialect,
+    Double,
+    Engine,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    NullPool,
+    String,
+    Table,
+    TypeDecorator,
+    create_engine,
+    event,
+    func,
+    make_url,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
+
+from insurance_predictor.base.errors import InsurancePredictorError, InvalidSettings, Unreachable
+from insurance_predictor.store.tracking import without_password
+from insurance_predictor.table import schema
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+PATIENCE = 5  # seconds to connect, and to wait for SQLite's lock
+POLL = 0.01  # seconds
+SILENCE = 10_000  # milliseconds until a PostgreSQL that the network lost is given up
+MIGRATION_LOCK = 0x9E1D  # any number, the same for everybody who migrates this database
+
+Row = Mapping[str, Any]
+REFUSALS = (DataError, IntegrityError, ValueError, TypeError, OverflowError)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A moment, aware and in UTC on the way in and out; SQLite by itself forgets the zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """The moment in UTC."""
+        return value and value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """The moment with its zone."""
+        if value is None or value.tzinfo is not None:
+            return value and value.astimezone(UTC)
+        return value.replace(tzinfo=UTC)
+
+
+def _feature(column: schema.Column) -> Column[Any]:
+    """NULL is no quote of ours, but another program may log one, and monitoring has to see it."""
+    if isinstance(column, schema.CategoryColumn):
+        return Column(column.name, String)
+    return Column(column.name, Integer if column.whole else Double)
+
+
+METADATA = MetaData()
+PREDICTIONS = Table(
+    "predictions",
+    METADATA,
+    Column("id", String(36), primary_key=True),
+    Column("time", UtcTime, nullable=False),
+    Column("version", String, nullable=False),
+    *(_feature(column) for column in schema.FEATURES),
+    Column("premium", Double, nullable=False),
+    Column("low", Double, nullable=False),
+    Column("high", Double, nullable=False),
+    Column("latency_ms", Double, nullable=False),
+    Column("source", String, nullable=False),
+    Column("stale", Boolean, nullable=False),
+    Index("predictions_version_time", "version", "time"),
+)
+OUTCOMES = Table(
+    "outcomes",
+    METADATA,
+    Column("id", String(36), ForeignKey("predictions.id"), primary_key=True),
+    Column("charges", Double, nullable=False),
+    Column("time", UtcTime, nullable=False),
+    Index("outcomes_time", "time"),
+)
+FAILURES = Table(
+    "failures",
+    METADATA,
+    Column("id", String(36), primary_key=True),
+    Column("time", UtcTime, nullable=False),
+    Column("version", String),
+    Column("source", String, nullable=False),
+    Column("error", String, nullable=False),
+    Column("latency_ms", Double),
+    Index("failures_time", "time"),
+)
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Engine]:
+    """The database at `url` with its tables; what it raises inside becomes one sentence of ours.
+
+    Raises InvalidSettings for a URL that cannot be one or a schema that is not known here, and
+    Unreachable for a database that does not do its part.
+    """
+    with translated(url):
+        engine = open_database(url)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+
+@contextmanager
+def reading(url: str) -> Iterator[Engine]:
+    """As `opened`, for whoever only reads, however long: nobody who writes has to wait for it."""
+    with translated(url):
+        open_database(url).dispose()  # the tables are there, and new
+        engine = _reader(_checked(url))
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+
+def open_database(url: str) -> Engine:
+    """The database at `url`, its tables brought to the newest revision.
+
+    Raises sqlalchemy's errors, and InvalidSettings; several processes may do this at once.
+    """
+    engine = _engine(_checked(url))
+    try:
+        with engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+            _migrate(connection, url)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def known_revision(connection: Connection, url: str) -> str | None:
+    """The revision of the tables; None without any. Raises InvalidSettings for one not known."""
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current not in (None, *(step.revision for step in _steps().walk_revisions())):
+        raise InvalidSettings(
+            f"The tables of {without_password(url)} are at revision {current!r}, newer than this "
+            "program or another program's. Update this program, or change PREDICTION_LOG_URL."
+        )
+    return current
+
+
+def insert(engine: Engine, table: Table, rows: Sequence[Row]) -> list[Row]:
+    """Keep `rows`, except those that are there already. Returns those the database refuses."""
+    if not rows:
+        return []
+    try:
+        with engine.begin() as connection:
+            connection.execute(insert_or_ignore(connection, table), rows)
+    except REFUSALS:
+        if len(rows) == 1:
+            return list(rows)
+        middle = len(rows) // 2
+        return insert(engine, table, rows[:middle]) + insert(engine, table, rows[middle:])
+    return []
+
+
+def insert_or_ignore(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An insert that leaves a row alone whose id is there."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing(index_elements=["id"])
+    return sqlite.insert(table).on_conflict_do_nothing(index_elements=["id"])
+
+
+@contextmanager
+def translated(url: str) -> Iterator[None]:
+    """Turn what the database and its driver raise into one sentence of ours."""
+    try:
+        yield
+    except InsurancePredictorError:
+        raise
+    except (ArgumentError, ImportError) as error:
+        raise _unusable(url) from error
+    except SQLAlchemyError as error:
+        raise Unreachable(
+            f"The prediction log {without_password(url)} did not do its part: {_reason(error)}. "
+            "Check PREDICTION_LOG_URL, and that the database is running and not locked."
+        ) from error
+
+
+def _checked(text: str) -> URL:
+    url = make_url(text)
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise _unusable(text)
+    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+        raise _unusable(text)
+    return url
+
+
+def _unusable(url: str) -> InvalidSettings:
+    return InvalidSettings(
+        f"PREDICTION_LOG_URL={without_password(url)!r} cannot be used. Give it a SQLite file "
+        "(sqlite:///prediction_log.db) or a postgresql:// database."
+    )
+
+
+def _engine(url: URL) -> Engine:
+    """Errors do not show a row's values. SQLite is opened anew each time: its file may be gone."""
+    if url.get_backend_name() == "postgresql":
+        timeouts = {"connect_timeout": PATIENCE, "tcp_user_timeout": SILENCE}
+        return create_engine(url, connect_args=timeouts, pool_pre_ping=True, hide_parameters=True)
+    engine = create_engine(
+        url, connect_args={"timeout": PATIENCE}, poolclass=NullPool, hide_parameters=True
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_to_write)
+    return engine
+
+
+def _reader(url: URL) -> Engine:
+    if url.get_backend_name() == "postgresql":
+        return _engine(url).execution_options(postgresql_readonly=True)
+    engine = create_engine(
+        url, connect_args={"timeout": PATIENCE}, poolclass=NullPool, hide_parameters=True
+    )
+    event.listen(engine, "connect", _prepare_sqlite_reader)
+    event.listen(engine, "begin", _begin_to_read)
+    return engine
+
+
+def _prepare_sqlite_reader(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # _begin_to_read begins
+    connection.execute("PRAGMA query_only = ON")
+
+
+def _begin_to_read(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    """Readers do not stop writers, and a commit stays after a power cut."""
+    connection.isolation_level = None  # _begin_to_write begins
+    _write_ahead(connection)
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _write_ahead(connection: Any) -> None:
+    """Switch a new file's journal; SQLite itself does not wait for a lock when it does that."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(POLL)
+
+
+def _begin_to_write(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _migrate(connection: Connection, url: str) -> None:
+    """Take the steps that are missing, in the caller's transaction."""
+    context = MigrationContext.configure(connection)
+    steps = _steps()
+    missing = list(steps.iterate_revisions("head", known_revision(connection, url) or "base"))
+    for step in reversed(missing):
+        step.module.upgrade(Operations(context))
+        context.stamp(steps, step.revision)
+
+
+def _steps() -> ScriptDirectory:
+    return ScriptDirectory(str(MIGRATIONS), version_locations=[str(MIGRATIONS)])
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    original = error.orig if isinstance(error, DBAPIError) else None
+    return without_password(str(original or error)).strip().partition("\n")[0].rstrip(".")

@@ -1,0 +1,105 @@
+"""From the spool to the database: attempts that may fail as often as they like."""
+
+import json
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from insurance_predictor.base.errors import InsurancePredictorError
+from insurance_predictor.log.spool import Spool
+from insurance_predictor.table.schema import FEATURE_NAMES
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+LOGGER = logging.getLogger(__name__)
+
+OWN_NAMES = ("id", "time", "version", "premium", "low", "high", "latency_ms", "source", "stale")
+FAILURE_NAMES = ("id", "time", "version", "source", "error", "latency_ms")
+NAMES = {*OWN_NAMES, *FEATURE_NAMES}
+
+Rows = list[dict[str, Any]]
+
+
+class Delivery:
+    """Brings the rows of `spool` into the database at `url`, exactly once; for one thread.
+
+    The libraries of the database are loaded when there is a row to deliver.
+    """
+
+    def __init__(self, spool: Spool, url: str) -> None:
+        self._spool = spool
+        self._url = url
+        self._engine: Engine | None = None
+        self._trouble: str | None = None
+
+    def attempt(self) -> None:
+        """Deliver what waits. What cannot be delivered stays; the log says so once."""
+        trouble = None
+        try:
+            self._spool.deliver(self._store)
+        except (InsurancePredictorError, OSError) as error:
+            trouble = str(error)
+        except Exception as error:  # the rows are safe, and the thread must live
+            trouble = type(error).__name__  # its text may hold what somebody typed
+            LOGGER.debug("A delivery failed", exc_info=True)
+        if trouble is not None:
+            self.close()
+        self._tell(trouble)
+
+    def close(self) -> None:
+        """Leave the database; an attempt opens it anew, for it may have been replaced."""
+        if self._engine is not None:
+            self._engine.dispose()
+        self._engine = None
+
+    def _store(self, lines: list[bytes]) -> None:
+        """Bring rows into the database; those that it will never take are set aside."""
+        from insurance_predictor.log import database
+
+        predictions, failures, useless = _parsed(lines)
+        with database.translated(self._url):
+            if self._engine is None:
+                self._engine = database.open_database(self._url)
+            refused = database.insert(self._engine, database.PREDICTIONS, predictions)
+            refused += database.insert(self._engine, database.FAILURES, failures)
+        useless += [json.dumps(row, default=str).encode() + b"\n" for row in refused]
+        if useless:
+            path = self._spool.set_aside(useless)
+            LOGGER.error("%d predictions cannot be stored; they are in %s", len(useless), path)
+
+    def _tell(self, trouble: str | None) -> None:
+        if trouble is not None and trouble != self._trouble:
+            LOGGER.warning("Predictions wait in the spool. %s", trouble)
+        elif trouble is None and self._trouble is not None:
+            LOGGER.info("The prediction log takes predictions again.")
+        self._trouble = trouble
+
+
+def _parsed(lines: Iterable[bytes]) -> tuple[Rows, Rows, list[bytes]]:
+    """The predictions and the failures of `lines`, and the lines that are neither.
+
+    Those are damaged, or of another program. A row is told by its names alone, as in the spools
+    of releases that knew no failures.
+    """
+    predictions: Rows = []
+    failures: Rows = []
+    useless = []
+    for line in lines:
+        try:
+            row = _row(line)
+            (predictions if set(row) == NAMES else failures).append(row)
+        except (ValueError, TypeError):
+            useless.append(line)
+    return predictions, failures, useless
+
+
+def _row(line: bytes) -> dict[str, Any]:
+    row = json.loads(line)
+    if not isinstance(row, dict) or set(row) not in (NAMES, set(FAILURE_NAMES)):
+        raise ValueError("neither a prediction nor a failure")
+    row["time"] = datetime.fromisoformat(row["time"])
+    if row["time"].tzinfo is None:
+        raise ValueError("a time without a zone")
+    return row

@@ -1,0 +1,188 @@
+"""What people were really charged, joined to the quotes in the prediction log by their ids."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import nan
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Connection, select
+
+from insurance_predictor.base.errors import InvalidTable
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.log.database import OUTCOMES, PREDICTIONS, insert_or_ignore, opened
+from insurance_predictor.log.prediction_log import PredictionLog
+from insurance_predictor.table.check import NUMBER
+from insurance_predictor.table.files import (
+    SHOWN_FAULTS,
+    csv_cells,
+    parquet_table,
+    require_columns,
+    shown,
+)
+from insurance_predictor.table.schema import CHARGES
+
+EXPECTED = ("id", "charges")
+OPTIONAL = ("time",)
+CHUNK = 1000  # outcomes that are recorded at once
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """US dollars charged in the year that the prediction `id` was for, known since `time`."""
+
+    id: str
+    charges: float
+    time: datetime
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """An outcome that contradicts the one that is `kept`, in US dollars a year."""
+
+    id: str
+    kept: float
+    given: float
+
+
+@dataclass(frozen=True)
+class OutcomeReport:
+    """What became of the outcomes of a file; `repeated` were recorded before with the same value.
+
+    `unknown` are the ids of no prediction; neither they nor the conflicts changed anything.
+    """
+
+    source: str
+    recorded: int
+    repeated: int
+    unknown: tuple[str, ...]
+    conflicts: tuple[Conflict, ...]
+
+
+def record_outcomes(settings: Settings, file: Path) -> OutcomeReport:
+    """Record the outcomes of a CSV or Parquet file; recording a file twice changes nothing.
+
+    Raises InvalidTable, before anything is recorded, with every value that cannot be used;
+    InvalidSettings and Unreachable for a prediction log that does not do its part.
+    """
+    outcomes = read_outcomes(file)
+    PredictionLog(settings).close()  # predictions that were left in the spool are known, too
+    recorded, repeated = 0, 0
+    unknown: list[str] = []
+    conflicts: list[Conflict] = []
+    with opened(settings.prediction_log_url) as engine:
+        for start in range(0, len(outcomes), CHUNK):
+            with engine.begin() as connection:
+                part = _record(connection, outcomes[start : start + CHUNK], str(file))
+            recorded += part.recorded
+            repeated += part.repeated
+            unknown += part.unknown
+            conflicts += part.conflicts
+    return OutcomeReport(str(file), recorded, repeated, tuple(unknown), tuple(conflicts))
+
+
+def read_outcomes(file: Path) -> list[Outcome]:
+    """The outcomes in a CSV or Parquet file with the columns id, charges and perhaps time.
+
+    A time is ISO 8601, in UTC unless it says otherwise; without one it is now. Raises InvalidTable
+    with every value that cannot be used (row, column, value, rule; the first 20 and the count).
+    """
+    frame = _cells(file)
+    faults = list(_faults(frame))
+    if faults:
+        count = f"{len(faults)} value{'s' * (len(faults) > 1)} that cannot be used"
+        first = f" (the first {SHOWN_FAULTS} shown)" if len(faults) > SHOWN_FAULTS else ""
+        raise InvalidTable(
+            "\n".join(
+                [
+                    f"{file} has {count}{first}. Correct the file and run again:",
+                    *faults[:SHOWN_FAULTS],
+                ]
+            )
+        )
+    now = datetime.now(UTC)
+    return [
+        Outcome(str(name).strip(), _number(charges), _moment(time) or now)
+        for name, charges, time in zip(frame["id"], frame["charges"], frame["time"], strict=True)
+    ]
+
+
+def _record(connection: Connection, outcomes: Sequence[Outcome], source: str) -> OutcomeReport:
+    ids = {outcome.id for outcome in outcomes}
+    found = select(PREDICTIONS.c.id).where(PREDICTIONS.c.id.in_(ids))
+    known = set(connection.scalars(found))
+    rows = [vars(outcome) for outcome in outcomes if outcome.id in known]
+    new: set[str] = set()
+    if rows:
+        statement = insert_or_ignore(connection, OUTCOMES).returning(OUTCOMES.c.id)
+        new = set(connection.scalars(statement, rows))
+    stored = select(OUTCOMES.c.id, OUTCOMES.c.charges).where(OUTCOMES.c.id.in_(known))
+    kept = {row.id: row.charges for row in connection.execute(stored)}
+    conflicts = tuple(
+        Conflict(outcome.id, kept[outcome.id], outcome.charges)
+        for outcome in outcomes
+        if outcome.id in known and kept[outcome.id] != outcome.charges
+    )
+    unknown = tuple(outcome.id for outcome in outcomes if outcome.id not in known)
+    repeated = len(outcomes) - len(new) - len(unknown) - len(conflicts)
+    return OutcomeReport(source, len(new), repeated, unknown, conflicts)
+
+
+def _cells(file: Path) -> pd.DataFrame:
+    """Columns id, charges and time as they are written; the index is the row a person sees."""
+    content = _content(file)
+    if file.suffix.lower() in (".parquet", ".pq") or content.startswith(b"PAR1"):
+        table = parquet_table(content, str(file))
+        require_columns(table.column_names, str(file), EXPECTED, OPTIONAL)
+        frame = table.to_pandas()
+        frame.index = pd.RangeIndex(1, len(frame) + 1)
+    else:
+        frame, _ = csv_cells(content, str(file), EXPECTED, OPTIONAL)
+    return frame if "time" in frame else frame.assign(time="")
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise InvalidTable(f"{file} cannot be read: {error.strerror}. Name another.") from error
+
+
+def _faults(frame: pd.DataFrame) -> Iterator[str]:
+    for row, name, charges, time in frame[["id", "charges", "time"]].itertuples():
+        if not isinstance(name, str) or not name.strip():
+            yield f"  row {row}, id: {shown(name)} is not the id of a prediction"
+        if not CHARGES.allows(_number(charges)):
+            yield f"  row {row}, charges: {shown(charges)} is not {CHARGES.rule}"
+        try:
+            _moment(time)
+        except (ValueError, OverflowError):
+            yield f"  row {row}, time: {shown(time)} is not a time like 2026-01-31T12:00:00Z"
+
+
+def _number(value: Any) -> float:
+    """NaN for what is no number."""
+    if isinstance(value, str):
+        text = value.strip()
+        return float(text) if re.fullmatch(NUMBER, text) else nan
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return nan
+    return float(value)
+
+
+def _moment(value: Any) -> datetime | None:
+    """The moment in UTC; None for an empty cell. Raises ValueError for what is no moment."""
+    if isinstance(value, str):
+        if not value.strip():
+            return None
+        value = datetime.fromisoformat(value.strip())
+    if pd.isna(value):
+        return None
+    if not isinstance(value, datetime):
+        raise ValueError("neither text nor a timestamp")
+    aware = value if value.tzinfo else value.replace(tzinfo=UTC)
+    return datetime.fromisoformat(aware.isoformat()).astimezone(UTC)

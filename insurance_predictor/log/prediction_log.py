@@ -1,0 +1,283 @@
+"""Every quote we gave or failed to give, so that monitoring can look back.
+
+Quotes go to a spool on the disk, which is all that a person may have to wait for, and from there
+to the database, however long that takes, exactly once. The libraries of the database are loaded
+by the thread that delivers, when there is something to deliver.
+"""
+
+import atexit
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from threading import Condition, Event, Thread
+from time import perf_counter
+from typing import Any, Literal
+from uuid import uuid4
+
+from insurance_predictor.base.errors import InvalidTable
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.log.delivery import FAILURE_NAMES, OWN_NAMES, Delivery
+from insurance_predictor.log.spool import Spool
+from insurance_predictor.table.schema import FEATURE_NAMES
+
+LOGGER = logging.getLogger(__name__)
+
+WAIT = 0.03  # seconds that somebody who was quoted may have to wait for the disk
+CHUNK = 200  # quotes of one call that are put on the disk before another call has its turn
+RETRY = 2.0  # seconds between looks at what was left behind or could not be delivered
+CLOSING = 5.0  # seconds
+
+Source = Literal["app", "batch", "command"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One quote as it was given: money in US dollars a year, `person` by the features of `schema`.
+
+    Whatever else `person` holds is not kept. `time` is aware; `stale` says that the registry could
+    not be asked whether `version` still serves.
+    """
+
+    version: str
+    person: Mapping[str, Any]
+    premium: float
+    low: float
+    high: float
+    latency_ms: float
+    source: Source
+    stale: bool = False
+    id: str = field(default_factory=lambda: str(uuid4()))
+    time: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @classmethod
+    def of(
+        cls,
+        quote: Any,
+        person: Mapping[str, Any],
+        latency_ms: float,
+        source: Source,
+        stale: bool = False,
+    ) -> "Entry":
+        """`quote` as it was given for `person`."""
+        return cls(
+            version=quote.version,
+            person=person,
+            premium=quote.premium,
+            low=quote.low,
+            high=quote.high,
+            latency_ms=latency_ms,
+            source=source,
+            stale=stale,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """A quote that somebody asked for and did not get, through no fault of theirs.
+
+    `error` is the name of the exception's class and nothing else: its text may quote what was
+    typed. `version` is None when there was none to ask; `latency_ms` is how long it took to fail.
+    """
+
+    version: str | None
+    source: Source
+    error: str
+    latency_ms: float | None = None
+    id: str = field(default_factory=lambda: str(uuid4()))
+    time: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+class PredictionLog:
+    """Keeps quotes in the database of the settings; several processes may share it.
+
+    Opening asks no network and makes no file. Close it, or use it as a context.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._spool = Spool(settings.prediction_spool)
+        self._delivery = Delivery(self._spool, settings.prediction_log_url)
+        self._changed = Condition()  # guards the next five
+        self._calls: list[_Call] = []
+        self._lost = 0
+        self._has_news = True  # perhaps an earlier process left something behind
+        self._is_closing = False
+        self._is_kept = False
+        self._keeper = Thread(target=self._keep, name="prediction log to disk", daemon=True)
+        self._deliverer = Thread(target=self._deliver, name="prediction log", daemon=True)
+        self._keeper.start()
+        self._deliverer.start()
+        atexit.register(self.close)
+
+    def __enter__(self) -> "PredictionLog":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def lost(self) -> int:
+        """How many quotes could not even be put on the disk; each time is logged as an error."""
+        return self._lost
+
+    def write(self, entries: Iterable[Entry | Failure]) -> bool:
+        """Keep quotes and failures; whether all are safe on the disk, waiting at most 30 ms for it.
+
+        False is no loss: a large batch or a slow disk goes on in the background. What is lost is
+        counted in `lost`; nothing is raised.
+        """
+        call = _Call(list(entries))
+        with self._changed:
+            if self._is_closing:
+                self._lose(len(call.entries), "the prediction log is closed")
+                return False
+            self._calls.append(call)
+            self._changed.notify_all()
+        return call.is_over.wait(WAIT) and not call.has_losses
+
+    @contextmanager
+    def recording_failure(self, source: Source, version: str | None) -> Iterator[None]:
+        """Keep as a Failure what is raised inside, except a table that breaks the rules.
+
+        Whatever it is goes on to the caller.
+        """
+        start = perf_counter()
+        try:
+            yield
+        except InvalidTable:
+            raise
+        except Exception as error:
+            latency_ms = 1000 * (perf_counter() - start)
+            failure = Failure(
+                version=version, source=source, error=type(error).__name__, latency_ms=latency_ms
+            )
+            self.write([failure])
+            raise
+
+    def flush(self, timeout: float) -> bool:
+        """Whether the database has all that was written here, after at most `timeout` seconds."""
+        with self._changed:
+            self._has_news = True
+            self._changed.notify_all()
+            return self._changed.wait_for(
+                lambda: not self._calls and self._spool.is_settled(), timeout
+            )
+
+    def backlog(self) -> int:
+        """How many quotes wait for the database, those of other processes included."""
+        with self._changed:
+            in_memory = sum(len(call.entries) - call.taken for call in self._calls)
+        return in_memory + self._spool.waiting()
+
+    def close(self) -> None:
+        """Put everything on the disk, try once to deliver what waits there, and stop.
+
+        What a database does not take within some seconds stays for the next process.
+        """
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify_all()
+        self._keeper.join(CLOSING)
+        self._deliverer.join(CLOSING)
+        atexit.unregister(self.close)
+
+    def _keep(self) -> None:
+        """The first thread: from memory to the disk."""
+        while calls := self._calls_in_turn():
+            self._put_on_disk(calls)
+        with self._changed:
+            self._is_kept = True
+            self._changed.notify_all()
+
+    def _calls_in_turn(self) -> list["_Call"]:
+        """Every call that is not over; none when the log is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._calls or self._is_closing)
+            return list(self._calls)
+
+    def _put_on_disk(self, calls: Sequence["_Call"]) -> None:
+        """A chunk of each call, with one wait for the disk."""
+        lines = [line for call in calls for line in self._next_lines(call)]
+        try:
+            self._spool.append(lines)
+        except Exception as error:  # whatever it is, this thread must live
+            self._lose(len(lines), f"{type(error).__name__}: {error}")
+            for call in calls:
+                call.has_losses = True
+        over = [call for call in calls if call.taken == len(call.entries)]
+        with self._changed:
+            self._calls = [call for call in self._calls if call not in over]
+            # During a large batch the database waits, so that one thread less competes with people.
+            self._has_news |= not self._calls
+            self._changed.notify_all()
+        for call in over:
+            call.is_over.set()
+
+    def _next_lines(self, call: "_Call") -> Iterator[bytes]:
+        for entry in call.next_chunk():
+            try:
+                yield _line(entry)
+            except Exception as error:  # a caller's bug must not cost anybody their quote
+                call.has_losses = True
+                self._lose(1, type(error).__name__)
+
+    def _lose(self, count: int, why: object) -> None:
+        with self._changed:
+            self._lost += count
+        LOGGER.error("%d predictions are lost to the prediction log: %s", count, why)
+
+    def _deliver(self) -> None:
+        """The second thread: from the disk to the database."""
+        is_last = False
+        while not is_last:
+            is_last = self._wait_for_news()
+            self._delivery.attempt()
+            with self._changed:
+                self._changed.notify_all()
+        self._delivery.close()
+        self._spool.close()
+
+    def _wait_for_news(self) -> bool:
+        """Return when there may be something to deliver; whether it is for the last time."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._has_news or self._is_kept, RETRY)
+            self._has_news = False
+            return self._is_kept
+
+
+class _Call:
+    """The quotes of one call of `write`, and how far it has got."""
+
+    def __init__(self, entries: Sequence[Entry | Failure]) -> None:
+        self.entries = entries
+        self.taken = 0
+        self.has_losses = False
+        self.is_over = Event()
+
+    def next_chunk(self) -> Sequence[Entry | Failure]:
+        chunk = self.entries[self.taken : self.taken + CHUNK]
+        self.taken += len(chunk)
+        return chunk
+
+
+def _line(entry: Entry | Failure) -> bytes:
+    if entry.time.tzinfo is None:
+        raise ValueError("a time without a zone")
+    if isinstance(entry, Failure):
+        if not entry.error.isidentifier():
+            raise ValueError("more than the name of an error's class")
+        row = {name: getattr(entry, name) for name in FAILURE_NAMES}
+    else:
+        row = {name: getattr(entry, name) for name in OWN_NAMES}
+        row |= {name: entry.person[name] for name in FEATURE_NAMES}
+    return ENCODER.encode(row).encode() + b"\n"
+
+
+def _plain(value: Any) -> object:
+    """A moment as text, a number of NumPy as Python's."""
+    return value.isoformat() if isinstance(value, datetime) else value.item()
+
+
+ENCODER = json.JSONEncoder(default=_plain, allow_nan=False)

@@ -1,0 +1,1 @@
+"""From rows to a model with its preprocessor and intervals, and how good that pair is."""

@@ -1,0 +1,134 @@
+"""Candidates compared on the same folds, the whole pipeline fitted inside each fold."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+from sklearn.model_selection import RepeatedKFold
+
+from insurance_predictor.base.arrays import FloatArray, IntArray
+from insurance_predictor.base.errors import InvalidTable
+from insurance_predictor.model.estimators import Candidate
+from insurance_predictor.model.evaluation import metrics
+from insurance_predictor.model.preprocessing import make_preprocessor
+
+SPLITS = 10
+REPEATS = 3
+FOLD_METRICS = ("rmse", "mae", "r2", "total_bias")
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One split of the rows, with both sides already in the model's columns."""
+
+    repeat: int
+    train: IntArray
+    test: IntArray
+    train_columns: pd.DataFrame
+    test_columns: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What one candidate reached: metrics of each fold, and predictions of people not seen.
+
+    `out_of_fold` has shape (repeats, n), US dollars a year.
+    """
+
+    candidate: Candidate
+    folds: tuple[dict[str, float], ...]
+    out_of_fold: FloatArray
+
+    def mean(self, metric: str) -> float:
+        return fmean(fold[metric] for fold in self.folds)
+
+    def deviation(self, metric: str) -> float:
+        return stdev(fold[metric] for fold in self.folds)
+
+
+def make_folds(
+    people: pd.DataFrame, splits: int = SPLITS, repeats: int = REPEATS, seed: int = 0
+) -> tuple[Fold, ...]:
+    """Repeated k-fold splits of `people` (n, 6), each with a preprocessor fitted on its train side.
+
+    Raises InvalidTable when there are fewer rows than folds.
+    """
+    if len(people) < 2 * splits:
+        raise InvalidTable(
+            f"The table leaves {len(people)} rows to train on; {splits} folds need at least "
+            f"{2 * splits}. Use a longer table."
+        )
+    splitter = RepeatedKFold(n_splits=splits, n_repeats=repeats, random_state=seed)
+    return tuple(
+        _fold(people, number // splits, train, test)
+        for number, (train, test) in enumerate(splitter.split(people))
+    )
+
+
+def score(
+    candidate: Candidate,
+    folds: Sequence[Fold],
+    charges: FloatArray,
+    each_fold: Callable[[], None] = lambda: None,
+) -> Scores:
+    """Fit and measure `candidate` on every fold; `each_fold` is called after each one."""
+    measured = []
+    out_of_fold = np.full((folds[-1].repeat + 1, len(charges)), np.nan)
+    for fold in folds:
+        model = clone(candidate.estimator).fit(fold.train_columns, charges[fold.train])
+        predicted = model.predict(fold.test_columns)
+        out_of_fold[fold.repeat, fold.test] = predicted
+        found = metrics(charges[fold.test], predicted)
+        measured.append({name: found[name] for name in FOLD_METRICS})
+        each_fold()
+    return Scores(candidate, tuple(measured), out_of_fold)
+
+
+def best(scores: Iterable[Scores]) -> Scores:
+    """The candidate with the lowest mean RMSE."""
+    return min(scores, key=lambda found: found.mean("rmse"))
+
+
+def learning_curve(
+    estimator: Any,
+    people: pd.DataFrame,
+    charges: FloatArray,
+    shares: Sequence[float],
+    seed: int = 0,
+) -> tuple[IntArray, FloatArray, FloatArray]:
+    """RMSE (US dollars a year) when fewer rows are trained on: sizes, train and validation scores.
+
+    Shapes (sizes,), (sizes, 5) and (sizes, 5): five folds, each with the first rows of its
+    shuffled train side.
+    """
+    folds = make_folds(people, splits=5, repeats=1, seed=seed)
+    smallest = min(len(fold.train) for fold in folds)
+    sizes = np.unique([max(10, int(share * smallest)) for share in shares])
+    generator = np.random.default_rng(seed)
+    train = np.empty((len(sizes), len(folds)))
+    validation = np.empty_like(train)
+    for column, fold in enumerate(folds):
+        order = generator.permutation(len(fold.train))
+        for row, size in enumerate(sizes):
+            chosen = order[:size]
+            columns, target = fold.train_columns.iloc[chosen], charges[fold.train[chosen]]
+            model = clone(estimator).fit(columns, target)
+            train[row, column] = metrics(target, model.predict(columns))["rmse"]
+            predicted = model.predict(fold.test_columns)
+            validation[row, column] = metrics(charges[fold.test], predicted)["rmse"]
+    return sizes, train, validation
+
+
+def _fold(people: pd.DataFrame, repeat: int, train: IntArray, test: IntArray) -> Fold:
+    preprocessor = make_preprocessor()
+    return Fold(
+        repeat=repeat,
+        train=train,
+        test=test,
+        train_columns=preprocessor.fit_transform(people.iloc[train]),
+        test_columns=preprocessor.transform(people.iloc[test]),
+    )

@@ -1,0 +1,30 @@
+"""What the files and tags of a run and of a version are called, each name said once."""
+
+# Files, below the folder of a run.
+MODEL = "model"
+MODEL_FILE = "model/model.skops"
+MODEL_COPY = "copy/model.joblib"
+PREPROCESSOR = "preprocessing/preprocessor.joblib"
+SERVING = "serving/serving.json"
+# What a page about the version shows; nothing here is needed for a premium.
+REFERENCE = "reference/reference.csv"
+HOLDOUT = "evaluation/holdout.csv"
+MODEL_CARD = "model_card.md"
+PLOTS = "plots_avaliacao"
+# MLflow adds this file to a downloaded copy; it is not part of what was stored.
+ADDED_BY_DOWNLOAD = "registered_model_meta"
+
+# Tags of versions.
+STATUS_TAG = "validacao_status"
+APPROVED, REFUSED = "aprovado", "reprovado"
+DATASET_TAG = "versao_dataset"
+METRIC_TAG_PREFIX = "metric."
+# The digests with which the registry's copy was loaded and tried.
+TRIED_TAG = "tried_sha256"
+# Tags of runs.
+ROLE_TAG, ROLE = "role", "training"
+MODEL_URI_TAG = "model_uri"
+ROWS_TAG = "rows_train"
+ROWS_SHA256_TAG = "rows_sha256"
+REASONS_TAG = "gate_reasons"
+AGAINST_TAG = "against_production"

@@ -1,0 +1,190 @@
+"""A run as the gate sees it: reloaded as a stranger would, and measured on its own hold-out."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from insurance_predictor.base.arrays import FloatArray
+from insurance_predictor.base.errors import IntegrityFault
+from insurance_predictor.model import behaviour
+from insurance_predictor.model.estimators import make_baseline
+from insurance_predictor.model.evaluation import (
+    Evaluation,
+    evaluate,
+    metrics,
+    paired_bootstrap_difference,
+)
+from insurance_predictor.model.pair import REFERENCE_ROWS, Bundle, Digests, open_bundle, rows_sha256
+from insurance_predictor.model.run_layout import HOLDOUT, REFERENCE, ROWS_SHA256_TAG, ROWS_TAG
+from insurance_predictor.release.gate import AgainstProduction, Behaviour, Measurements
+from insurance_predictor.store.artifacts import download
+from insurance_predictor.table.schema import (
+    COLUMN_NAMES,
+    FEATURE_NAMES,
+    FEATURES,
+    TARGET,
+    CategoryColumn,
+)
+from insurance_predictor.table.split import row_hashes
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A reloaded run: its pair, and the rows that it learned from (≤ 5,000) and is judged by."""
+
+    bundle: Bundle
+    reference: pd.DataFrame
+    holdout: pd.DataFrame
+    rows_train: int
+
+
+@dataclass(frozen=True)
+class Rival:
+    """What is in production: its version, its pair and the number of rows it learned from."""
+
+    version: str
+    bundle: Bundle
+    rows_train: int
+
+
+def reload(client: "MlflowClient", run_id: str, source: str, tags: Mapping[str, str]) -> Candidate:
+    """Fetch a run's files from the store and check them before anything is unpickled.
+
+    Raises IntegrityFault with what is wrong.
+    """
+    owner = f"The run {run_id}"
+    expected = Digests.from_tags(tags, owner)
+    with TemporaryDirectory() as folder:
+        files = download(client, run_id, source, Path(folder), extra=(REFERENCE, HOLDOUT))
+        bundle = open_bundle(files, expected, owner)
+        if tags.get(ROWS_SHA256_TAG) != rows_sha256(files):
+            raise IntegrityFault(
+                f"{owner} is refused: its hold-out or reference rows are not those that were "
+                "logged (the sha256 differs). Train again, or restore the files."
+            )
+        return Candidate(
+            bundle=bundle,
+            reference=pd.read_csv(files / REFERENCE),
+            holdout=pd.read_csv(files / HOLDOUT),
+            rows_train=int(tags[ROWS_TAG]),
+        )
+
+
+def measure(candidate: Candidate, rival: Rival | None) -> tuple[Measurements, Evaluation | None]:
+    """Everything the gate asks for, on the candidate's own hold-out.
+
+    The evaluation is None when the predictions themselves cannot be evaluated.
+    """
+    people = candidate.holdout[list(FEATURE_NAMES)]
+    charges = candidate.holdout[TARGET.name].to_numpy(dtype=float)
+    faults = row_faults(candidate)
+    try:
+        answers = candidate.bundle.predict(people)
+    except Exception as error:  # a foreign object may raise anything
+        faults += (f"it cannot quote the hold-out ({type(error).__name__}: {error})",)
+    if faults:
+        return Measurements(integrity=faults), None
+    premium, low, high = (answers[name].to_numpy() for name in ("premium", "low", "high"))
+    finite = np.isfinite(premium)
+    in_order = (low <= premium) & (premium <= high) & np.isfinite(low) & np.isfinite(high)
+    evaluation = evaluate(people, charges, premium, low, high)
+    return Measurements(
+        not_finite=int(np.sum(~finite)),
+        not_positive=int(np.sum(premium[finite] <= 0)),
+        inverted_intervals=int(np.sum(~in_order)),
+        rmse=evaluation.overall["rmse"].value,
+        baseline_rmse=_baseline_rmse(candidate, people, charges),
+        total_bias=evaluation.overall["total_bias"].value,
+        slice_bias={name: found["total_bias"] for name, found in evaluation.slices.items()},
+        coverage=evaluation.interval.coverage,
+        coverage_by_smoker={
+            group: found.coverage for group, found in evaluation.interval_by_smoker.items()
+        },
+        behaviour=_behaviour(candidate.bundle),
+        production=_against(candidate, rival, premium, people, charges),
+    ), evaluation
+
+
+def row_faults(candidate: Candidate) -> tuple[str, ...]:
+    """What is wrong with the rows a run was judged by; empty when nothing is."""
+    for name, table in (("hold-out", candidate.holdout), ("reference", candidate.reference)):
+        missing = [column for column in COLUMN_NAMES if column not in table]
+        if missing or table.empty:
+            return (f"its {name} has no {', '.join(missing) or 'rows'}",)
+    held_out = set(row_hashes(candidate.holdout, FEATURE_NAMES))
+    learned = set(row_hashes(candidate.reference, FEATURE_NAMES))
+    shared = len(held_out & learned)
+    if shared:
+        return (f"{shared} people of the hold-out were also trained on",)
+    if len(candidate.reference) != min(candidate.rows_train, REFERENCE_ROWS):
+        return (
+            f"it claims {candidate.rows_train:,} training rows, but its reference holds "
+            f"{len(candidate.reference):,}",
+        )
+    return tuple(_unseen(candidate))
+
+
+def _unseen(candidate: Candidate) -> Iterator[str]:
+    """Kinds of people who are held out, but of whom nobody was trained on."""
+    for column in FEATURES:
+        if isinstance(column, CategoryColumn):
+            seen = set(candidate.reference[column.name])
+            for value in sorted(set(candidate.holdout[column.name]) - seen):
+                yield f"it was trained on nobody with {column.name}={value}"
+
+
+def _behaviour(bundle: Bundle) -> Behaviour:
+    def premiums(people: pd.DataFrame) -> FloatArray:
+        return np.asarray(bundle.predict(people)["premium"], dtype=float)
+
+    grid = behaviour.behaviour_grid()
+    rises = behaviour.age_rise(premiums, grid)
+    return Behaviour(
+        extremes_fine=behaviour.extremes_positive_and_finite(premiums),
+        smoker_undercut=behaviour.smoker_undercut(premiums, grid),
+        worst_age_fall=max(rise.worst_fall for rise in rises.values()),
+        worst_children_fall=behaviour.children_fall(premiums, grid),
+        batch_difference=behaviour.batch_invariance(premiums, grid),
+        ignored=behaviour.ignored_features(premiums, grid),
+    )
+
+
+def _baseline_rmse(candidate: Candidate, people: pd.DataFrame, charges: FloatArray) -> float:
+    reference = candidate.reference
+    baseline = make_baseline().fit(reference[list(FEATURE_NAMES)], reference[TARGET.name])
+    return metrics(charges, baseline.predict(people))["rmse"]
+
+
+def _against(
+    candidate: Candidate,
+    rival: Rival | None,
+    premium: FloatArray,
+    people: pd.DataFrame,
+    charges: FloatArray,
+) -> AgainstProduction | None:
+    if rival is None:
+        return None
+    theirs = rival.bundle.predict(people)["premium"].to_numpy()
+    squared = paired_bootstrap_difference(charges, premium, theirs, "squared")
+    return AgainstProduction(
+        version=rival.version,
+        rmse_difference=_root(squared.value),
+        rmse_worse_by=_root(squared.at_least),
+        rmse_at_most=_root(squared.high),
+        quote_shift=float(premium.sum() / theirs.sum() - 1),
+        largest_difference=float(np.max(np.abs(premium - theirs))),
+        training_rows=candidate.rows_train / rival.rows_train,
+    )
+
+
+def _root(relative_mean_squared_error: float) -> float:
+    """The relative difference in RMSE that belongs to one in mean squared error."""
+    return float(np.sqrt(1 + relative_mean_squared_error) - 1)

@@ -1,0 +1,293 @@
+"""May this candidate replace production? A pure decision, with a reason for every no."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import isfinite, nan
+
+from insurance_predictor.base.settings import GateThresholds
+from insurance_predictor.model.evaluation import Estimate
+
+SAME_QUOTE = 0.005  # US dollars a year
+BATCH_TOLERANCE = 0.01  # US dollars a year
+
+
+@dataclass(frozen=True)
+class AgainstProduction:
+    """Candidate and production on the same hold-out rows.
+
+    `rmse_worse_by` is the one-sided 95 % lower bound of (candidate RMSE / production RMSE) - 1,
+    `rmse_at_most` the one-sided 97.5 % upper bound;
+    `quote_shift` is (sum of candidate quotes / sum of production quotes) - 1;
+    `largest_difference` is in US dollars a year; `training_rows` is candidate's / production's.
+    """
+
+    version: str
+    rmse_difference: float
+    rmse_worse_by: float
+    rmse_at_most: float
+    quote_shift: float
+    largest_difference: float
+    training_rows: float
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """How the candidate quotes made-up people; money in US dollars a year.
+
+    `ignored` names the features that ought to change a premium and do not.
+    """
+
+    extremes_fine: bool
+    smoker_undercut: float
+    worst_age_fall: float
+    worst_children_fall: float
+    batch_difference: float
+    ignored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """All that the gate looks at, measured by somebody else.
+
+    `integrity` holds what is wrong with the files themselves, a sentence each; with a fault there
+    the rest may be missing. Shares are fractions.
+    """
+
+    integrity: tuple[str, ...] = ()
+    not_finite: int = 0
+    not_positive: int = 0
+    inverted_intervals: int = 0
+    rmse: float = float("nan")
+    baseline_rmse: float = float("nan")
+    total_bias: float = float("nan")
+    slice_bias: Mapping[str, Estimate] | None = None
+    coverage: float = float("nan")
+    coverage_by_smoker: Mapping[str, float] | None = None
+    behaviour: Behaviour | None = None
+    production: AgainstProduction | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """One rule: what was found, what is allowed, and the sentence for a refusal."""
+
+    name: str
+    found: str
+    allowed: str
+    passed: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Every check that was made, in order."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def approved(self) -> bool:
+        return all(check.passed for check in self.checks)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why not; empty when approved."""
+        return tuple(check.reason for check in self.checks if not check.passed)
+
+
+def decide(found: Measurements, limits: GateThresholds) -> Decision:
+    """Apply every rule. A value that is not a number passes no rule."""
+    checks = list(_integrity(found))
+    if all(check.passed for check in checks):
+        checks += _numbers(found)
+    if all(check.passed for check in checks):
+        checks += _quality(found, limits)
+        checks += _intervals(found, limits)
+        checks += _conduct(found, limits)
+        checks += _against_production(found, limits)
+    return Decision(tuple(checks))
+
+
+def _integrity(found: Measurements) -> Iterator[Check]:
+    if not found.integrity:
+        yield Check("files", "as trained", "as trained", True, "")
+    for fault in found.integrity:
+        yield Check("files", fault, "as trained", False, fault)
+
+
+def _numbers(found: Measurements) -> Iterator[Check]:
+    yield _none_of("finite", found.not_finite, "hold-out premiums are not finite numbers")
+    yield _none_of("positive", found.not_positive, "hold-out premiums are not above zero")
+    yield _none_of(
+        "intervals in order",
+        found.inverted_intervals,
+        "hold-out intervals do not hold their own premium or are not finite",
+    )
+
+
+def _quality(found: Measurements, limits: GateThresholds) -> Iterator[Check]:
+    ratio = found.rmse / found.baseline_rmse if found.baseline_rmse else nan
+    yield Check(
+        "better than the textbook",
+        f"{ratio:.3f} of its RMSE",
+        f"≤ {limits.most_of_baseline:g}",
+        ratio <= limits.most_of_baseline,
+        f"not better than the textbook baseline: RMSE US$ {found.rmse:,.0f} is {ratio:.2f} of its "
+        f"US$ {found.baseline_rmse:,.0f}, allowed is {limits.most_of_baseline:g}",
+    )
+    yield Check(
+        "no leak",
+        f"{ratio:.3f} of its RMSE",
+        f"≥ {limits.least_of_baseline:g}",
+        ratio >= limits.least_of_baseline,
+        f"too good to be true: RMSE US$ {found.rmse:,.0f} is {ratio:.2f} of the baseline's, and "
+        f"below {limits.least_of_baseline:g} the target or the hold-out has leaked into training",
+    )
+    yield Check(
+        "total bias",
+        f"{found.total_bias:+.1%}",
+        f"within ±{limits.total_bias:.1%}",
+        abs(found.total_bias) <= limits.total_bias,
+        f"total bias {found.total_bias:+.1%}: quotes are too {_side(found.total_bias)} on the "
+        f"whole, allowed is ±{limits.total_bias:.1%}",
+    )
+    for name, bias in (found.slice_bias or {}).items():
+        within = bias.low <= limits.slice_bias and bias.high >= -limits.slice_bias
+        yield Check(
+            f"bias of {name}",
+            f"{bias.value:+.1%} ({bias.low:+.1%} to {bias.high:+.1%})",
+            f"not beyond ±{limits.slice_bias:.1%}",
+            within,
+            f"slice {name} is quoted too {_side(bias.value)}: bias {bias.value:+.1%}, 95 % "
+            f"interval {bias.low:+.1%} to {bias.high:+.1%}, allowed is ±{limits.slice_bias:.1%}",
+        )
+
+
+def _intervals(found: Measurements, limits: GateThresholds) -> Iterator[Check]:
+    groups = {f"smoker={group}": share for group, share in (found.coverage_by_smoker or {}).items()}
+    for name, share in {"everybody": found.coverage, **groups}.items():
+        least = limits.least_coverage if name == "everybody" else limits.least_smoker_coverage
+        yield Check(
+            f"coverage of {name}",
+            f"{share:.1%}",
+            f"≥ {least:.1%}",
+            share >= least,
+            f"intervals are too narrow: they hold {share:.1%} of the charges of {name}, "
+            f"at least {least:.1%} is needed for a 90 % interval",
+        )
+    yield Check(
+        "intervals say something",
+        f"{found.coverage:.1%}",
+        f"≤ {limits.most_coverage:.1%}",
+        found.coverage <= limits.most_coverage,
+        f"intervals are too wide to mean anything: they hold {found.coverage:.1%} of the charges",
+    )
+
+
+def _conduct(found: Measurements, limits: GateThresholds) -> Iterator[Check]:
+    conduct = found.behaviour
+    if conduct is None:
+        return
+    yield Check(
+        "corners of the schema",
+        "fine" if conduct.extremes_fine else "not",
+        "finite and positive",
+        conduct.extremes_fine,
+        "a person at the edge of the schema's limits gets a premium that is not finite or positive",
+    )
+    yield Check(
+        "smokers pay more",
+        f"{conduct.smoker_undercut:.1%} quoted less",
+        "nobody",
+        conduct.smoker_undercut == 0,
+        f"smoking makes the quote cheaper for {conduct.smoker_undercut:.1%} of made-up people",
+    )
+    yield Check(
+        "rises with age",
+        f"worst fall US$ {conduct.worst_age_fall:,.0f}",
+        f"≤ US$ {limits.age_fall:,.0f}",
+        conduct.worst_age_fall <= limits.age_fall,
+        f"the expected premium falls with age, by up to US$ {conduct.worst_age_fall:,.0f} in two "
+        f"years; allowed is US$ {limits.age_fall:,.0f}",
+    )
+    yield Check(
+        "rises with children",
+        f"worst fall US$ {conduct.worst_children_fall:,.0f}",
+        f"≤ US$ {limits.children_fall:,.0f}",
+        conduct.worst_children_fall <= limits.children_fall,
+        "the expected premium falls with children, by up to "
+        f"US$ {conduct.worst_children_fall:,.0f} for one more; allowed is "
+        f"US$ {limits.children_fall:,.0f}",
+    )
+    ignored = " and ".join(conduct.ignored)
+    yield Check(
+        "every risk counts",
+        f"{ignored or 'nothing'} ignored",
+        "nothing",
+        not conduct.ignored,
+        f"the quotes ignore {ignored}, which changes no made-up person's premium",
+    )
+    yield Check(
+        "alone as in a batch",
+        f"differs by US$ {conduct.batch_difference:,.2f}",
+        f"≤ US$ {BATCH_TOLERANCE}",
+        conduct.batch_difference <= BATCH_TOLERANCE,
+        "a person's premium depends on who else is in the table or on its order, by up to "
+        f"US$ {conduct.batch_difference:,.2f}",
+    )
+
+
+def _against_production(found: Measurements, limits: GateThresholds) -> Iterator[Check]:
+    other = found.production
+    if other is None:
+        return
+    name = f"version {other.version}"
+    yield Check(
+        "something new",
+        f"quotes differ by up to US$ {other.largest_difference:,.2f}",
+        "not identical",
+        other.largest_difference > SAME_QUOTE,
+        f"identical to production: {name} already gives every one of these quotes",
+    )
+    yield Check(
+        "not worse than production",
+        f"RMSE {other.rmse_difference:+.1%}, at least {other.rmse_worse_by:+.1%}",
+        f"≤ +{limits.worse_than_production:.1%}",
+        other.rmse_worse_by <= limits.worse_than_production,
+        f"worse than production: RMSE is {other.rmse_difference:+.1%} against {name} on the same "
+        f"people, and at least {other.rmse_worse_by:+.1%} with 95 % confidence; allowed is "
+        f"+{limits.worse_than_production:.1%}",
+    )
+    yield _price_level(other, name, limits)
+    yield Check(
+        "enough rows",
+        f"{other.training_rows:.2f} of production's",
+        f"≥ {limits.training_rows:g}",
+        other.training_rows >= limits.training_rows,
+        f"trained on {other.training_rows:.0%} of the rows that {name} was trained on; at least "
+        f"{limits.training_rows:.0%} is needed",
+    )
+
+
+def _price_level(other: AgainstProduction, name: str, limits: GateThresholds) -> Check:
+    """Charges rise and quotes must follow, but only as far as the charges of the hold-out show."""
+    proven = other.rmse_at_most < 0
+    allowed = max(limits.quote_shift, limits.proven_quote_shift) if proven else limits.quote_shift
+    why = "clearly better" if proven else "not clearly better"
+    return Check(
+        "price level",
+        f"{other.quote_shift:+.1%}, {why}",
+        f"within ±{allowed:.1%}",
+        abs(other.quote_shift) <= allowed,
+        f"the price level moves by {other.quote_shift:+.1%} against {name} on the same people; "
+        f"allowed is ±{allowed:.1%} for a candidate that is {why}",
+    )
+
+
+def _none_of(name: str, count: int, what: str) -> Check:
+    return Check(name, f"{count} are not", "none", count == 0, f"{count} {what}")
+
+
+def _side(bias: float) -> str:
+    if not isfinite(bias):
+        return "far off"
+    return "high" if bias > 0 else "low"

@@ -1,0 +1,221 @@
+"""A run becomes a model version; one that the gate approves waits as the challenger."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from insurance_predictor.base.errors import BadInput, IntegrityFault, NotFound, RefusedByGate
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.model.evaluation import Evaluation
+from insurance_predictor.model.pair import Digests
+from insurance_predictor.model.run_layout import (
+    AGAINST_TAG,
+    APPROVED,
+    DATASET_TAG,
+    METRIC_TAG_PREFIX,
+    MODEL_URI_TAG,
+    REASONS_TAG,
+    REFUSED,
+    ROLE,
+    ROLE_TAG,
+    ROWS_TAG,
+    STATUS_TAG,
+    TRIED_TAG,
+)
+from insurance_predictor.release.candidate import Rival, measure, reload
+from insurance_predictor.release.gate import AgainstProduction, Decision, Measurements, decide
+from insurance_predictor.serving.predictor import load_version
+from insurance_predictor.store import versions
+from insurance_predictor.store.versions import Version
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+VERSION_METRICS = ("rmse", "mae", "r2", "median_absolute_error", "total_bias")
+INHERITED_TAGS = (
+    DATASET_TAG,
+    "git_commit",
+    "candidate",
+    ROWS_TAG,
+    *Digests.__dataclass_fields__,
+)
+
+
+@dataclass(frozen=True)
+class Registration:
+    """The version that a run became, and what the gate found."""
+
+    version: Version
+    decision: Decision
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A decision and what it rests on, as far as that could be measured."""
+
+    decision: Decision
+    evaluation: Evaluation | None = None
+    against: AgainstProduction | None = None
+
+
+def register(
+    client: "MlflowClient", settings: Settings, run_id: str | None, production: bool = False
+) -> Registration:
+    """Judge a run (default: the last finished training) and write it as a model version.
+
+    The alias is set last, so nothing half-registered ever carries one. A run that has a version
+    already is judged again and keeps its number. Raises RefusedByGate, after the version has been
+    written and marked, with every reason.
+    """
+    run = find_run(client, settings, run_id, production)
+    existing = versions.version_of_run(client, settings, run.info.run_id)
+    serving = versions.aliases(client, settings).get(settings.production_alias)
+    if existing is not None and existing.number == serving:
+        raise BadInput(
+            f"The run {run.info.run_id} is version {serving}, which already serves as "
+            f"{settings.production_alias!r}. Run `make train` for a new candidate."
+        )
+    rival, notices = _rival(client, settings, serving)
+    judged = _judge(client, settings, run, rival)
+    version = _write(client, settings, run, existing, judged)
+    if not judged.decision.approved:
+        _refuse(client, settings, version)
+        raise RefusedByGate(
+            f"Version {version.number} (run {run.info.run_id}) is refused by the gate:",
+            judged.decision.reasons,
+        )
+    _approve(client, settings, version)
+    return Registration(version, judged.decision, notices)
+
+
+def against_production(version: Version) -> AgainstProduction | None:
+    """How a version compared with the one that served when it was registered; None without one."""
+    written = version.tags.get(AGAINST_TAG)
+    return AgainstProduction(**json.loads(written)) if written else None
+
+
+def find_run(
+    client: "MlflowClient", settings: Settings, run_id: str | None, production: bool
+) -> "Run":
+    """The run to register. Raises NotFound with what to do when there is none."""
+    from mlflow.exceptions import MlflowException
+
+    if run_id is None:
+        return _last_training(client, settings.experiment(production))
+    try:
+        run = client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
+        raise NotFound(f"There is no run {run_id!r}. `make train` prints the id of its run.") from (
+            error
+        )
+    if run.data.tags.get(ROLE_TAG) != ROLE or run.info.status != "FINISHED":
+        raise BadInput(
+            f"The run {run_id!r} is not a finished training (status {run.info.status}). "
+            "Give the id that `make train` printed."
+        )
+    return run
+
+
+def _last_training(client: "MlflowClient", experiment: str) -> "Run":
+    found = client.get_experiment_by_name(experiment)
+    runs = found and client.search_runs(
+        [found.experiment_id],
+        filter_string=f"tags.{ROLE_TAG} = '{ROLE}' and attributes.status = 'FINISHED'",
+        order_by=["attributes.start_time DESC"],
+        max_results=1,
+    )
+    if not runs:
+        raise NotFound(f"The experiment {experiment!r} has no finished training: run `make train`.")
+    return runs[0]
+
+
+def _rival(
+    client: "MlflowClient", settings: Settings, serving: str | None
+) -> tuple[Rival | None, tuple[str, ...]]:
+    """The version in production to compare with, or a notice why there is none."""
+    if serving is None:
+        return None, ("Nothing is in production yet: only the absolute rules were applied.",)
+    try:
+        version = versions.get_version(client, settings, serving)
+        loaded = load_version(client, version)
+    except (IntegrityFault, NotFound) as error:
+        return None, (f"Production could not be loaded, so it was not compared with: {error}",)
+    return Rival(serving, loaded.bundle, int(version.tags[ROWS_TAG])), ()
+
+
+def _judge(client: "MlflowClient", settings: Settings, run: "Run", rival: Rival | None) -> _Judged:
+    source = run.data.tags[MODEL_URI_TAG]
+    try:
+        candidate = reload(client, run.info.run_id, source, run.data.tags)
+    except IntegrityFault as fault:
+        found = Measurements(integrity=fault.reasons or (str(fault),))
+        return _Judged(decide(found, settings.gate))
+    found, evaluation = measure(candidate, rival)
+    return _Judged(decide(found, settings.gate), evaluation, found.production)
+
+
+def _write(
+    client: "MlflowClient",
+    settings: Settings,
+    run: "Run",
+    existing: Version | None,
+    judged: _Judged,
+) -> Version:
+    """The version of `run` with everything written on it except that it is approved."""
+    tags = {name: run.data.tags[name] for name in INHERITED_TAGS if name in run.data.tags}
+    tags[REASONS_TAG] = "; ".join(judged.decision.reasons)[:4000]
+    tags[AGAINST_TAG] = json.dumps(asdict(judged.against)) if judged.against else ""
+    if judged.evaluation is not None:
+        tags |= {
+            f"{METRIC_TAG_PREFIX}{name}": repr(judged.evaluation.overall[name].value)
+            for name in VERSION_METRICS
+        }
+    if existing is None:
+        return versions.create_version(
+            client,
+            settings,
+            source=run.data.tags[MODEL_URI_TAG],
+            run_id=run.info.run_id,
+            description=_description(run, judged.evaluation),
+            tags=tags,
+        )
+    for key, value in tags.items():
+        versions.set_tag(client, settings, existing.number, key, value)
+    return versions.get_version(client, settings, existing.number)
+
+
+def _description(run: "Run", evaluation: Evaluation | None) -> str:
+    name = run.data.tags.get("candidate", "A model")
+    dataset = run.data.tags.get(DATASET_TAG, "an unknown table")
+    if evaluation is None:
+        return f"{name}, trained on {dataset}. It could not be evaluated."
+    rmse = evaluation.overall["rmse"]
+    return (
+        f"{name}, trained on {dataset}. Hold-out RMSE US$ {rmse.value:,.0f} "
+        f"(95 %: {rmse.low:,.0f} to {rmse.high:,.0f}), {evaluation.rows:,} people."
+    )
+
+
+def _approve(client: "MlflowClient", settings: Settings, version: Version) -> None:
+    """Try the registry's copy as everybody will load it, then hand it the challenger alias."""
+    try:
+        load_version(client, version)
+    except IntegrityFault:
+        _refuse(client, settings, version)
+        raise
+    tried = Digests.from_tags(version.tags, f"Version {version.number}").combined
+    versions.set_tag(client, settings, version.number, TRIED_TAG, tried)
+    versions.set_tag(client, settings, version.number, STATUS_TAG, APPROVED)
+    versions.set_alias(client, settings, settings.challenger_alias, version.number)
+
+
+def _refuse(client: "MlflowClient", settings: Settings, version: Version) -> None:
+    """Mark a version, and take the challenger alias off it if it had been approved before."""
+    versions.set_tag(client, settings, version.number, STATUS_TAG, REFUSED)
+    if TRIED_TAG in version.tags:  # a forced promotion has to try the files anew
+        versions.delete_tag(client, settings, version.number, TRIED_TAG)
+    versions.clear_challenger(client, settings, version.number)

@@ -1,0 +1,1 @@
+"""The version in production, kept and refreshed, and every way to a quote."""

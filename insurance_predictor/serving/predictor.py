@@ -1,0 +1,149 @@
+"""The one path to a prediction: an alias is resolved once to a model and its own preprocessor."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from insurance_predictor.base.errors import BadInput
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.model.pair import Bundle, Digests, compare, measure, open_bundle
+from insurance_predictor.model.run_layout import TRIED_TAG
+from insurance_predictor.store.artifacts import download
+from insurance_predictor.store.tracking import connect, translated
+from insurance_predictor.store.versions import Version, aliased_version, get_version
+from insurance_predictor.table import schema
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+@dataclass(frozen=True)
+class Caution:
+    """A feature outside the range the model saw in training."""
+
+    column: str
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.column} {self.value:g} is outside what the model saw "
+            f"({self.low:g} to {self.high:g}): the premium is an extrapolation."
+        )
+
+
+@dataclass(frozen=True)
+class Quote:
+    """One premium with its 90 % interval, in US dollars a year, and the version that answered."""
+
+    premium: float
+    low: float
+    high: float
+    version: str
+    cautions: tuple[Caution, ...]
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """One version, checked and ready; `version` is its number."""
+
+    version: str
+    run_id: str
+    bundle: Bundle
+
+    def quote(self, person: Mapping[str, object]) -> Quote:
+        """The premium of one person, given as the six features of `schema`.
+
+        Raises BadInput with every rule that the person breaks.
+        """
+        return self.quote_beside(person, pd.DataFrame(columns=list(schema.FEATURE_NAMES)))[0]
+
+    def quote_beside(
+        self, person: Mapping[str, object], others: pd.DataFrame
+    ) -> tuple[Quote, NDArray[np.float64]]:
+        """The premium of one person, and in the same batch those of `others`, (n, 6) -> (n,).
+
+        Raises BadInput with every rule that the person breaks; the others are taken as they are.
+        """
+        check_person(person)
+        names = list(schema.FEATURE_NAMES)
+        own = pd.DataFrame([person], columns=names)
+        people = pd.concat([own, others[names]], ignore_index=True) if len(others) else own
+        answers = self.bundle.predict(people).to_numpy()
+        premium, low, high = answers[0].tolist()
+        quote = Quote(premium, low, high, self.version, self._cautions(person))
+        return quote, answers[1:, 0]
+
+    def predict(self, people: pd.DataFrame) -> pd.DataFrame:
+        """Premium, low and high, (n, 3) in US dollars a year, for a table of people (n, 6).
+
+        Columns are taken by name, in any order. Raises InvalidTable with the columns that are
+        missing or unknown, or else with every rule that a row breaks.
+        """
+        from insurance_predictor.table.check import check_table
+
+        return self.bundle.predict(check_table(people, schema.FEATURES))
+
+    def _cautions(self, person: Mapping[str, object]) -> tuple[Caution, ...]:
+        return tuple(
+            Caution(column, value, low, high)
+            for column, (low, high) in self.bundle.serving.ranges.items()
+            if not low <= (value := float(person[column])) <= high  # type: ignore[arg-type]
+        )
+
+
+def check_person(person: Mapping[str, object]) -> None:
+    """Raise BadInput with every rule of `schema` that a person's six features break."""
+    wrong = schema.violations(person)
+    if wrong:
+        raise BadInput("This person cannot be quoted: " + "; ".join(wrong) + ".")
+
+
+def load(settings: Settings, alias: str | None = None) -> Predictor:
+    """The version behind `alias` (default: the production alias), verified.
+
+    Raises NoProductionModel or NotFound without such a version, IntegrityFault when its files
+    are not the ones that were registered, and Unreachable when the store does not answer.
+    """
+    with translated(settings):
+        client = connect(settings)
+        number = aliased_version(client, settings, alias or settings.production_alias)
+        return load_version(client, get_version(client, settings, number))
+
+
+def load_version(client: "MlflowClient", version: Version) -> Predictor:
+    """One version's predictor: files fetched, digests checked, golden predictions reproduced."""
+    with TemporaryDirectory() as folder:
+        return fetch_version(client, version, Path(folder))
+
+
+def fetch_version(client: "MlflowClient", version: Version, folder: Path) -> Predictor:
+    """As `load_version`, and the files that were checked stay in `folder`."""
+    owner = f"Version {version.number}"
+    expected = Digests.from_tags(version.tags, owner)
+    files = download(client, version.run_id, version.source, folder)
+    bundle = open_bundle(files, expected, owner)
+    return Predictor(version=version.number, run_id=version.run_id, bundle=bundle)
+
+
+def check_version(client: "MlflowClient", version: Version) -> None:
+    """Raise IntegrityFault unless the version's files are a pair that fits together.
+
+    Files that were loaded and tried when the version was registered only have to be the same,
+    byte for byte, which costs no import of the libraries they need; others are tried now.
+    """
+    owner = f"Version {version.number}"
+    expected = Digests.from_tags(version.tags, owner)
+    if version.tags.get(TRIED_TAG) != expected.combined:
+        load_version(client, version)
+        return
+    with TemporaryDirectory() as folder:
+        files = download(client, version.run_id, version.source, Path(folder))
+        compare(measure(files), expected, owner)

@@ -1,0 +1,233 @@
+"""The version in production, served from disk at once and replaced only by one that was checked."""
+
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from insurance_predictor.base.errors import (
+    InsurancePredictorError,
+    IntegrityFault,
+    NotFound,
+    Unreachable,
+)
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.model.pair import copy_model, folder_sha256, open_bundle
+from insurance_predictor.model.run_layout import HOLDOUT, MODEL_CARD, PLOTS, REFERENCE
+from insurance_predictor.serving.predictor import Predictor, fetch_version
+from insurance_predictor.serving.version_cache import Kept, find, keep, note
+from insurance_predictor.store.artifacts import download_documents
+from insurance_predictor.store.tracking import connect, translated
+from insurance_predictor.store.version_facts import VersionFacts, read_facts
+from insurance_predictor.store.versions import Version, aliased_version, get_version
+from insurance_predictor.table.schema import COLUMN_NAMES, COLUMNS, CategoryColumn, NumberColumn
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+Answer = TypeVar("Answer")
+
+LOGGER = logging.getLogger(__name__)
+ANSWER_NAMES = ("premium", "low", "high")
+# Seconds for the registry to name the version, after the 5 that `connect` gives it to be there.
+ANSWER_PATIENCE = 5.0
+
+
+@dataclass(frozen=True, eq=False)
+class Documents:
+    """What there is to show of a version: its card (Markdown), its plots (PNG) by name, and rows.
+
+    `reference` are rows it learned from, (n ≤ 5,000, 7); `holdout` those it had not seen, (n, 10),
+    with its premium, low and high beside them. A run without them leaves them empty, or None.
+    """
+
+    model_card: str
+    plots: Mapping[str, bytes]
+    reference: pd.DataFrame | None
+    holdout: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Served:
+    """A checked version, when the registry last answered (UTC), and what is wrong, if anything.
+
+    `problem` says why the registry cannot be asked now. `refusal` says why what it names now is
+    not served: a version that was refused, or none at all.
+    """
+
+    predictor: Predictor
+    facts: VersionFacts
+    documents: Documents
+    checked: datetime
+    problem: str | None = None
+    refusal: str | None = None
+
+
+def read(settings: Settings) -> Served | None:
+    """The version kept on disk, verified; None when there is none, or not for these settings.
+
+    The registry is not asked, and neither MLflow nor an HTTP library is imported.
+    """
+    tried = None
+    while True:
+        kept = find(settings)
+        if kept is None or kept.folder == tried:
+            return None
+        try:
+            return _open(settings.model_cache / kept.folder, kept)
+        except (OSError, IntegrityFault) as error:  # or another process has switched meanwhile
+            LOGGER.warning("What is kept in %s is not served: %s", settings.model_cache, error)
+        tried = kept.folder
+
+
+def refresh(settings: Settings, before: Served | None) -> Served:
+    """The version that the registry names now, fetched, checked and kept on disk if it is new.
+
+    Where that cannot be had, `before` goes on serving and says why. Without a `before`, raises
+    NoProductionModel or NotFound when there is no such version, IntegrityFault when it is
+    refused, Unreachable or InvalidSettings when the registry cannot be asked.
+    """
+    try:
+        with translated(settings):
+            return _named_now(settings, before)
+    except Exception as error:  # whatever it is, people who ask for a quote still get one
+        if before is None:
+            raise
+        return _staying(before, error)
+
+
+def _named_now(settings: Settings, before: Served | None) -> Served:
+    client = connect(settings)
+    version = _within(ANSWER_PATIENCE, lambda: _production(client, settings))
+    checked = datetime.now(UTC)
+    good = _already_good(settings, before, version)
+    if good is None:
+        return _fetched(client, settings, version, checked)
+    facts = good.facts
+    if not facts.is_current(version):
+        facts = read_facts(client, settings, version)
+    _on_disk(settings, lambda: note(settings, facts, checked))
+    return replace(good, facts=facts, checked=checked, problem=None, refusal=None)
+
+
+def _production(client: "MlflowClient", settings: Settings) -> Version:
+    number = aliased_version(client, settings, settings.production_alias)
+    return get_version(client, settings, number)
+
+
+def _already_good(settings: Settings, before: Served | None, version: Version) -> Served | None:
+    """What serves already, or what another process has fetched, when it is `version`."""
+    if before is not None and before.facts.is_of(version):
+        return before
+    kept = find(settings)
+    if kept is None or not kept.facts.is_of(version):
+        return None
+    found = read(settings)
+    return found if found is not None and found.facts.is_of(version) else None
+
+
+def _fetched(
+    client: "MlflowClient", settings: Settings, version: Version, checked: datetime
+) -> Served:
+    # What there is to read of it is fetched while the pair is loaded and tried.
+    with TemporaryDirectory() as temporary, ThreadPoolExecutor(1) as beside:
+        files = Path(temporary)
+        documents = beside.submit(download_documents, client, version.run_id, files)
+        facts = beside.submit(read_facts, client, settings, version)
+        predictor = fetch_version(client, version, files)
+        documents.result()
+        copy_model(predictor.bundle, files)
+        _on_disk(settings, lambda: keep(settings, files, facts.result(), checked))
+        return Served(predictor, facts.result(), _documents(files), checked)
+
+
+def _on_disk(settings: Settings, write: Callable[[], None]) -> None:
+    """A folder that cannot be written costs the next start its head start, and no quote."""
+    try:
+        write()
+    except OSError as error:
+        LOGGER.warning("%s cannot be written: %s", settings.model_cache, error)
+
+
+def _staying(before: Served, error: Exception) -> Served:
+    number = before.facts.version
+    if isinstance(error, IntegrityFault | NotFound):
+        if str(error) != before.refusal:
+            LOGGER.error("Version %s goes on serving: %s", number, error)
+        return replace(before, checked=datetime.now(UTC), problem=None, refusal=str(error))
+    if not isinstance(error, InsurancePredictorError):
+        LOGGER.error("Version %s goes on serving after a fault of ours", number, exc_info=error)
+        return replace(before, problem=f"{type(error).__name__}: {error}")
+    if before.problem is None:
+        LOGGER.warning("Version %s goes on serving: %s", number, error)
+    return replace(before, problem=str(error))
+
+
+def _open(folder: Path, kept: Kept) -> Served:
+    facts = kept.facts
+    owner = f"Version {facts.version}"
+    if folder_sha256(folder) != kept.sha256:
+        raise IntegrityFault(f"{owner} is refused: its files in {folder} have changed.")
+    bundle = open_bundle(folder, facts.digests, owner, by_copy=True)
+    predictor = Predictor(version=facts.version, run_id=facts.run_id, bundle=bundle)
+    return Served(predictor, facts, _documents(folder), kept.checked)
+
+
+def _documents(folder: Path) -> Documents:
+    card = folder / MODEL_CARD
+    return Documents(
+        model_card=card.read_text(errors="replace") if card.exists() else "",
+        plots={plot.stem: plot.read_bytes() for plot in sorted((folder / PLOTS).glob("*.png"))},
+        reference=_rows(folder / REFERENCE, ()),
+        holdout=_rows(folder / HOLDOUT, ANSWER_NAMES),
+    )
+
+
+def _rows(path: Path, answer: tuple[str, ...]) -> pd.DataFrame | None:
+    """People, charges and the columns of `answer`; None where there are no such rows.
+
+    No quote needs them.
+    """
+    names = [*COLUMN_NAMES, *answer]
+    numbers = [column.name for column in COLUMNS if isinstance(column, NumberColumn)] + [*answer]
+    try:
+        rows = pd.read_csv(path, usecols=names, dtype=dict.fromkeys(numbers, float))[names]
+    except (FileNotFoundError, ValueError):
+        return None
+    known = all(
+        rows[column.name].isin(column.values).all()
+        for column in COLUMNS
+        if isinstance(column, CategoryColumn)
+    )
+    return rows if known and len(rows) and np.isfinite(rows[numbers]).all(axis=None) else None
+
+
+def _within(seconds: float, ask: Callable[[], Answer]) -> Answer:
+    """The answer of `ask`, which is left behind when it takes longer. Raises Unreachable then.
+
+    A request has a time limit of its own, which is longer and holds for each one.
+    """
+    future: Future[Answer] = Future()
+    Thread(target=_settle, args=(future, ask), daemon=True).start()
+    try:
+        return future.result(seconds)
+    except TimeoutError as error:
+        raise Unreachable(
+            f"The registry did not name the version in production within {seconds:g} s. "
+            "Look at its log and its database."
+        ) from error
+
+
+def _settle(future: "Future[Answer]", ask: Callable[[], Answer]) -> None:
+    try:
+        future.set_result(ask())
+    except Exception as error:  # raised again where the answer is awaited
+        future.set_exception(error)

@@ -1,0 +1,142 @@
+"""Keeps one checked version on disk, whatever happens to the processes that share the folder.
+
+`facts.json` says what is kept and which folder beside it holds the files, so replacing this one
+file is the switch: a process that is killed on the way leaves the version before in place.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.model.pair import folder_sha256
+from insurance_predictor.store.tracking import without_password
+from insurance_predictor.store.version_facts import VersionFacts
+
+FORMAT: Literal[2] = 2  # a folder of another format is as good as empty
+RECORD = "facts.json"
+PREFIX = "version-"  # of the folders that may be swept away
+LOCK_PATIENCE = 5.0  # seconds; whoever holds the lock copies about a megabyte
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What `facts.json` says: the files are in `folder`, `sha256` is that of all of them.
+
+    `store` is the registry they came from, `checked` when it last named this version (UTC).
+    """
+
+    format: Literal[2]
+    store: str
+    folder: str
+    sha256: str
+    checked: datetime
+    facts: VersionFacts
+
+
+def find(settings: Settings) -> Kept | None:
+    """What is kept for this registry, model and alias, unverified; None when nothing is."""
+    kept = _record(settings.model_cache)
+    if kept is None or (kept.store, kept.facts.model_name, kept.facts.alias) != (
+        _store(settings),
+        settings.model_name,
+        settings.production_alias,
+    ):
+        return None
+    return kept
+
+
+def keep(settings: Settings, files: Path, facts: VersionFacts, checked: datetime) -> None:
+    """Copy the files of a checked version and switch to them; what was kept before goes.
+
+    Nothing happens when another process has asked the registry since. Raises OSError where the
+    folder cannot be written; what was kept then stays.
+    """
+    folder = settings.model_cache
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone_in(folder):
+        known = find(settings)
+        if known is not None and checked < known.checked <= datetime.now(UTC):
+            return
+        try:
+            copy = Path(mkdtemp(prefix=f"{PREFIX}{facts.version}-", dir=folder))
+            shutil.copytree(files, copy, dirs_exist_ok=True)
+            sha256 = folder_sha256(copy)
+            _write(folder, Kept(FORMAT, _store(settings), copy.name, sha256, checked, facts))
+        finally:
+            _sweep(folder)
+
+
+def note(settings: Settings, facts: VersionFacts, checked: datetime) -> None:
+    """Write what was learned of the version that is kept. Raises OSError as `keep` does."""
+    if find(settings) is None:
+        return
+    with _alone_in(settings.model_cache):
+        known = find(settings)
+        if known is not None and known.facts.is_same(facts) and known.checked < checked:
+            _write(settings.model_cache, replace(known, facts=facts, checked=checked))
+
+
+def _store(settings: Settings) -> str:
+    return without_password(settings.mlflow_tracking_uri)
+
+
+def _record(folder: Path) -> Kept | None:
+    try:
+        return _json().validate_json((folder / RECORD).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _write(folder: Path, kept: Kept) -> None:
+    new = folder / f"{RECORD}.new"  # one name is enough: nobody else writes at this moment
+    new.write_text(json.dumps(_json().dump_python(kept, mode="json"), indent=1) + "\n")
+    new.replace(folder / RECORD)
+
+
+@cache
+def _json() -> TypeAdapter[Kept]:
+    return TypeAdapter(Kept)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what no record names: the version before, and what killed processes left."""
+    kept = _record(folder)
+    for path in folder.glob(f"{PREFIX}*"):
+        if kept is None or path.name != kept.folder:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """While the block runs, no other process writes to `folder`; a killed one lets go."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        end = time.monotonic() + LOCK_PATIENCE
+        while not _locked(handle):
+            if time.monotonic() > end:
+                raise TimeoutError(f"Another process has held {folder} for {LOCK_PATIENCE:g} s.")
+            time.sleep(0.02)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

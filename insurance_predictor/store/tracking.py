@@ -1,0 +1,230 @@
+"""The edge to MLflow: connects to whatever store is configured and puts its failures in words."""
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from insurance_predictor.base.errors import InsurancePredictorError, InvalidSettings, Unreachable
+from insurance_predictor.base.settings import DEFAULT_ARTIFACTS, DEFAULT_TRACKING_URI, Settings
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+CONNECT_TIMEOUT = 5  # seconds
+
+# MLflow's own defaults retry a dead server for four minutes; whoever wants that sets the variable.
+# These give up in less than 20 seconds.
+MLFLOW_DEFAULTS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "8",
+    # A server on S3 tells its clients to fetch large and small files from the S3 store itself,
+    # which they need not reach.
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
+}
+REFUSED_CREDENTIALS = {"UNAUTHENTICATED", "PERMISSION_DENIED", "CUSTOMER_UNAUTHORIZED"}
+OUTSIDE_LIBRARIES = ("requests.", "urllib3.", "botocore.", "sqlalchemy.", "psycopg", "sqlite3")
+DATABASES = ("postgresql", "mysql", "mssql")
+STORAGE_ERRNOS = {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT, errno.EIO}
+
+
+def connect(settings: Settings) -> "MlflowClient":
+    """A client of the configured store, after a look at whether it is there at all.
+
+    Raises Unreachable within seconds when it is not, and InvalidSettings for a URI that cannot
+    be a store.
+    """
+    for name, value in MLFLOW_DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    uri = settings.mlflow_tracking_uri
+    check_reachable(uri)
+    import mlflow
+
+    _quieten()
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    return mlflow.MlflowClient()
+
+
+def check_reachable(uri: str) -> None:
+    """Raise Unreachable unless the server or database behind `uri` answers within seconds."""
+    kind = uri.partition(":")[0].partition("+")[0] if ":" in uri else "file"
+    if kind == "file":
+        raise _unusable(uri, "is a folder, which MLflow no longer writes to")
+    if kind in ("http", "https"):
+        _check_server(uri)
+    elif kind == "sqlite":
+        _check_file(uri)
+    elif kind in DATABASES:
+        _check_database(uri)
+    else:
+        raise _unusable(uri, "is of a kind that is not supported")
+
+
+def experiment_id(client: "MlflowClient", name: str, settings: Settings) -> str:
+    """The id of the experiment called `name`, made where the settings want its artifacts."""
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return str(client.create_experiment(name, artifact_location=_artifacts(settings)))
+        except MlflowException as error:  # another process made it in between
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise error
+    if found.lifecycle_stage != "active":
+        raise InvalidSettings(
+            f"The experiment {name!r} has been deleted: `mlflow experiments restore -x "
+            f"{found.experiment_id}`, or set another name."
+        )
+    return str(found.experiment_id)
+
+
+@contextmanager
+def translated(settings: Settings) -> Iterator[None]:
+    """Turn what MLflow, the network and the disk raise into one sentence of ours."""
+    try:
+        yield
+    except InsurancePredictorError:
+        raise
+    except Exception as error:
+        known = _in_words(error, settings)
+        if known is None:
+            raise
+        raise known from error
+
+
+def without_password(uri: str) -> str:
+    """The URI as it may be shown and logged."""
+    masked = re.sub(r"(://[^:/@\s]*):\S*@", r"\1:***@", uri)  # up to the last @: it may hold one
+    return re.sub(r"([?&]password=)[^&\s]*", r"\1***", masked)
+
+
+def _in_words(error: Exception, settings: Settings) -> InsurancePredictorError | None:
+    where = without_password(settings.mlflow_tracking_uri)
+    text = _first_line(error)[:300]
+    code = getattr(error, "error_code", None)
+    if code in REFUSED_CREDENTIALS or "failed with error code 401" in text:
+        return InvalidSettings(
+            f"{where} refused the credentials. Check MLFLOW_TRACKING_USERNAME and "
+            f"MLFLOW_TRACKING_PASSWORD. ({text})"
+        )
+    if _is_out_of_reach(error, code, text):
+        return Unreachable(
+            f"{where} or its storage did not do its part: {text}. "
+            "Check that it is running, that the disk is not full and that this machine reaches it; "
+            "`make doctor` looks at each of its parts."
+        )
+    return None
+
+
+def _is_out_of_reach(error: Exception, code: str | None, text: str) -> bool:
+    if code is not None:
+        from_a_server = type(error).__name__ == "RestException" and code == "INTERNAL_ERROR"
+        broken_database = type(error.__cause__).__name__ == "DatabaseError"
+        words = ("API request to", "out-of-date database schema", "failures occurred while")
+        return (
+            from_a_server
+            or broken_database
+            or code == "TEMPORARILY_UNAVAILABLE"
+            or any(word in text for word in words)
+        )
+    if isinstance(error, ConnectionError | TimeoutError):
+        return True
+    if any(base.__module__.startswith(OUTSIDE_LIBRARIES) for base in type(error).__mro__):
+        return True
+    return isinstance(error, OSError) and error.errno in STORAGE_ERRNOS
+
+
+def _check_server(uri: str) -> None:
+    import requests
+
+    try:
+        answer = requests.get(f"{uri.rstrip('/')}/health", timeout=CONNECT_TIMEOUT)
+    except (requests.exceptions.InvalidURL, ValueError) as error:
+        raise _unusable(uri, "is not a URL") from error
+    except requests.RequestException as error:
+        raise Unreachable(
+            f"No answer from {without_password(uri)} within {CONNECT_TIMEOUT} s. Check that the "
+            "MLflow server is running (`curl` its /health) and that MLFLOW_TRACKING_URI is right."
+        ) from error
+    if answer.status_code in (502, 503, 504):
+        raise Unreachable(
+            f"{without_password(uri)} answers {answer.status_code}: something is there, the "
+            "MLflow server behind it is not. Look at its log."
+        )
+
+
+def _check_file(uri: str) -> None:
+    path = Path(uri.split(":///", 1)[-1] or ".")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir():
+        raise _unusable(uri, f"lies below {folder}, which is a file")
+    if not os.access(folder, os.W_OK):
+        raise Unreachable(f"The folder {folder} of {uri} cannot be written to.")
+    if path.is_dir():
+        raise _unusable(uri, "names a folder, not a database file")
+    if path.exists() and path.stat().st_size:
+        with path.open("rb") as file:
+            if file.read(15) != b"SQLite format 3":
+                raise _unusable(uri, "is not a SQLite database")
+
+
+def _check_database(uri: str) -> None:
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+    timeout = {"connect_timeout": CONNECT_TIMEOUT} if "mssql" not in uri else {}
+    try:
+        engine = create_engine(uri, connect_args=timeout)
+        engine.connect().close()
+        engine.dispose()
+    except (ArgumentError, ImportError, ValueError) as error:
+        raise _unusable(uri, f"cannot be opened ({_first_line(error)})") from error
+    except SQLAlchemyError as error:
+        raise Unreachable(
+            f"{without_password(uri)} does not let us in: {_first_line(error)}. Check that the "
+            "database is running and that MLFLOW_TRACKING_URI has the right host, user and "
+            "password."
+        ) from error
+
+
+def _unusable(uri: str, why: str) -> InvalidSettings:
+    return InvalidSettings(
+        f"MLFLOW_TRACKING_URI={without_password(uri)!r} {why}. "
+        f"Use {DEFAULT_TRACKING_URI}, a postgresql:// database or the URL of a server."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return without_password(str(error)).strip().split("\n")[0]
+
+
+def _artifacts(settings: Settings) -> str | None:
+    if settings.artifact_location is not None:
+        return settings.artifact_location
+    if settings.mlflow_tracking_uri == DEFAULT_TRACKING_URI:
+        return str(DEFAULT_ARTIFACTS.resolve())
+    return None
+
+
+def _quieten() -> None:
+    """MLflow reports migrations and packaging guesses, and a database's failure as a traceback."""
+    import logging
+
+    for name in (
+        "mlflow.store.db.utils",
+        "mlflow.store.model_registry",
+        "mlflow.utils.environment",
+        "alembic",
+    ):
+        logging.getLogger(name).setLevel(logging.CRITICAL)

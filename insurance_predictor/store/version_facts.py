@@ -1,0 +1,138 @@
+"""What is known of one version besides its files: where it comes from, how good it is, its past."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from insurance_predictor.base.errors import NotFound
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.model.pair import Digests
+from insurance_predictor.model.run_layout import DATASET_TAG, ROWS_TAG
+from insurance_predictor.store.ledger import Line, previous_version, read_lines
+from insurance_predictor.store.versions import Version, get_version
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+LEDGER_LINES = 20
+HOLDOUT_PREFIX = "holdout."
+
+
+@dataclass(frozen=True)
+class Previous:
+    """The version that a rollback would return to, with metrics named as in VersionFacts."""
+
+    version: str
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class VersionFacts:
+    """One version, its run and the ledger as they were when the registry was asked.
+
+    `metrics` are those of the hold-out as `evaluation.flat_metrics` names them: holdout.rmse,
+    holdout.rmse_low, holdout.smoker_yes.rmse, ... `dataset` is the start of the table's
+    fingerprint. `ledger` holds the last 20 lines, oldest first.
+    """
+
+    version: str
+    run_id: str
+    model_name: str
+    alias: str
+    created: datetime
+    trained_at: datetime | None  # None, as without parameters, when the run is gone for good
+    dataset: str | None
+    rows_train: int | None
+    description: str
+    metrics: Mapping[str, float]
+    parameters: Mapping[str, str]
+    ledger: tuple[Line, ...]
+    previous: Previous | None
+    digests: Digests
+
+    def is_of(self, version: Version) -> bool:
+        """Whether `version` is this one, with these very files.
+
+        Numbers alone do not tell: a registered model that was deleted and made anew counts from 1.
+        """
+        asked = (version.number, version.run_id, expected_digests(version))
+        return asked == (self.version, self.run_id, self.digests)
+
+    def is_same(self, other: "VersionFacts") -> bool:
+        """Whether both tell of one version with the same files."""
+        return (self.version, self.run_id, self.digests) == (
+            other.version,
+            other.run_id,
+            other.digests,
+        )
+
+    def is_current(self, version: Version) -> bool:
+        """Whether nothing else about `version` is likely to have changed since.
+
+        The alias moves before its ledger line is closed, so an open last line asks to look again.
+        """
+        settled = not self.ledger or self.ledger[-1].finished
+        return settled and self.description == version.description
+
+
+def expected_digests(version: Version) -> Digests:
+    """The digests written on a version. Raises IntegrityFault where one is absent."""
+    return Digests.from_tags(version.tags, f"Version {version.number}")
+
+
+def read_facts(client: "MlflowClient", settings: Settings, version: Version) -> VersionFacts:
+    """Ask the registry for everything it knows of the version in production."""
+    run = _run(client, version.run_id)
+    lines = read_lines(client, settings)
+    rows = version.tags.get(ROWS_TAG)
+    return VersionFacts(
+        version=version.number,
+        run_id=version.run_id,
+        model_name=settings.model_name,
+        alias=settings.production_alias,
+        created=version.created,
+        trained_at=datetime.fromtimestamp(run.info.start_time / 1000, UTC) if run else None,
+        dataset=version.tags.get(DATASET_TAG),
+        rows_train=int(rows) if rows else None,
+        description=version.description,
+        metrics=_metrics(run, version),
+        parameters=dict(run.data.params) if run else {},
+        ledger=tuple(lines[-LEDGER_LINES:]),
+        previous=_previous(client, settings, lines, version.number),
+        digests=expected_digests(version),
+    )
+
+
+def _previous(
+    client: "MlflowClient", settings: Settings, lines: Sequence[Line], current: str
+) -> Previous | None:
+    number = previous_version(lines, current)
+    if number is None:
+        return None
+    try:
+        version = get_version(client, settings, number)
+    except NotFound:
+        return None
+    return Previous(number, _metrics(_run(client, version.run_id), version))
+
+
+def _metrics(run: "Run | None", version: Version) -> dict[str, float]:
+    """The run's metrics of the hold-out; the few on the version when the run is gone."""
+    if run is None:
+        return {HOLDOUT_PREFIX + name: value for name, value in version.metrics.items()}
+    return {
+        name: value for name, value in run.data.metrics.items() if name.startswith(HOLDOUT_PREFIX)
+    }
+
+
+def _run(client: "MlflowClient", run_id: str) -> "Run | None":
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None

@@ -1,0 +1,248 @@
+"""Model versions, their tags and aliases: what the registry knows, in our words."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from insurance_predictor.base.errors import BadInput, NoProductionModel, NotFound
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.model.run_layout import METRIC_TAG_PREFIX, STATUS_TAG
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+@dataclass(frozen=True)
+class Version:
+    """One model version; `status` is aprovado, reprovado or None before the gate has spoken."""
+
+    number: str
+    run_id: str
+    source: str
+    created: datetime
+    description: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def status(self) -> str | None:
+        return self.tags.get(STATUS_TAG)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The hold-out metrics that were written on the version when it was registered."""
+        return {
+            key.removeprefix(METRIC_TAG_PREFIX): float(value)
+            for key, value in self.tags.items()
+            if key.startswith(METRIC_TAG_PREFIX)
+        }
+
+
+def ensure_model(client: "MlflowClient", settings: Settings) -> None:
+    """Make the registered model unless it is there, whoever else is making it."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(
+            settings.model_name, description="Yearly insurance premium in US dollars."
+        )
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def aliases(client: "MlflowClient", settings: Settings) -> dict[str, str]:
+    """Every alias of the model and the version it stands on; empty when there is no model."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        found = client.get_registered_model(settings.model_name).aliases
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return {}
+    return {alias: str(version) for alias, version in found.items()}
+
+
+def aliased_version(client: "MlflowClient", settings: Settings, alias: str) -> str:
+    """The number of the version that carries `alias`. Raises NotFound with what to run next."""
+    found = aliases(client, settings).get(alias)
+    if found is not None:
+        return found
+    if alias == settings.production_alias:
+        raise NoProductionModel(
+            f"No version of {settings.model_name!r} has the alias {alias!r}. "
+            "Run `make train register promote` first."
+        )
+    hint = (
+        "Run `make train register` first."
+        if alias == settings.challenger_alias
+        else "`make status` lists the aliases."
+    )
+    raise NotFound(f"No version of {settings.model_name!r} has the alias {alias!r}. {hint}")
+
+
+def get_version(client: "MlflowClient", settings: Settings, number: str) -> Version:
+    """One version by its number. Raises NotFound when it is not there (any more)."""
+    from mlflow.exceptions import MlflowException
+
+    if not number.isdecimal():
+        raise BadInput(f"VERSION={number!r} is not a version number; `make status` lists them.")
+    try:
+        return _version(client.get_model_version(settings.model_name, number))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        raise NotFound(
+            f"{settings.model_name!r} has no version {number}. `make status` lists the versions."
+        ) from error
+
+
+def versions(client: "MlflowClient", settings: Settings) -> list[Version]:
+    """All versions, newest first."""
+    found: list[Any] = []
+    token: str | None = None
+    while True:
+        page = client.search_model_versions(
+            f"name='{settings.model_name}'", max_results=1000, page_token=token
+        )
+        found += page
+        token = page.token
+        if not token:
+            break
+    return sorted((_version(one) for one in found), key=lambda v: int(v.number), reverse=True)
+
+
+def version_of_run(client: "MlflowClient", settings: Settings, run_id: str) -> Version | None:
+    """The newest version made from a run, or None."""
+    found = client.search_model_versions(f"name='{settings.model_name}' and run_id='{run_id}'")
+    made = sorted((_version(one) for one in found), key=lambda v: int(v.number))
+    return made[-1] if made else None
+
+
+def create_version(
+    client: "MlflowClient",
+    settings: Settings,
+    *,
+    source: str,
+    run_id: str,
+    description: str,
+    tags: Mapping[str, str],
+) -> Version:
+    """Write a model version, without an alias."""
+    ensure_model(client, settings)
+    made = client.create_model_version(
+        settings.model_name,
+        source,
+        run_id,
+        tags=dict(tags),
+        description=description,
+        model_id=logged_model_id(source),  # a server that checks permissions insists on it
+    )
+    return _version(made)
+
+
+def logged_model_id(source: str) -> str | None:
+    """The id in the URI of a logged model; None for the URI of anything else."""
+    kind, _, name = source.partition(":/")
+    return name if kind == "models" and name.startswith("m-") else None
+
+
+def _put(client: "MlflowClient", settings: Settings, alias: str, number: str) -> None:
+    """Set an alias, once more when somebody else has just made it.
+
+    MLflow looks whether it is there and then inserts it, and its database takes only one of two
+    who do that at once.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.set_registered_model_alias(settings.model_name, alias, number)
+    except MlflowException as error:
+        if "unique" not in str(error).lower():
+            raise
+        client.set_registered_model_alias(settings.model_name, alias, number)
+
+
+def set_alias(client: "MlflowClient", settings: Settings, alias: str, number: str) -> None:
+    """Move `alias` to a version that exists. Raises NotFound, and puts it back, when it is gone."""
+    before = aliases(client, settings).get(alias)
+    get_version(client, settings, number)
+    with _accepted(f"the alias {alias!r}"):
+        _put(client, settings, alias, number)
+    try:
+        get_version(client, settings, number)
+    except NotFound:  # somebody deleted the version in between
+        _put_back(client, settings, alias, number, before)
+        raise
+
+
+def delete_alias(client: "MlflowClient", settings: Settings, alias: str) -> None:
+    """Take `alias` away. Raises NotFound when no version carries it."""
+    aliased_version(client, settings, alias)
+    client.delete_registered_model_alias(settings.model_name, alias)
+
+
+def clear_challenger(client: "MlflowClient", settings: Settings, number: str) -> None:
+    """Take the challenger alias off one version, if it stands there."""
+    if aliases(client, settings).get(settings.challenger_alias) == number:
+        delete_alias(client, settings, settings.challenger_alias)
+
+
+def set_tag(client: "MlflowClient", settings: Settings, number: str, key: str, value: str) -> None:
+    """Write one tag on a version that exists."""
+    get_version(client, settings, number)
+    with _accepted(f"the tag {key!r}"):
+        client.set_model_version_tag(settings.model_name, number, key, value)
+
+
+def delete_tag(client: "MlflowClient", settings: Settings, number: str, key: str) -> None:
+    """Take one tag off a version. Raises NotFound when the version does not have it."""
+    if key not in get_version(client, settings, number).tags:
+        raise NotFound(f"Version {number} has no tag {key!r}.")
+    client.delete_model_version_tag(settings.model_name, number, key)
+
+
+@contextmanager
+def _accepted(what: str) -> Iterator[None]:
+    """Raise BadInput where MLflow's own rules forbid a name or value that a person typed.
+
+    Raises NotFound when somebody has deleted what it was for in the meantime.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            raise NotFound(
+                f"The version that was to get {what} has just been deleted. "
+                "`make status` lists the versions."
+            ) from error
+        if error.error_code != "INVALID_PARAMETER_VALUE":
+            raise
+        raise BadInput(f"MLflow does not take {what}: {error.message}") from error
+
+
+def _put_back(
+    client: "MlflowClient", settings: Settings, alias: str, number: str, before: str | None
+) -> None:
+    """Take `alias` off a version that is gone, unless somebody has moved it on already."""
+    if aliases(client, settings).get(alias) != number:
+        return
+    if before is not None and before in {version.number for version in versions(client, settings)}:
+        client.set_registered_model_alias(settings.model_name, alias, before)
+    else:
+        client.delete_registered_model_alias(settings.model_name, alias)
+
+
+def _version(entity: Any) -> Version:
+    return Version(
+        number=str(entity.version),
+        run_id=entity.run_id,
+        source=entity.source,
+        created=datetime.fromtimestamp(entity.creation_timestamp / 1000, UTC),
+        description=entity.description or "",
+        tags=dict(entity.tags),
+    )

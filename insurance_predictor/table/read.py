@@ -1,0 +1,84 @@
+"""Find and read the table that a model learns from."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.table.check import check_table
+from insurance_predictor.table.download import DATA_FOLDER, DOWNLOADED
+from insurance_predictor.table.files import (
+    SHOWN_FAULTS,
+    read_bytes,
+    read_cells,
+)
+from insurance_predictor.table.schema import (
+    COLUMN_NAMES,
+)
+from insurance_predictor.table.split import row_hashes
+
+SAMPLE = "sample.csv"
+SAMPLE_SOURCE = f"bundled synthetic sample (data/{SAMPLE})"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that keeps the rules of `schema`.
+
+    `frame` has the columns of `schema.COLUMN_NAMES` in that order (age and children int64, bmi and
+    charges float64, categories str), no exact duplicate and the index 0..n-1. `source` is what to
+    show a person, `fingerprint` the sha256 over the sorted row hashes, `notices` what was done to
+    the table on the way, a sentence each; `synthetic` says that it is the bundled sample.
+    """
+
+    frame: pd.DataFrame
+    source: str
+    fingerprint: str
+    notices: tuple[str, ...]
+    synthetic: bool = False
+
+
+def read_table(settings: Settings, folder: Path = DATA_FOLDER) -> Table:
+    """The table of `settings.data`: a local CSV or Parquet file, or such an object on s3://.
+
+    Without it, the downloaded table in `folder`, and without that the bundled sample.
+    Raises InvalidTable for whatever cannot be read or breaks a rule, Unreachable when the storage
+    does not answer within 20 seconds.
+    """
+    source, location, notices = _found(settings, folder)
+    cells, oddities = read_cells(read_bytes(location), source)
+    checked = check_table(cells, source=source)
+    repeated = checked.duplicated()
+    notices += oddities
+    if tuple(cells.columns) != COLUMN_NAMES:
+        notices.append("columns are in another order; read by name")
+    if repeated.any():
+        notices.append(_duplicates(checked.index[repeated].tolist()))
+    frame = checked[~repeated].reset_index(drop=True)
+    synthetic = Path(location).resolve() == (folder / SAMPLE).resolve()
+    return Table(frame, source, _fingerprint(frame), tuple(notices), synthetic)
+
+
+def _fingerprint(frame: pd.DataFrame) -> str:
+    hashes = sorted(row_hashes(frame, COLUMN_NAMES))
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
+def _found(settings: Settings, folder: Path) -> tuple[str, str, list[str]]:
+    """What to call the table, where it is, and a notice when nobody asked for it."""
+    if settings.data:
+        return settings.data, settings.data, []
+    if (folder / DOWNLOADED.name).is_file():
+        return f"data/{DOWNLOADED.name}", str(folder / DOWNLOADED.name), []
+    notice = f"no DATA given and data/{DOWNLOADED.name} absent: using the bundled synthetic sample"
+    return SAMPLE_SOURCE, str(folder / SAMPLE), [notice]
+
+
+def _duplicates(rows: list[int]) -> str:
+    told = ", ".join(str(row) for row in rows[:SHOWN_FAULTS])
+    if len(rows) == 1:
+        return f"1 exact duplicate row dropped (row {told})"
+    more = f" and {len(rows) - SHOWN_FAULTS} more" if len(rows) > SHOWN_FAULTS else ""
+    return f"{len(rows)} exact duplicate rows dropped (rows {told}{more})"

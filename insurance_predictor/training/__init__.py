@@ -1,0 +1,1 @@
+"""One training, from a table to a run that others can judge."""

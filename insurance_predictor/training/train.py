@@ -1,0 +1,184 @@
+"""One training, from a table to a logged run that a stranger can judge, register and serve."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from threadpoolctl import threadpool_limits
+
+from insurance_predictor.base.arrays import FloatArray
+from insurance_predictor.base.environment import git_commit, library_versions, progress
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.model.cross_validation import (
+    REPEATS,
+    SPLITS,
+    Fold,
+    Scores,
+    best,
+    make_folds,
+    score,
+)
+from insurance_predictor.model.estimators import make_candidates
+from insurance_predictor.model.fitting import Trained, features, fit_pair, target
+from insurance_predictor.model.tuning import Plan, Trial, planned, search
+from insurance_predictor.store.tracking import experiment_id
+from insurance_predictor.store.versions import logged_model_id
+from insurance_predictor.table.read import Table
+from insurance_predictor.table.split import Split, split_table
+from insurance_predictor.training.run_files import RunFacts, write_run_files
+from insurance_predictor.training.run_logging import (
+    log_model,
+    log_numbers,
+    log_table,
+    log_tags,
+    log_trial,
+    stored_digests,
+)
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to train; the defaults are what `make train` does."""
+
+    tune: bool = False
+    trials: int = 10
+    jobs: int = -1
+    autolog: bool = False
+    production: bool = False
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """What `train` made: the run, every candidate's scores (best first) and the fitted pair."""
+
+    run_id: str
+    experiment: str
+    every: tuple[Scores, ...]
+    trained: Trained
+    notices: tuple[str, ...] = ()
+
+
+def train(client: "MlflowClient", settings: Settings, table: Table, options: Options) -> TrainedRun:
+    """Compare the candidates on `table`, fit the best, and log everything as one run.
+
+    The run ends FINISHED only when all of it is stored. Raises InvalidTable for a table that is
+    too short, Unreachable when the store fails on the way.
+    """
+    import mlflow
+
+    split = split_table(table.frame)
+    folds = make_folds(features(split.train))
+    experiment = settings.experiment(options.production)
+    where = experiment_id(client, experiment, settings)
+    # On tables of this size the threads of numerical libraries mostly wait for each other: on two
+    # busy cores, boosting took ten times as long with them as without.
+    with threadpool_limits(limits=1), mlflow.start_run(experiment_id=where) as run:
+        run_id = run.info.run_id
+        every, notices = compare(client, run_id, folds, split, options)
+        trained = fit_pair(every[0], split, _autologging(options))
+        facts = _facts(settings, run_id, table, split, trained, options)
+        log_table(table)
+        with TemporaryDirectory() as folder:
+            write_run_files(Path(folder), trained, every, split.train, facts)
+            mlflow.log_artifacts(folder)
+        source = log_model(trained)
+        # After the model: MLflow would read each metric back, one request for each, to copy it.
+        log_numbers(client, every, trained, facts, logged_model_id(source))
+        log_tags(client, facts, trained, source, stored_digests(client, run_id, source))
+    return TrainedRun(run_id, experiment, every, trained, notices)
+
+
+def compare(
+    client: "MlflowClient", run_id: str, folds: Sequence[Fold], split: Split, options: Options
+) -> tuple[tuple[Scores, ...], tuple[str, ...]]:
+    """Each candidate's scores, the best first, and notices; when tuning, each at its best."""
+    charges = target(split.train)
+    candidates = make_candidates(tuple(folds[0].train_columns.columns))
+    if options.tune:
+        return _searched(
+            client, run_id, planned(candidates, options.trials), folds, charges, options
+        )
+    with progress("cross-validation", len(candidates) * len(folds)) as advance:
+        scores = [score(candidate, folds, charges, advance) for candidate in candidates]
+    return _ranked(scores), ()
+
+
+def _searched(
+    client: "MlflowClient",
+    run_id: str,
+    plan: Plan,
+    folds: Sequence[Fold],
+    charges: FloatArray,
+    options: Options,
+) -> tuple[tuple[Scores, ...], tuple[str, ...]]:
+    with progress("search", len(plan)) as advance:
+
+        def keep(trial: Trial) -> None:
+            log_trial(client, run_id, trial)
+            advance()
+
+        trials = search(plan, folds, charges, jobs=options.jobs, each_trial=keep)
+    by_name: dict[str, list[Scores]] = {}
+    for trial in trials:
+        by_name.setdefault(trial.scores.candidate.name, []).append(trial.scores)
+    stopped = f"The search was stopped: {len(trials)} of {len(plan)} trials are kept."
+    notices = (stopped,) if len(trials) < len(plan) else ()
+    return _ranked([best(found) for found in by_name.values()]), notices
+
+
+def _ranked(scores: Sequence[Scores]) -> tuple[Scores, ...]:
+    return tuple(sorted(scores, key=lambda found: found.mean("rmse")))
+
+
+def _facts(
+    settings: Settings,
+    run_id: str,
+    table: Table,
+    split: Split,
+    trained: Trained,
+    options: Options,
+) -> RunFacts:
+    versions = library_versions()
+    parameters = trained.scores.candidate.estimator.get_params()
+    plain = {key: value for key, value in parameters.items() if not hasattr(value, "get_params")}
+    return RunFacts(
+        run_id=run_id,
+        model_name=settings.model_name,
+        table=table,
+        git_commit=git_commit(),
+        trained_at=datetime.now(UTC),
+        library_versions=versions,
+        parameters=plain,
+        rows_train=len(split.train),
+        configuration={
+            "candidate": trained.scores.candidate.name,
+            "parameters": plain,
+            "cross_validation": {"splits": SPLITS, "repeats": REPEATS, "seed": 0},
+            "data": {"source": table.source, "fingerprint": table.fingerprint},
+            "model_name": settings.model_name,
+            "options": vars(options),
+            "versions": versions,
+        },
+    )
+
+
+@contextmanager
+def _autologging(options: Options) -> Iterator[None]:
+    """MLflow's own logging of the final fit, when asked for."""
+    if not options.autolog:
+        yield
+        return
+    import mlflow
+
+    mlflow.sklearn.autolog(log_models=False, log_datasets=False, silent=True)
+    try:
+        yield
+    finally:
+        mlflow.sklearn.autolog(disable=True)

@@ -1,0 +1,1 @@
+"""From an incident to a message, and from the outbox to its channels."""

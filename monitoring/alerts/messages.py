@@ -1,0 +1,290 @@
+"""What is said of an incident: Slack's blocks, and the same as plain text for everybody else.
+
+A message is a dictionary that can be kept as JSON: `text` and `blocks` as Slack takes them, and
+`plain`, whose first line is the title.
+"""
+
+import html
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+from urllib.parse import quote
+
+from babel.dates import format_timedelta
+
+from insurance_predictor.base import formats
+from insurance_predictor.base.words import Language
+from insurance_predictor.store.ledger import Line
+from monitoring.domain.assessment import Look, Verdict
+from monitoring.domain.incidents import Change
+from monitoring.words import message_words as words
+from monitoring.words import verdict_text
+
+# https://docs.slack.dev/reference/block-kit/blocks
+LONGEST_SECTION = 3000
+LONGEST_HEADER = 150
+LONGEST_TEXT = 500  # of a notification; Slack would take 40,000
+LONGEST_TITLE = 1000
+LONGEST_URL = 1000
+SHOWN = 10  # findings, each in a section; a message holds 50 blocks
+LONGEST_NAME = 60  # characters of a model's or a version's name
+
+# Signs that format in Slack, and what looks like them and does not; "_" does it around words.
+NEUTRAL = str.maketrans({"*": "∗", "~": "∼", "`": "ˋ"})
+OUTER_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
+URL_SIGNS = ":/?#[]@!$&'()+,;=%-._~"
+EMOJI = re.compile(r":(?=[\w+'-]+:)")
+
+Message = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Links:
+    """Where a message leads: to the report, if it is anywhere, and to the runbook's page.
+
+    Either may also be a path, which is shown and not linked.
+    """
+
+    report: str | None
+    runbook: str
+
+
+@dataclass(frozen=True)
+class _Finding:
+    """One finding in three lines: what, how much and what to do; `anchor` is in the runbook."""
+
+    title: str
+    effect: str
+    step: str
+    anchor: str
+
+
+def incident_message(change: Change, look: Look, links: Links, language: Language) -> Message:
+    """What there is to say of `change`, found by `look`. Its event must not be None."""
+    if change.event is None:
+        raise ValueError("an incident without an event has no message")
+    kind = words.KINDS[change.incident.kind](language)
+    header = words.HEADERS[change.event](language, kind=kind)
+    findings = _findings(change, look, language)
+    endings = _endings(change, language)
+    facts = _facts(change, look, language)
+    first = [finding.title for finding in findings] or endings or [""]
+    return _message(
+        _summary(header, first, language), header, facts, findings, endings, links, language
+    )
+
+
+def test_message(model_name: str, links: Links, language: Language) -> Message:
+    """The one message of `alert-test`."""
+    said = words.TEST(language, model=verdict_text.shortened(model_name, LONGEST_NAME))
+    return _note(words.TEST_HEADER(language), said, links, language)
+
+
+def move_message(line: Line, model_name: str, links: Links, language: Language) -> Message:
+    """Another version serves: the line that the ledger has of it."""
+    header = words.BACK_HEADER if line.action == "rollback" else words.MOVE_HEADER
+    said = words.MOVE if line.before else words.FIRST_MOVE
+    sentence = said(
+        language,
+        model=verdict_text.shortened(model_name, LONGEST_NAME),
+        after=verdict_text.shortened(line.after, LONGEST_NAME),
+        before=verdict_text.shortened(line.before or "", LONGEST_NAME),
+        who=verdict_text.shortened(line.who, LONGEST_NAME),
+        why=verdict_text.shortened(line.why, LONGEST_TITLE),
+    )
+    return _note(header(language), sentence, links, language)
+
+
+def plain_text(message: Mapping[str, Any]) -> str:
+    """The message for a terminal, its first line the title."""
+    return str(message["plain"])
+
+
+def _note(header: str, said: str, links: Links, language: Language) -> Message:
+    return _message(_summary(header, [said], language), header, [], [], [said], links, language)
+
+
+def _message(
+    summary: str,
+    header: str,
+    facts: Sequence[str],
+    findings: Sequence[_Finding],
+    endings: Sequence[str],
+    links: Links,
+    language: Language,
+) -> Message:
+    shown = findings[:SHOWN]
+    more = [words.MORE(language, more=len(findings) - SHOWN)] if len(findings) > SHOWN else []
+    closing = [*more, *endings]
+    blocks = [
+        {"type": "header", "text": {"type": "plain_text", "text": header[:LONGEST_HEADER]}},
+        *(_context(_fitting(_neutral(fact), LONGEST_SECTION)) for fact in facts),
+        *(_section(_slack_finding(finding, links, language)) for finding in shown),
+        *(_section(_fitting(_neutral(line), LONGEST_SECTION)) for line in closing),
+        _context(_slack_links(links, language)),
+    ]
+    lines = [summary if findings else header, *facts]
+    for finding in shown:
+        lines += ["", *_plain_finding(finding, links, language)]
+    lines += ["", *closing, *_plain_links(links, language)]
+    return {
+        "text": _fitting(_neutral(summary), LONGEST_TEXT),
+        "blocks": blocks,
+        "plain": "\n".join(lines),
+    }
+
+
+def _summary(header: str, said: Sequence[str], language: Language) -> str:
+    text = words.SUMMARY if len(said) == 1 else words.SUMMARY_MORE
+    return text(language, header=header, first=said[0], more=len(said) - 1)
+
+
+def _findings(change: Change, look: Look, language: Language) -> list[_Finding]:
+    """The confirmed findings, the most expensive first."""
+    verdicts = {verdict.name: verdict for verdict in look.verdicts}
+
+    def price(name: str) -> float:
+        money = verdicts[name].money if name in verdicts else None
+        return abs(money) if money is not None and isfinite(money) else 0.0
+
+    names = sorted(change.incident.confirmed, key=price, reverse=True)
+    is_update = change.event == "updated"
+    return [
+        _finding(name, verdicts.get(name), is_update and name in change.appeared, language)
+        for name in names
+    ]
+
+
+def _finding(name: str, verdict: Verdict | None, is_new: bool, language: Language) -> _Finding:
+    anchor = verdict_text.runbook_anchor(name)
+    if verdict is None or verdict.status != "alarm":
+        title = words.EARLIER(language, name=verdict_text.check_name(name, language))
+        return _Finding(title, "", "", anchor)
+    title = verdict_text.title(verdict, language)
+    if is_new:
+        title = words.NEW(language, title=title)
+    cost = verdict_text.money(verdict, language)
+    effect = words.MONEY(language, money=cost) if cost else ""
+    step = words.NEXT(language, step=verdict_text.next_step(verdict, language))
+    return _Finding(title, effect, step, anchor)
+
+
+def _facts(change: Change, look: Look, language: Language) -> list[str]:
+    """Of whom, since when, and seen in what."""
+    incident = change.incident
+    return [
+        words.FACTS(
+            language,
+            model=verdict_text.shortened(incident.model_name, LONGEST_NAME),
+            version=verdict_text.shortened(incident.version, LONGEST_NAME),
+            since=formats.moment(incident.opened, language, None),
+        ),
+        words.WINDOW(
+            language,
+            start=formats.moment(look.window.start, language, None),
+            end=formats.moment(look.window.end, language, None),
+            rows=formats.decimal(look.rows, language, 0),
+            outcomes=formats.decimal(look.outcomes, language, 0),
+        ),
+    ]
+
+
+def _endings(change: Change, language: Language) -> list[str]:
+    """What is over."""
+    incident = change.incident
+    if change.replaced_by is not None:
+        return [
+            words.REPLACED(
+                language,
+                version=verdict_text.shortened(change.replaced_by, LONGEST_NAME),
+                old=verdict_text.shortened(incident.version, LONGEST_NAME),
+                names=_names(change.before, language),
+            )
+        ]
+    if incident.resolved is not None:
+        lasted = incident.resolved - incident.opened
+        time = format_timedelta(lasted, locale=formats.LOCALES[language])
+        return [words.ALL_OVER(language, names=_names(change.before, language), time=time)]
+    if change.disappeared:
+        return [words.OVER(language, names=_names(change.disappeared, language))]
+    return []
+
+
+def _names(names: Sequence[str], language: Language) -> str:
+    """The names of checks, and how many more there are."""
+    shown = [verdict_text.check_name(name, language) for name in names[:SHOWN]]
+    if len(names) > SHOWN:
+        shown.append(f"+{len(names) - SHOWN}")
+    return ", ".join(shown)
+
+
+def _slack_finding(finding: _Finding, links: Links, language: Language) -> str:
+    how = _link(_at(links.runbook, finding.anchor), words.HOW(language))
+    title = _fitting(_neutral(finding.title), LONGEST_TITLE)
+    lines = [f"*{title}*", _escaped(finding.effect), _escaped(finding.step), how]
+    return "\n".join(line for line in lines if line)
+
+
+def _plain_finding(finding: _Finding, links: Links, language: Language) -> Iterable[str]:
+    how = f"{words.HOW(language)}: {_at(links.runbook, finding.anchor)}"
+    return (line for line in (f"- {finding.title}", finding.effect, finding.step, how) if line)
+
+
+def _slack_links(links: Links, language: Language) -> str:
+    runbook = _link(links.runbook, words.RUNBOOK(language))
+    if links.report is None:
+        return runbook
+    return f"{_link(links.report, words.REPORT(language))} · {runbook}"
+
+
+def _plain_links(links: Links, language: Language) -> list[str]:
+    report = [f"{words.REPORT(language)}: {links.report}"] if links.report else []
+    return [*report, f"{words.RUNBOOK(language)}: {links.runbook}"]
+
+
+def _link(address: str, label: str) -> str:
+    """A link in Slack's own markup; a path is only shown, an address that is too long is not."""
+    is_path = not re.match(r"https?://", address)
+    shown = _escaped(address.replace("`", "") if is_path else quote(address, safe=URL_SIGNS))
+    if len(shown) > LONGEST_URL:
+        return label
+    return f"{label}: `{shown}`" if is_path else f"<{shown}|{label}>"
+
+
+def _at(page: str, anchor: str) -> str:
+    return f"{page}#{anchor}"
+
+
+def _section(markup: str) -> Message:
+    return {"type": "section", "text": _mrkdwn(markup)}
+
+
+def _context(markup: str) -> Message:
+    return {"type": "context", "elements": [_mrkdwn(markup)]}
+
+
+def _mrkdwn(markup: str) -> Message:
+    """`verbatim`: what looks like a link or a channel in words of the data becomes none."""
+    return {"type": "mrkdwn", "text": markup, "verbatim": True}
+
+
+def _neutral(text: str) -> str:
+    """`text` without the signs that Slack formats by."""
+    return EMOJI.sub("∶", OUTER_UNDERSCORE.sub("ˍ", text.translate(NEUTRAL)))
+
+
+def _escaped(text: str) -> str:
+    """The three signs that Slack asks to escape."""
+    return html.escape(text, quote=False)
+
+
+def _fitting(text: str, longest: int) -> str:
+    """`text` escaped, cut so that no escape is cut in two."""
+    if len(_escaped(text)) <= longest:
+        return _escaped(text)
+    cut = text
+    while len(_escaped(cut)) >= longest:
+        cut = cut[: -max(1, (len(_escaped(cut)) - longest) // 5)]
+    return f"{_escaped(cut)}…"

@@ -1,0 +1,1 @@
+"""What is judged of a window: data quality, drift, performance, service."""

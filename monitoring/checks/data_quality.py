@@ -1,0 +1,65 @@
+"""Values that are missing, of no known category, or out of range: a test would drop them silently.
+
+One row is enough for these verdicts: they are faults, and no question of chance.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from insurance_predictor.base.settings import MonitorThresholds
+from insurance_predictor.table.schema import FEATURES, CategoryColumn
+from monitoring.domain.assessment import Verdict
+from monitoring.window.reference import CATEGORY_COLUMNS, NUMBER_COLUMNS, Reference
+from monitoring.window.statistics import Faults, Tally
+
+
+def quality_verdicts(
+    reference: Reference,
+    tally: Tally,
+    thresholds: MonitorThresholds,
+    unseen: Mapping[str, tuple[str, ...]],
+) -> tuple[Verdict, ...]:
+    """null.<feature>, unseen.<feature> and outside.<feature>: `value` is a share of the rows.
+
+    Each is an alarm when its share exceeds its threshold. `money` is what the premiums of the
+    rows at fault add to the average premium, against what people of the reference pay. `unseen`
+    holds the first few values of a feature that are no category.
+    """
+    return tuple(
+        _verdict(check, faults, limit, reference, tally.rows)
+        for check, faults, limit in _checks(tally, thresholds, unseen)
+    )
+
+
+def features_with_unseen(tally: Tally) -> tuple[CategoryColumn, ...]:
+    """The features that have values of no known category."""
+    return tuple(column for column in CATEGORY_COLUMNS if tally.unseen(column).rows)
+
+
+def _checks(
+    tally: Tally, thresholds: MonitorThresholds, unseen: Mapping[str, tuple[str, ...]]
+) -> Iterator[tuple[str, Faults, float]]:
+    for column in FEATURES:
+        yield f"null.{column.name}", tally.absent(column), thresholds.null_share
+    for category in CATEGORY_COLUMNS:
+        examples = Faults(examples=unseen.get(category.name, ()))
+        yield f"unseen.{category.name}", tally.unseen(category) + examples, thresholds.unseen_share
+    for number in NUMBER_COLUMNS:
+        yield f"outside.{number.name}", tally.outside(number), thresholds.outside_share
+
+
+def _verdict(check: str, faults: Faults, limit: float, reference: Reference, rows: int) -> Verdict:
+    if not rows:
+        return Verdict(kind="schema", check=check, status="unknown", rows=0, missing=1)
+    share = faults.rows / rows
+    usual = faults.rows * float(reference.premium.mean())
+    return Verdict(
+        kind="schema",
+        check=check,
+        status="alarm" if share > limit else "quiet",
+        rows=rows,
+        value=share,
+        limit=limit,
+        effects={"rows": float(faults.rows)},
+        money=(faults.premium - usual) / rows,
+        details=faults.examples,
+    )

@@ -1,0 +1,156 @@
+"""Have the people who are quoted changed, or the premiums? A verdict for each column.
+
+Kolmogorov and Smirnov's test for numbers and Pearson's chi-square for categories, each at the
+budget of a run over the number of tests (Bonferroni), so that the budget is the chance that a
+window without drift raises any alarm. Effect sizes stand beside the tests and are never an alarm.
+"""
+
+from typing import Literal
+
+import numpy as np
+
+from insurance_predictor.base.arrays import FloatArray, IntArray
+from insurance_predictor.base.settings import MonitorThresholds
+from insurance_predictor.table.schema import CategoryColumn
+from monitoring.domain.assessment import Verdict
+from monitoring.window.rank_counts import ks_distance
+from monitoring.window.reference import CATEGORY_COLUMNS, NUMBER_NAMES, PREMIUM, Reference
+from monitoring.window.statistics import Tally
+
+TESTS = len(NUMBER_NAMES) + len(CATEGORY_COLUMNS)
+LEAST_EXPECTED = 1  # rows in each cell of a chi-square test (Cochran 1954, Biometrics 10:420)
+LEAST_SHARE = 1e-4  # of a bin in the PSI, which has no value where a bin is empty
+
+
+def drift_verdicts(
+    reference: Reference, tally: Tally, thresholds: MonitorThresholds
+) -> tuple[Verdict, ...]:
+    """A verdict for each feature and for the premium.
+
+    A column with fewer than `least_rows` values is `unknown`. Otherwise `value` is the statistic,
+    `limit` the p-value below which it is an alarm, and the effects are psi, reference, window and
+    shift: means in the column's own unit, or shares of the category that changed most, which
+    `details` names.
+    """
+    verdicts = [_of_number(name, reference, tally, thresholds) for name in NUMBER_NAMES]
+    verdicts += [_of_category(c, reference, tally, thresholds) for c in CATEGORY_COLUMNS]
+    return tuple(verdicts)
+
+
+def limit_of(thresholds: MonitorThresholds) -> float:
+    """The p-value below which one column is in alarm."""
+    return thresholds.drift_budget / TESTS
+
+
+def ks_p_value(distance: float, sample_rows: int, window_rows: int) -> float:
+    """The chance of a distance as large, from two samples of one population.
+
+    From the distribution of the one-sample statistic at the effective number of rows mn/(m + n),
+    as `scipy.stats.ks_2samp` has it for large samples. Values that are equal make it too large.
+    """
+    from scipy.stats import kstwo
+
+    rows = round(sample_rows * window_rows / (sample_rows + window_rows))
+    return float(np.clip(kstwo.sf(distance, max(rows, 1)), 0.0, 1.0))
+
+
+def chi_square(reference: IntArray, window: IntArray) -> tuple[float, float]:
+    """Pearson's statistic, without Yates' correction, and p-value of two rows of counts, (k,).
+
+    Categories with less than one expected row on one side count as one, together with the next
+    rarest if need be.
+    """
+    from scipy.stats import chi2_contingency
+
+    table = _without_rare(np.stack([reference, window]))
+    if table.shape[1] < 2:
+        return 0.0, 1.0
+    found = chi2_contingency(table, correction=False)
+    return float(found.statistic), float(found.pvalue)
+
+
+def psi(reference: FloatArray, window: FloatArray) -> float:
+    """The population stability index of two rows of shares, (k,); an empty bin counts 0.01 %.
+
+    Siddiqi, Credit Risk Scorecards, 2006, ch. 9: below 0.1 is called small, above 0.25 large.
+    """
+    before, after = np.maximum(reference, LEAST_SHARE), np.maximum(window, LEAST_SHARE)
+    return float(np.sum((after - before) * np.log(after / before)))
+
+
+def _of_number(
+    name: str, reference: Reference, tally: Tally, thresholds: MonitorThresholds
+) -> Verdict:
+    sample, window = reference.counted[name], tally.numbers[name]
+    if window.rows < max(thresholds.least_rows, 1):
+        return _unknown(name, window.rows, thresholds)
+    distance = ks_distance(sample, window)
+    p_value = ks_p_value(distance, sample.rows, window.rows)
+    shift = window.mean - sample.mean
+    starts = reference.price_starts[name]
+    before, after = sample.shares(starts), window.shares(starts)
+    money = float((after - before) @ reference.price_of_bins(name))
+    return Verdict(
+        kind="drift",
+        check=name,
+        status=_status(p_value, thresholds),
+        rows=window.rows,
+        p_value=p_value,
+        value=distance,
+        limit=limit_of(thresholds),
+        effects=_effects(sample.mean, window.mean, psi(before, after)),
+        money=shift if name == PREMIUM else money,
+    )
+
+
+def _of_category(
+    column: CategoryColumn, reference: Reference, tally: Tally, thresholds: MonitorThresholds
+) -> Verdict:
+    sample, window = reference.category_counts(column), tally.categories(column)
+    rows = int(window.sum())
+    if rows < max(thresholds.least_rows, 1):
+        return _unknown(column.name, rows, thresholds)
+    statistic, p_value = chi_square(sample, window)
+    before, after = sample / sample.sum(), window / rows
+    moved = int(np.argmax(np.abs(after - before)))
+    return Verdict(
+        kind="drift",
+        check=column.name,
+        status=_status(p_value, thresholds),
+        rows=rows,
+        p_value=p_value,
+        value=statistic,
+        limit=limit_of(thresholds),
+        effects=_effects(float(before[moved]), float(after[moved]), psi(before, after)),
+        money=float((after - before) @ reference.price_of_categories(column)),
+        details=(column.values[moved],),
+    )
+
+
+def _unknown(check: str, rows: int, thresholds: MonitorThresholds) -> Verdict:
+    missing = max(thresholds.least_rows, 1) - rows
+    return Verdict(kind="drift", check=check, status="unknown", rows=rows, missing=missing)
+
+
+def _status(p_value: float, thresholds: MonitorThresholds) -> Literal["quiet", "alarm"]:
+    return "alarm" if p_value < limit_of(thresholds) else "quiet"
+
+
+def _effects(reference: float, window: float, stability: float) -> dict[str, float]:
+    return {
+        "psi": stability,
+        "shift": window - reference,
+        "reference": reference,
+        "window": window,
+    }
+
+
+def _without_rare(table: IntArray) -> IntArray:
+    """The table (2, k) with its rarest columns added up until each is expected often enough."""
+    smaller = table.sum(axis=1).min() / table.sum()
+    table = table[:, np.argsort(table.sum(axis=0))]
+    while table.shape[1] > 1 and table[:, 0].sum() * smaller < LEAST_EXPECTED:
+        merged = table[:, :2].sum(axis=1, keepdims=True)
+        table = np.concatenate([merged, table[:, 2:]], axis=1)
+        table = table[:, np.argsort(table.sum(axis=0), kind="stable")]
+    return table

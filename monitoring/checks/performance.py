@@ -1,0 +1,242 @@
+"""Are the premiums right? Judged by outcomes where they have arrived, and estimated before.
+
+Three tests share an error budget of their own (Bonferroni), each against the hold-out: the people
+whom the version had not seen when its quality was measured.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import sqrt
+
+import numpy as np
+
+from insurance_predictor.base.arrays import FloatArray
+from insurance_predictor.base.settings import MonitorThresholds
+from insurance_predictor.table.schema import AGE, SMOKER, TARGET
+from monitoring.domain.assessment import Status, Verdict
+from monitoring.window.rank_counts import Counted, superiority
+from monitoring.window.reference import PREMIUM, SLICES, Reference, slices
+from monitoring.window.statistics import OutcomeTally, Tally
+
+CHECKS = ("ratio", "residuals", "coverage")
+RESAMPLES = 5000
+AT_ONCE = 50  # resamples, which then stay in the processor's cache
+ESTIMATES = 1000  # resamples of the estimated error
+BAND = (0.025, 0.975)
+LEAST_IN_SLICE = 5  # people of the hold-out; fewer say too little of their slice
+
+
+def performance_verdicts(
+    reference: Reference, tally: Tally, thresholds: MonitorThresholds
+) -> tuple[Verdict, ...]:
+    """ratio, residuals and coverage, `unknown` below `least_outcomes`, and estimated_error.
+
+    - ratio: charges over premiums, over the same of the hold-out. The effects low and high are
+      its bootstrap band at 1 - `limit`; it is an alarm when 1 lies outside.
+    - residuals: the chance that somebody's charges over premium exceed those of somebody in the
+      hold-out, 0.5 when nothing has changed (Mann and Whitney 1947).
+    - coverage: the share of charges inside their intervals; an alarm when it is lower.
+    - estimated_error: RMSE in US dollars a year, never an alarm; see `estimated_error`.
+    """
+    outcomes = tally.outcomes
+    missing = thresholds.least_outcomes - outcomes.rows
+    if missing > 0:
+        judged = [_unknown(check, outcomes.rows, missing) for check in CHECKS]
+    else:
+        limit = limit_of(thresholds)
+        holdout = Holdout(reference)
+        judged = [
+            _ratio(holdout, outcomes, limit),
+            _residuals(reference.ratios, outcomes, limit),
+            _coverage(holdout, outcomes, limit),
+        ]
+    return (*judged, estimated_error(reference, tally, thresholds))
+
+
+def limit_of(thresholds: MonitorThresholds) -> float:
+    """The p-value below which one of the three is in alarm."""
+    return thresholds.performance_budget / len(CHECKS)
+
+
+@dataclass(frozen=True, eq=False)
+class Holdout:
+    """What the three tests compare with; money in US dollars a year."""
+
+    reference: Reference
+
+    @cached_property
+    def charges(self) -> FloatArray:
+        return self._column(TARGET.name)
+
+    @cached_property
+    def premium(self) -> FloatArray:
+        return self._column(PREMIUM)
+
+    @cached_property
+    def covered(self) -> int:
+        """How many people's charges lie inside their intervals."""
+        inside = (self._column("low") <= self.charges) & (self.charges <= self._column("high"))
+        return int(inside.sum())
+
+    @property
+    def rows(self) -> int:
+        return len(self.charges)
+
+    def _column(self, name: str) -> FloatArray:
+        return np.asarray(self.reference.holdout[name], dtype=float)
+
+
+def mann_whitney_p_value(chance: float, sample: Counted, window: Counted) -> float:
+    """Two-sided, from the normal approximation to U with the variance corrected for ties.
+
+    Lehmann, Nonparametrics, 1975, sections 1.3 and 1.4. Ties among values of the window that the
+    sample has not are not known here and would make it a little smaller.
+    """
+    from scipy.stats import norm
+
+    rows = sample.rows + window.rows
+    tied = (sample.up_to - sample.below + window.up_to - window.below).astype(float)
+    correction = np.sum(tied**3 - tied) / (rows * (rows - 1))
+    variance = (rows + 1 - correction) / (12 * sample.rows * window.rows)
+    if variance <= 0:
+        return 1.0
+    return float(2 * norm.sf(abs(chance - 0.5) / sqrt(variance)))
+
+
+def estimated_error(reference: Reference, tally: Tally, thresholds: MonitorThresholds) -> Verdict:
+    """The RMSE to expect, US dollars a year, before anybody knows the charges.
+
+    The hold-out's mean squared error in each slice of smoking and age, weighted by the window's
+    mix. The effects low and high are its 95 % band: for the RMSE that the window will show, from
+    resampling the hold-out within slices and the luck of so many rows. `actual` is the RMSE that
+    the outcomes show once there are `least_outcomes`; actual_low and actual_high are the band
+    that was to be expected of the people they are about.
+    """
+    rows = int(tally.slices.sum())
+    if not rows:
+        return _unknown("estimated_error", 0, 1)
+    outcomes = tally.outcomes
+    weights = tally.slices / rows
+    squared = _squared_errors(reference)
+    value = sqrt(float(weights @ [errors.mean() for errors in squared]))
+    low, high = _error_band(squared, weights, rows)
+    effects = {"low": low, "high": high}
+    known = int(outcomes.slices.sum())
+    if known >= thresholds.least_outcomes:
+        effects["actual"] = sqrt(float(outcomes.sums[:, 2].sum()) / outcomes.rows)
+        band = _error_band(squared, outcomes.slices / known, known)
+        effects |= dict(zip(("actual_low", "actual_high"), band, strict=True))
+    return Verdict(
+        kind="performance",
+        check="estimated_error",
+        status="quiet",
+        rows=rows,
+        value=value,
+        effects=effects,
+    )
+
+
+def _ratio(holdout: Holdout, outcomes: OutcomeTally, limit: float) -> Verdict:
+    generator = np.random.default_rng(0)
+    sums = outcomes.sums[:, :2]
+    expected = float(holdout.charges.sum() / holdout.premium.sum())
+    charged, quoted = sums.sum(axis=0).tolist()
+    value = charged / quoted / expected
+    usual = np.stack([holdout.charges, holdout.premium], axis=1)
+    drawn = _resampled_ratios(sums, generator) / _resampled_ratios(usual, generator)
+    low, high = np.quantile(drawn, (limit / 2, 1 - limit / 2)).tolist()
+    beyond = min(float(np.mean(drawn <= 1)), float(np.mean(drawn >= 1)))
+    return Verdict(
+        kind="performance",
+        check="ratio",
+        status="quiet" if low <= 1 <= high else "alarm",
+        rows=outcomes.rows,
+        p_value=min(1.0, max(2 * beyond, 1 / RESAMPLES)),
+        value=value,
+        limit=limit,
+        effects={"low": low, "high": high},
+        money=(charged - expected * quoted) / outcomes.rows,
+    )
+
+
+def _residuals(sample: Counted, outcomes: OutcomeTally, limit: float) -> Verdict:
+    chance = superiority(sample, outcomes.ratios)
+    p_value = mann_whitney_p_value(chance, sample, outcomes.ratios)
+    before, after = sample.quantile(0.5), outcomes.ratios.quantile(0.5)
+    return Verdict(
+        kind="performance",
+        check="residuals",
+        status=_status(p_value, limit),
+        rows=outcomes.rows,
+        p_value=p_value,
+        value=chance,
+        limit=limit,
+        effects={"reference": before, "window": after, "shift": after - before},
+        money=(after / before - 1) * float(outcomes.sums[:, 1].sum()) / outcomes.rows,
+    )
+
+
+def _coverage(holdout: Holdout, outcomes: OutcomeTally, limit: float) -> Verdict:
+    """Fisher's exact test of the window's share against the hold-out's, which is a sample, too."""
+    from scipy.stats import hypergeom
+
+    covered = holdout.covered + outcomes.covered
+    p_value = float(
+        hypergeom.cdf(outcomes.covered, holdout.rows + outcomes.rows, covered, outcomes.rows)
+    )
+    return Verdict(
+        kind="performance",
+        check="coverage",
+        status=_status(p_value, limit),
+        rows=outcomes.rows,
+        p_value=p_value,
+        value=outcomes.covered / outcomes.rows,
+        limit=limit,
+        effects={"reference": holdout.covered / holdout.rows},
+    )
+
+
+def _resampled_ratios(sums: FloatArray, generator: np.random.Generator) -> FloatArray:
+    """The ratio of the two columns of `sums` (n, 2) in each resample of its rows."""
+    count = len(sums)
+    charges, premium = np.ascontiguousarray(sums.T)
+    ratios = []
+    for _ in range(0, RESAMPLES, AT_ONCE):
+        drawn = generator.integers(count, size=(AT_ONCE, count))
+        ratios.append(charges[drawn].sum(axis=1) / premium[drawn].sum(axis=1))
+    return np.concatenate(ratios)
+
+
+def _squared_errors(reference: Reference) -> list[FloatArray]:
+    """The hold-out's squared errors in each slice; in one with too few, its smokers', or all."""
+    holdout = reference.holdout
+    squared = np.square(Holdout(reference).charges - Holdout(reference).premium)
+    smokes = (holdout[SMOKER.name] == SMOKER.values[1]).to_numpy(dtype=np.int64)
+    found = slices(smokes, holdout[AGE.name].to_numpy(dtype=float))
+    bands = SLICES // len(SMOKER.values)
+    chosen = []
+    for number in range(SLICES):
+        options = (squared[found == number], squared[smokes == number // bands], squared)
+        chosen.append(next((o for o in options if len(o) >= LEAST_IN_SLICE), squared))
+    return chosen
+
+
+def _error_band(squared: list[FloatArray], weights: FloatArray, rows: int) -> tuple[float, float]:
+    generator = np.random.default_rng(0)
+    drawn = np.zeros(ESTIMATES)
+    variance = np.zeros(ESTIMATES)
+    for weight, errors in zip(weights, squared, strict=True):
+        resampled = errors[generator.integers(len(errors), size=(ESTIMATES, len(errors)))]
+        drawn += weight * resampled.mean(axis=1)
+        variance += weight * resampled.var(axis=1)
+    drawn += generator.standard_normal(ESTIMATES) * np.sqrt(variance / rows)
+    low, high = np.sqrt(np.maximum(np.quantile(drawn, BAND), 0.0))
+    return float(low), float(high)
+
+
+def _status(p_value: float, limit: float) -> Status:
+    return "alarm" if p_value < limit else "quiet"
+
+
+def _unknown(check: str, rows: int, missing: int) -> Verdict:
+    return Verdict(kind="performance", check=check, status="unknown", rows=rows, missing=missing)

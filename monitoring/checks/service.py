@@ -1,0 +1,70 @@
+"""Do quotes come, quickly, from the version that ought to serve? A verdict for each."""
+
+from insurance_predictor.base.settings import MonitorThresholds
+from monitoring.domain.assessment import Verdict
+from monitoring.window.statistics import Tally
+
+LEAST_FOR_P95 = 20  # the 95 % quantile of fewer is their largest
+
+
+def service_verdicts(
+    tally: Tally, failures: int, backlog: int, thresholds: MonitorThresholds
+) -> tuple[Verdict, ...]:
+    """error_rate, latency, backlog and stale, each an alarm when `value` exceeds `limit`.
+
+    `failures` are quotes that failed in the window and `backlog` those that wait for the database
+    now. The latency is the 95 % quantile of quotes that somebody waited for, in milliseconds and
+    to 1 %; of a batch nobody waits for one. The others are shares of the window's quotes, of all
+    versions.
+    """
+    rows = tally.rows + tally.other_rows
+    return (
+        _share("error_rate", failures, failures + rows, thresholds.error_rate),
+        _latency(tally, thresholds.latency_p95_ms),
+        _backlog(backlog, thresholds.spool_backlog),
+        _share("stale", tally.stale, rows, thresholds.stale_share),
+    )
+
+
+def _share(check: str, count: int, rows: int, limit: float) -> Verdict:
+    if not rows:
+        return Verdict(kind="service", check=check, status="unknown", rows=0, missing=1)
+    return Verdict(
+        kind="service",
+        check=check,
+        status="alarm" if count / rows > limit else "quiet",
+        rows=rows,
+        value=count / rows,
+        limit=limit,
+        effects={"rows": float(count)},
+    )
+
+
+def _latency(tally: Tally, limit: float) -> Verdict:
+    rows = tally.latencies.rows
+    if rows < LEAST_FOR_P95:
+        missing = LEAST_FOR_P95 - rows
+        return Verdict(
+            kind="service", check="latency", status="unknown", rows=rows, missing=missing
+        )
+    value = tally.latencies.quantile(0.95)
+    return Verdict(
+        kind="service",
+        check="latency",
+        status="alarm" if value > limit else "quiet",
+        rows=rows,
+        value=value,
+        limit=limit,
+        effects={"p50": tally.latencies.quantile(0.50)},
+    )
+
+
+def _backlog(backlog: int, limit: int) -> Verdict:
+    return Verdict(
+        kind="service",
+        check="backlog",
+        status="alarm" if backlog > limit else "quiet",
+        rows=backlog,
+        value=float(backlog),
+        limit=float(limit),
+    )

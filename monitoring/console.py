@@ -1,0 +1,141 @@
+"""What `monitor` prints: a terminal's words, Markdown for a workflow's page, JSON for programs."""
+
+import json
+from collections.abc import Iterable
+
+from insurance_predictor.base.words import Language
+from monitoring.alerts.outbox import Delivery
+from monitoring.domain.assessment import Look, Verdict
+from monitoring.history.json import look_json
+from monitoring.run import Monitored
+from monitoring.words import verdict_text
+
+MOST_UNDECIDED = 3  # names of verdicts without enough data that are said
+LANGUAGE: Language = "en"  # as all commands
+HEADINGS = {"quiet": "all quiet", "alarm": "alarm", "unknown": "not enough data"}
+
+
+def text(done: Monitored) -> str:
+    """The result for a terminal."""
+    lines = [
+        f"Version {done.look.version}: {_window(done.look)}: {HEADINGS[done.look.status]}.",
+        *(f"  {line}" for line in _findings(done.look)),
+        *(f"  {line}" for line in _undecided(done.look)),
+        *_incidents(done),
+        *_delivery(done.delivery),
+    ]
+    if done.report is not None:
+        lines.append(f"Report: {done.report_url or done.report}")
+    if done.messages and (done.delivery is None or not done.delivery.sent):
+        lines += ["", *"\n\n".join(done.messages).splitlines()]
+    return "\n".join(lines)
+
+
+def markdown(done: Monitored) -> str:
+    """The result for the page of a workflow's run."""
+    rows = [
+        f"| {_cell(verdict_text.check_name(verdict, LANGUAGE))} | {verdict.status} | "
+        f"{_cell(verdict_text.title(verdict, LANGUAGE))} | "
+        f"{_cell(verdict_text.money(verdict, LANGUAGE))} |"
+        for verdict in (*done.look.alarms, *_others(done.look))
+    ]
+    return "\n".join(
+        [
+            f"## Monitoring: {HEADINGS[done.look.status]}",
+            "",
+            f"Version {_cell(done.look.version)}: {_window(done.look)}.",
+            *_incidents(done),
+            "",
+            "| Check | Verdict | What was seen | In money |",
+            "| --- | --- | --- | --- |",
+            *rows,
+            "",
+        ]
+    )
+
+
+def as_json(done: Monitored) -> str:
+    """Everything, for another program."""
+    incidents = [
+        {
+            "id": change.incident.id,
+            "kind": change.incident.kind,
+            "event": change.event,
+            "is_open": change.incident.resolved is None,
+            "is_told": change.incident.told_at is not None,
+            "opened": change.incident.opened.isoformat(),
+            "findings": list(change.incident.findings),
+        }
+        for change in done.decision.changes
+    ]
+    found = {
+        "status": done.look.status,
+        "exit_code": done.exit_code,
+        "look": look_json(done.look),
+        "incidents": incidents,
+        "messages": list(done.messages),
+        "report": str(done.report) if done.report else None,
+        "report_url": done.report_url,
+        "run_id": done.run_id,
+    }
+    return json.dumps(found, indent=2, ensure_ascii=False)
+
+
+def delivery(done: Delivery) -> str:
+    """What became of messages."""
+    return "\n".join(_delivery(done)) or "Nothing was to be sent."
+
+
+def _window(look: Look) -> str:
+    start, end = (f"{when:%Y-%m-%d %H:%M}" for when in (look.window.start, look.window.end))
+    others = sum(look.other_versions.values())
+    more = f", {others:,} more by other versions" if others else ""
+    return (
+        f"{look.rows:,} predictions from {start} to {end} UTC, "
+        f"{look.outcomes:,} with a known outcome{more}"
+    )
+
+
+def _findings(look: Look) -> Iterable[str]:
+    for verdict in look.alarms:
+        money = verdict_text.money(verdict, LANGUAGE)
+        yield verdict_text.title(verdict, LANGUAGE) + (f" ({money})" if money else "")
+
+
+def _undecided(look: Look) -> Iterable[str]:
+    unknown = [verdict for verdict in look.verdicts if verdict.status == "unknown"]
+    if unknown:
+        names = [verdict_text.check_name(verdict, LANGUAGE) for verdict in unknown[:MOST_UNDECIDED]]
+        more = f" and {len(unknown) - len(names)} more" if len(unknown) > len(names) else ""
+        missing = max(verdict.missing for verdict in unknown)
+        yield f"Not decided for want of data: {', '.join(names)}{more}; {missing:,} rows missing."
+
+
+def _incidents(done: Monitored) -> Iterable[str]:
+    if not done.decision.counts:
+        yield "A later window was judged before, so this one changes no incident."
+    for incident in done.open:
+        names = ", ".join(verdict_text.check_name(name, LANGUAGE) for name in incident.findings)
+        yield f"Open since {incident.opened:%Y-%m-%d %H:%M} UTC: {incident.kind}: {names}."
+
+
+def _delivery(done: Delivery | None) -> Iterable[str]:
+    if done is None:
+        return
+    if done.sent:
+        yield f"Messages sent: {done.sent}."
+    yield from done.troubles
+    for message in done.refused:
+        yield f"Never to be taken: {message.partition(chr(10))[0]}"
+    if done.waiting:
+        yield f"Messages that wait for the next run: {done.waiting}."
+
+
+def _others(look: Look) -> Iterable[Verdict]:
+    return (verdict for verdict in look.verdicts if verdict.status != "alarm")
+
+
+def _cell(text: str) -> str:
+    """`text` in one cell of a table: neither its end, nor a tag, nor another line."""
+    plain = text.replace("\n", " ").replace("&", "&amp;").replace("<", "&lt;")
+    return plain.replace("\\", "\\\\").replace("|", "\\|").replace("`", "\\`")

@@ -1,0 +1,1 @@
+"""All assessments so far as a page of the app."""

@@ -1,0 +1,298 @@
+"""What monitoring has found so far: a page of the app, or by itself as `make dashboard`.
+
+The numbers are those of the MLflow runs, the incidents those kept beside the prediction log.
+"""
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+if __name__ == "__main__":
+    # Streamlit puts this folder on the path, where its files would hide other packages.
+    sys.path[:] = [str(ROOT), *(p for p in sys.path if p and Path(p).resolve() != HERE)]
+
+from collections.abc import Sequence  # noqa: E402
+from dataclasses import dataclass  # noqa: E402
+from datetime import UTC, datetime  # noqa: E402
+from importlib import import_module  # noqa: E402
+
+import streamlit as st  # noqa: E402
+
+from insurance_predictor.base import formats  # noqa: E402
+from insurance_predictor.base.errors import InsurancePredictorError  # noqa: E402
+from insurance_predictor.base.settings import Settings, read_settings  # noqa: E402
+from insurance_predictor.base.words import Language  # noqa: E402
+from insurance_predictor.table.schema import FEATURES, CategoryColumn, NumberColumn  # noqa: E402
+from monitoring.dashboard import charts  # noqa: E402
+from monitoring.domain.incidents import Incident  # noqa: E402
+from monitoring.history.trend import RecordedLook, Trend  # noqa: E402
+from monitoring.report import trend as trend_charts  # noqa: E402
+from monitoring.report.svg import Series  # noqa: E402
+from monitoring.words import dashboard_words, report_words, verdict_text  # noqa: E402
+
+LANGUAGES: tuple[Language, ...] = ("pt", "en")
+KEPT_SECONDS = 60  # how old what is shown may be
+MOST_FINDINGS = 8  # of an incident, in one line
+FIRST_STEP = "make monitor"
+PREMIUM = "premium"
+
+
+@dataclass(frozen=True)
+class History:
+    """All that the page shows; incidents are the newest first."""
+
+    trend: Trend
+    incidents: tuple[Incident, ...]
+
+
+def main() -> None:
+    """The page alone, in the visitor's language."""
+    spoken = (st.context.locale or "").lower()
+    language: Language = "pt" if spoken.startswith("pt") else "en"
+    language = st.session_state.setdefault("language", language)
+    st.set_page_config(page_title=dashboard_words.TITLE(language), layout="centered")
+    st.title(dashboard_words.TITLE(language), anchor=False)
+    st.segmented_control(
+        dashboard_words.LANGUAGE(language),
+        LANGUAGES,
+        key="language",
+        required=True,
+        format_func=dashboard_words.LANGUAGE_NAME,
+        label_visibility="collapsed",
+    )
+    try:
+        show(language)
+    except InsurancePredictorError as error:
+        st.subheader(dashboard_words.FAILED(language))
+        st.code(str(error), language=None, wrap_lines=True)
+        st.button(dashboard_words.TRY_AGAIN(language), type="primary", on_click=read.clear)
+
+
+def show(language: Language) -> None:
+    """The page. Raises Unreachable or InvalidSettings when the history cannot be read."""
+    # Streamlit puts the secrets of a file in the environment; without a file they are not asked.
+    st.secrets.load_if_toml_exists()
+    settings = read_settings()
+    st.write(dashboard_words.INTRO(language, model=formats.plain(settings.model_name)))
+    with st.spinner(dashboard_words.LOADING(language)):
+        history = read(settings, settings.model_dump_json())
+    if not history.trend.looks:
+        st.info(dashboard_words.NOTHING_YET(language))
+        st.code(FIRST_STEP, language="sh")
+        return
+    _now(history, language)
+    _alarms(history, language)
+    _incidents(history.incidents, language)
+    _features(history.trend.looks, language)
+    _performance(history.trend, language)
+    _service(history.trend.looks, language)
+    _reports(settings, history.trend.looks, language)
+
+
+@st.cache_data(ttl=KEPT_SECONDS, show_spinner=False)
+def read(_settings: Settings, key: str) -> History:
+    """The history of the model of `_settings`; `key` tells one settings from another.
+
+    Raises Unreachable or InvalidSettings.
+    """
+    from insurance_predictor.log.database import opened
+    from monitoring.history import incident_store, recorded
+
+    with opened(_settings.prediction_log_url) as engine:
+        incidents = incident_store.incidents(engine, _settings.model_name)
+    return History(recorded.trend(_settings), incidents)
+
+
+@st.cache_data(ttl=KEPT_SECONDS, show_spinner=False)
+def _page(_settings: Settings, run_id: str, name: str) -> bytes | None:
+    from monitoring.history import recorded
+
+    return recorded.report(_settings, run_id, name)
+
+
+def _now(history: History, language: Language) -> None:
+    latest = history.trend.looks[-1]
+    still_open = [incident for incident in history.incidents if incident.resolved is None]
+    st.caption(
+        dashboard_words.LATEST(
+            language, start=_moment(latest.start, language), end=_moment(latest.end, language)
+        )
+    )
+    average = latest.metrics.get("average_premium")
+    premium = verdict_text.NOTHING if average is None else formats.money(average, language)
+    with st.container(horizontal=True):
+        st.metric(dashboard_words.STATUS(language), report_words.STATUSES[latest.status](language))
+        st.metric(dashboard_words.QUOTES(language), formats.decimal(latest.rows, language, 0))
+        st.metric(dashboard_words.PREMIUM(language), premium)
+        st.metric(dashboard_words.OPEN(language), str(len(still_open)))
+    for incident in still_open:
+        st.warning(
+            dashboard_words.OPEN_INCIDENT(
+                language,
+                kind=report_words.KINDS[incident.kind](language),
+                ago=formats.ago(incident.opened, datetime.now(UTC), language),
+                version=formats.plain(incident.version),
+                findings=formats.plain(_findings(incident, language)),
+            )
+        )
+
+
+def _alarms(history: History, language: Language) -> None:
+    st.subheader(dashboard_words.ALARMS(language), anchor=False)
+    chart = charts.alarms(history.trend.looks, language)
+    if chart.data.empty:
+        st.write(dashboard_words.NOTHING_JUDGED(language))
+        return
+    _draw(chart, dashboard_words.ALARMS(language))
+    st.caption(dashboard_words.ALARMS_NOTE(language))
+
+
+def _incidents(incidents: Sequence[Incident], language: Language) -> None:
+    st.subheader(dashboard_words.INCIDENTS(language), anchor=False)
+    if not incidents:
+        st.write(dashboard_words.NO_INCIDENTS(language))
+        return
+    _draw(
+        charts.incidents(incidents, datetime.now(UTC), language),
+        dashboard_words.INCIDENTS(language),
+    )
+    rows = [
+        {
+            dashboard_words.KIND(language): report_words.KINDS[incident.kind](language),
+            dashboard_words.OPENED(language): _moment(incident.opened, language),
+            dashboard_words.RESOLVED(language): (
+                _moment(incident.resolved, language)
+                if incident.resolved
+                else dashboard_words.GOES_ON(language)
+            ),
+            report_words.VERSION(language): incident.version,
+            dashboard_words.FOUND(language): _findings(incident, language),
+        }
+        for incident in incidents
+    ]
+    shown = [{head: formats.plain(cell) for head, cell in row.items()} for row in rows]
+    st.table(shown, hide_index=True, border="horizontal")
+
+
+def _features(looks: Sequence[RecordedLook], language: Language) -> None:
+    st.subheader(report_words.FEATURES(language), anchor=False)
+    names = [*(column.name for column in FEATURES), PREMIUM]
+    name = st.selectbox(
+        dashboard_words.FEATURE(language),
+        names,
+        format_func=lambda name: verdict_text.check_name(f"drift.{name}", language),
+        key="monitoring_feature",
+    )
+    shift = dashboard_words.SHIFT(language, unit=_unit(name, language))
+    scale = 100 if _is_category(name) else 1
+    series = [
+        trend_charts.series(looks, f"drift.{name}.{effect}", f"drift.{name}", title, factor)
+        for effect, title, factor in (
+            ("shift", shift, scale),
+            ("psi", dashboard_words.PSI(language), 1),
+        )
+    ]
+    if not any(one.points for one in series):
+        st.write(dashboard_words.NOT_JUDGED(language))
+        return
+    for one in series:
+        _lines([one], one.name, language)
+
+
+def _performance(trend: Trend, language: Language) -> None:
+    st.subheader(report_words.PERFORMANCE(language), anchor=False)
+    errors, ratios = trend_charts.errors(trend, language), trend_charts.ratios(trend, language)
+    _, *production = errors
+    if not any(one.points for one in (*production, ratios)):
+        st.write(dashboard_words.NO_PERFORMANCE(language))
+    _lines(errors, report_words.TREND_ERROR(language), language)
+    _lines([ratios], ratios.name, language)
+
+
+def _service(looks: Sequence[RecordedLook], language: Language) -> None:
+    st.subheader(report_words.SERVICE(language), anchor=False)
+    for check, words, scale in (
+        ("service.error_rate", dashboard_words.ERROR_RATE, 100),
+        ("service.latency", dashboard_words.LATENCY, 1),
+    ):
+        one = trend_charts.series(looks, f"{check}.value", check, words(language), scale)
+        _lines([one], one.name, language)
+
+
+def _reports(settings: Settings, looks: Sequence[RecordedLook], language: Language) -> None:
+    from monitoring.history import mlflow_runs
+
+    st.subheader(dashboard_words.REPORTS(language), anchor=False)
+    names = {look.run_id: _report_name(look, language) for look in reversed(looks)}
+    chosen = st.selectbox(
+        dashboard_words.REPORT(language),
+        list(names),
+        format_func=names.__getitem__,
+        key="monitoring_report",
+    )
+    [look] = [look for look in looks if look.run_id == chosen]
+    pages = {
+        name: content
+        for name in (mlflow_runs.REPORT, mlflow_runs.EVIDENTLY)
+        if (content := _page(settings, look.run_id, name)) is not None
+    }
+    if not pages:
+        st.write(dashboard_words.NO_REPORT(language))
+    words = {
+        mlflow_runs.REPORT: dashboard_words.DOWNLOAD(language),
+        mlflow_runs.EVIDENTLY: dashboard_words.DOWNLOAD_FULL(language),
+    }
+    with st.container(horizontal=True):
+        for name, content in pages.items():
+            file = f"{Path(name).stem}-{look.end:%Y-%m-%d}.html"
+            st.download_button(words[name], content, file, "text/html", key=f"download_{name}")
+        address = mlflow_runs.run_url(settings, look.experiment_id, look.run_id)
+        if address is not None:
+            st.link_button(dashboard_words.IN_MLFLOW(language), address)
+
+
+def _report_name(look: RecordedLook, language: Language) -> str:
+    return dashboard_words.REPORT_OF(
+        language,
+        start=_moment(look.start, language),
+        end=_moment(look.end, language),
+        version=look.version,
+        status=report_words.STATUSES[look.status](language),
+    )
+
+
+def _lines(series: Sequence[Series], title: str, language: Language) -> None:
+    """A chart of what has points; nothing without any."""
+    if any(one.points for one in series):
+        _draw(charts.lines(series, title, language), title)
+
+
+def _draw(chart: charts.Chart, told: str) -> None:
+    st.vega_lite_chart(chart.data, chart.spec, alt=told, width="stretch")
+
+
+def _findings(incident: Incident, language: Language) -> str:
+    names = [verdict_text.check_name(name, language) for name in incident.findings]
+    return ", ".join(names[:MOST_FINDINGS]) + (", …" if len(names) > MOST_FINDINGS else "")
+
+
+def _unit(name: str, language: Language) -> str:
+    column = {column.name: column for column in FEATURES}.get(name)
+    if isinstance(column, NumberColumn):
+        return column.unit[language]
+    return (dashboard_words.DOLLARS if column is None else dashboard_words.POINTS)(language)
+
+
+def _is_category(name: str) -> bool:
+    return any(column.name == name for column in FEATURES if isinstance(column, CategoryColumn))
+
+
+def _moment(when: datetime, language: Language) -> str:
+    return formats.moment(when, language, None)
+
+
+if __name__ == "__main__":
+    # From the module, which is imported once: this script runs anew for every visitor, and what
+    # one of them has cached would be of another's classes.
+    import_module("monitoring.dashboard.page").main()

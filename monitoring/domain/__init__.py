@@ -1,0 +1,1 @@
+"""What monitoring speaks of: windows, assessments with their verdicts, incidents. Pure."""

@@ -1,0 +1,1 @@
+"""What earlier assessments found: tables beside the log, and runs in MLflow."""

@@ -1,0 +1,260 @@
+"""The history of looks and incidents, kept beside the prediction log, one transaction a look.
+
+A message is queued in the transaction that changes its incident: either both are there or
+neither is, whenever a process dies. Whoever delivers the outbox does so afterwards.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from datetime import datetime
+from math import isfinite
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, Engine, Row, func, select
+
+from insurance_predictor.base.settings import IncidentRules
+from monitoring.domain.assessment import Kind, Look
+from monitoring.domain.incidents import Change, Decision, History, Incident, PastLook, decide
+from monitoring.history.tables import INCIDENTS, LOOKS, OUTBOX, SNOOZES
+
+HISTORY_LOCK = 0x10CC  # any number, the same for everybody who changes the history
+PAST = 100  # looks that a decision goes back to; what was decided before them has no vote
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """What to bring to a channel; `report` is the file that goes along."""
+
+    channel: str
+    content: Mapping[str, Any]
+    report: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptLook:
+    """A look as it is remembered: `verdicts` has status, value, p_value and money by name."""
+
+    slot: datetime
+    version: str
+    start: datetime
+    end: datetime
+    rows: int
+    outcomes: int
+    verdicts: Mapping[str, Mapping[str, Any]]
+    run_id: str | None
+
+
+Announce = Callable[[Change], Iterable[Message]]
+
+
+def record(
+    engine: Engine,
+    look: Look,
+    rules: IncidentRules,
+    now: datetime,
+    announce: Announce,
+    run_id: str | None = None,
+) -> Decision:
+    """Keep `look`, what it changes, and the messages that `announce` makes of what is told.
+
+    `now` is aware; `run_id` is the MLflow run with the report. Several processes may do this at
+    once: they take turns. Raises sqlalchemy's errors, which `log_database.opened` translates.
+    """
+    with _turn(engine) as connection:
+        history = _history(connection, look.model_name)
+        decision = decide(history, look, rules, now)
+        if decision.counts:
+            _keep_look(connection, look, run_id)
+        known = {incident.id for incident in history.open.values()}
+        for change in decision.changes:
+            _keep_incident(connection, change.incident, is_new=change.incident.id not in known)
+        for change in decision.told:
+            _queue(connection, announce(change), now, str(change.event), change.incident.id)
+    return decision
+
+
+def preview(engine: Engine, look: Look, rules: IncidentRules, now: datetime) -> Decision:
+    """What `record` would decide; nothing is kept and nothing queued."""
+    with engine.begin() as connection:
+        return decide(_history(connection, look.model_name), look, rules, now)
+
+
+def snooze(engine: Engine, model_name: str, kinds: Sequence[Kind], until: datetime | None) -> None:
+    """Say nothing about `kinds` until then, aware; None ends the silence at once."""
+    with _turn(engine) as connection:
+        of_model = SNOOZES.c.model_name == model_name
+        connection.execute(SNOOZES.delete().where(of_model, SNOOZES.c.kind.in_(kinds)))
+        rows = [{"model_name": model_name, "kind": kind, "until": until} for kind in kinds]
+        if until is not None and rows:
+            connection.execute(SNOOZES.insert(), rows)
+
+
+def snoozes(engine: Engine, model_name: str) -> dict[Kind, datetime]:
+    """Until when each kind was last silenced, which may be over."""
+    with engine.begin() as connection:
+        return _snoozes(connection, model_name)
+
+
+def open_incidents(engine: Engine, model_name: str) -> tuple[Incident, ...]:
+    """The incidents that go on, the oldest first."""
+    with engine.begin() as connection:
+        return _open(connection, model_name)
+
+
+def incidents(engine: Engine, model_name: str, most: int = 1000) -> tuple[Incident, ...]:
+    """The newest `most` incidents, open or over, the newest first."""
+    asked = select(INCIDENTS).where(INCIDENTS.c.model_name == model_name)
+    newest = asked.order_by(INCIDENTS.c.opened.desc(), INCIDENTS.c.kind).limit(most)
+    with engine.begin() as connection:
+        return tuple(_incident(row) for row in connection.execute(newest))
+
+
+def looks(engine: Engine, model_name: str, most: int = 1000) -> tuple[KeptLook, ...]:
+    """The newest `most` looks, the newest first."""
+    with engine.begin() as connection:
+        return _looks(connection, model_name, most)
+
+
+def queue(engine: Engine, messages: Iterable[Message], event: str, now: datetime) -> None:
+    """Queue messages about no incident, like a test."""
+    with engine.begin() as connection:
+        _queue(connection, messages, now, event, None)
+
+
+def was_queued(engine: Engine, event: str) -> bool:
+    """Whether there ever was a message of that event."""
+    with engine.begin() as connection:
+        asked = select(OUTBOX.c.id).where(OUTBOX.c.event == event)
+        return connection.execute(asked).first() is not None
+
+
+def queue_once(
+    engine: Engine, message: Message, incident: Incident, event: str, now: datetime
+) -> bool:
+    """Queue a message unless its channel had one of that event and incident; whether it was."""
+    asked = select(OUTBOX.c.id).where(
+        OUTBOX.c.incident_id == incident.id,
+        OUTBOX.c.event == event,
+        OUTBOX.c.channel == message.channel,
+    )
+    with _turn(engine) as connection:
+        is_new = connection.execute(asked).first() is None
+        if is_new:
+            _queue(connection, [message], now, event, incident.id)
+    return is_new
+
+
+@contextmanager
+def _turn(engine: Engine) -> Iterator[Connection]:
+    """A transaction that nobody else's runs beside; SQLite's are so by themselves."""
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(select(func.pg_advisory_xact_lock(HISTORY_LOCK)))
+        yield connection
+
+
+def _history(connection: Connection, model_name: str) -> History:
+    past = [_past(look) for look in _looks(connection, model_name, PAST)]
+    return History(
+        past=past,
+        open={incident.kind: incident for incident in _open(connection, model_name)},
+        snoozes=_snoozes(connection, model_name),
+    )
+
+
+def _looks(connection: Connection, model_name: str, most: int) -> tuple[KeptLook, ...]:
+    asked = select(LOOKS).where(LOOKS.c.model_name == model_name)
+    found = connection.execute(asked.order_by(LOOKS.c.slot.desc()).limit(most)).mappings()
+    names = [one.name for one in fields(KeptLook)]
+    return tuple(KeptLook(**{name: row[name] for name in names}) for row in found)
+
+
+def _past(look: KeptLook) -> PastLook:
+    statuses = {name: verdict["status"] for name, verdict in look.verdicts.items()}
+    return PastLook(slot=look.slot, version=look.version, statuses=statuses)
+
+
+def _open(connection: Connection, model_name: str) -> tuple[Incident, ...]:
+    asked = select(INCIDENTS).where(
+        INCIDENTS.c.model_name == model_name, INCIDENTS.c.resolved.is_(None)
+    )
+    found = connection.execute(asked.order_by(INCIDENTS.c.opened, INCIDENTS.c.kind))
+    return tuple(_incident(row) for row in found)
+
+
+def _incident(row: Row[Any]) -> Incident:
+    lists = {"findings": tuple(row.findings), "told": tuple(row.told)}
+    return Incident(**row._asdict() | lists)
+
+
+def _snoozes(connection: Connection, model_name: str) -> dict[Kind, datetime]:
+    asked = select(SNOOZES.c.kind, SNOOZES.c.until).where(SNOOZES.c.model_name == model_name)
+    return {row.kind: row.until for row in connection.execute(asked)}
+
+
+def _keep_look(connection: Connection, look: Look, run_id: str | None) -> None:
+    """In the place of an earlier one with the same slot."""
+    key = {"model_name": look.model_name, "slot": look.window.slot}
+    connection.execute(LOOKS.delete().filter_by(**key))
+    verdicts = {
+        verdict.name: {
+            "status": verdict.status,
+            "value": _finite(verdict.value),
+            "p_value": _finite(verdict.p_value),
+            "money": _finite(verdict.money),
+        }
+        for verdict in look.verdicts
+    }
+    row = key | {
+        "version": look.version,
+        "start": look.window.start,
+        "end": look.window.end,
+        "rows": look.rows,
+        "outcomes": look.outcomes,
+        "verdicts": verdicts,
+        "run_id": run_id,
+    }
+    connection.execute(LOOKS.insert(), row)
+
+
+def _finite(number: float | None) -> float | None:
+    """JSON knows no other numbers, and PostgreSQL refuses them."""
+    return number if number is not None and isfinite(number) else None
+
+
+def _keep_incident(connection: Connection, incident: Incident, is_new: bool) -> None:
+    """All but the thread, which is known to whoever delivered the first message."""
+    row = vars(incident) | {"findings": list(incident.findings), "told": list(incident.told)}
+    del row["thread"]
+    if is_new:
+        connection.execute(INCIDENTS.insert(), row)
+    else:
+        connection.execute(INCIDENTS.update().where(INCIDENTS.c.id == incident.id), row)
+
+
+def _queue(
+    connection: Connection,
+    messages: Iterable[Message],
+    now: datetime,
+    event: str,
+    incident_id: str | None,
+) -> None:
+    rows = [
+        {
+            "id": str(uuid4()),
+            "time": now,
+            "incident_id": incident_id,
+            "event": event,
+            "message": dict(message.content),
+            "channel": message.channel,
+            "report": message.report and str(message.report),
+            "attempts": 0,
+            "is_in_doubt": False,
+        }
+        for message in messages
+    ]
+    if rows:
+        connection.execute(OUTBOX.insert(), rows)

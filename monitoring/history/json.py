@@ -1,0 +1,82 @@
+"""A look as JSON and back: what `--json` prints and `result.json` of a monitoring run holds."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from math import isfinite
+from typing import Any
+
+from insurance_predictor.base.errors import BadInput
+from monitoring.domain.assessment import Distribution, Look, Power, Verdict, Window
+
+FORMAT = 1
+
+
+def look_json(look: Look) -> dict[str, Any]:
+    """`look` in the words of JSON: times in ISO 8601, numbers that are not finite as null.
+
+    Each verdict has its full `name` too, which nobody has to put together again.
+    """
+    parts = {
+        "window": {name: when.isoformat() for name, when in vars(look.window).items()},
+        "verdicts": [{"name": verdict.name, **vars(verdict)} for verdict in look.verdicts],
+        "distributions": [vars(distribution) for distribution in look.distributions],
+        "power": [vars(power) for power in look.power],
+    }
+    written: dict[str, Any] = _finite({"format": FORMAT, **vars(look), **parts})
+    return written
+
+
+def look_from_json(found: Mapping[str, Any]) -> Look:
+    """The look that `look_json` wrote. Raises BadInput for what is no look or a newer one's."""
+    if found.get("format") != FORMAT:
+        raise BadInput(
+            f"This is no result of a look of format {FORMAT} but of {found.get('format')!r}. "
+            "Read it with the version of monitoring that wrote it."
+        )
+    try:
+        return _look(found)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"The result of a look is damaged: {error!r}.") from error
+
+
+def finite(look: Look) -> Look:
+    """`look` as JSON would keep it: a number that is not finite is None, an effect is left out."""
+    return look_from_json(look_json(look))
+
+
+def _finite(value: Any) -> Any:
+    """`value` without numbers that JSON does not know, and with lists for tuples."""
+    if isinstance(value, Mapping):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def _look(found: Mapping[str, Any]) -> Look:
+    window = found["window"]
+    return Look(
+        model_name=found["model_name"],
+        version=found["version"],
+        window=Window(*(datetime.fromisoformat(window[name]) for name in ("start", "end", "slot"))),
+        rows=found["rows"],
+        outcomes=found["outcomes"],
+        other_versions=found["other_versions"],
+        average_premium=found["average_premium"],
+        verdicts=tuple(_verdict(fields) for fields in found["verdicts"]),
+        distributions=tuple(_distribution(fields) for fields in found["distributions"]),
+        power=tuple(Power(**fields) for fields in found["power"]),
+    )
+
+
+def _verdict(fields: Mapping[str, Any]) -> Verdict:
+    given = {name: value for name, value in fields.items() if name != "name"}
+    effects = {name: value for name, value in given["effects"].items() if value is not None}
+    return Verdict(**given | {"effects": effects, "details": tuple(given["details"])})
+
+
+def _distribution(fields: Mapping[str, Any]) -> Distribution:
+    reference, window = (
+        tuple(share or 0.0 for share in fields[side]) for side in ("reference", "window")
+    )
+    return Distribution(fields["feature"], tuple(fields["labels"]), reference, window)

@@ -1,0 +1,67 @@
+"""The tables that monitoring keeps beside the prediction log; its migrations make them."""
+
+from sqlalchemy import JSON, Boolean, Column, Index, Integer, String, Table, text
+
+from insurance_predictor.log.database import METADATA, UtcTime
+
+# One row a look that counted; looking again at the same slot replaces it.
+LOOKS = Table(
+    "looks",
+    METADATA,
+    Column("model_name", String, primary_key=True),
+    Column("slot", UtcTime, primary_key=True),
+    Column("version", String, nullable=False),
+    Column("start", UtcTime, nullable=False),
+    Column("end", UtcTime, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("outcomes", Integer, nullable=False),
+    Column("verdicts", JSON, nullable=False),  # name -> status, value, p_value, money
+    Column("run_id", String),  # the MLflow run with its report
+)
+INCIDENTS = Table(
+    "incidents",
+    METADATA,
+    Column("id", String(36), primary_key=True),
+    Column("model_name", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("version", String, nullable=False),
+    Column("opened", UtcTime, nullable=False),
+    Column("resolved", UtcTime),
+    Column("findings", JSON, nullable=False),  # names of the verdicts that are confirmed
+    Column("told", JSON, nullable=False),  # the findings of the last message
+    Column("told_version", String),  # the version of the last message
+    Column("told_at", UtcTime),
+    Column("thread", String),  # Slack's name of the first message
+    Index(
+        "incidents_one_open",
+        "model_name",
+        "kind",
+        unique=True,
+        sqlite_where=text("resolved IS NULL"),
+        postgresql_where=text("resolved IS NULL"),
+    ),
+)
+# Until when nothing is said of a kind, whether or not it has an incident now.
+SNOOZES = Table(
+    "snoozes",
+    METADATA,
+    Column("model_name", String, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("until", UtcTime, nullable=False),
+)
+OUTBOX = Table(
+    "outbox",
+    METADATA,
+    Column("id", String(36), primary_key=True),
+    Column("time", UtcTime, nullable=False),
+    Column("incident_id", String(36)),  # NULL: a test message
+    Column("event", String, nullable=False),  # opened, updated, resolved, test
+    Column("message", JSON, nullable=False),
+    Column("channel", String, nullable=False),  # slack_bot, slack_webhook, other, github
+    Column("report", String),  # the file that goes along, when it is still there
+    Column("attempts", Integer, nullable=False),
+    Column("is_in_doubt", Boolean, nullable=False),  # a call was begun and no answer was kept
+    Column("sent", UtcTime),
+    Column("gave_up", UtcTime),  # refused for good: why is in `trouble`
+    Column("trouble", String),
+)

@@ -1,0 +1,170 @@
+"""One look as a page a person enjoys reading: no script, no request, everything in one file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from insurance_predictor.base import formats
+from insurance_predictor.base.words import Language
+from insurance_predictor.table.schema import FEATURE_NAMES
+from monitoring.domain.assessment import KINDS, Look, Power, Verdict
+from monitoring.domain.incidents import Incident
+from monitoring.history.json import finite
+from monitoring.history.trend import Trend
+from monitoring.report import performance, verdict_tables
+from monitoring.report import trend as trend_charts
+from monitoring.words import report_words, verdict_text
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+TEMPLATE = Path(__file__).with_name("page.html.j2")
+
+
+@dataclass(frozen=True)
+class Links:
+    """Where the page points to; what is None is not linked, and `no_evidently` says why not.
+
+    An address that is neither http(s) nor the file evidently.html beside the page is only shown.
+    """
+
+    runbook: str
+    evidently: str | None = None
+    no_evidently: str | None = None
+    run: str | None = None
+
+
+def report_page(
+    look: Look,
+    open_incidents: Sequence[Incident],
+    trend: Trend,
+    links: Links,
+    language: Language,
+    generated: datetime,
+) -> str:
+    """The page as HTML. Whatever comes from the data is escaped; `generated` is aware."""
+    look = finite(look)
+    return _template().render(
+        language=language,
+        say=partial(_say, language),
+        number=partial(formats.decimal, language=language, digits=0),
+        moment=partial(_moment, language),
+        look=look,
+        links=links,
+        headline=_headline(look, language),
+        figures=_figures(look, open_incidents, language),
+        findings=[_finding(verdict, links, language) for verdict in look.alarms],
+        incidents=[_incident(incident, language) for incident in open_incidents],
+        features=verdict_tables.features(look, language),
+        performance=performance.shown(look, language),
+        tables=[verdict_tables.table(look, kind, language) for kind in KINDS],
+        power=[_power(power, language) for power in look.power],
+        trends=trend_charts.charts(trend, language),
+        facts=_facts(look, generated, language),
+        reading=[line(language) for line in report_words.READING_LINES],
+    )
+
+
+@cache
+def _template() -> "Template":
+    """The template, which escapes whatever is put into it."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+
+
+def _say(language: Language, name: str, **values: object) -> str:
+    words: str = getattr(report_words, name)(language, **values)
+    return words
+
+
+def _moment(language: Language, when: datetime) -> str:
+    return formats.moment(when, language, None)
+
+
+def _headline(look: Look, language: Language) -> str:
+    """The one sentence for somebody who reads no other."""
+    if look.alarms:
+        title = verdict_text.title(look.alarms[0], language)
+        if len(look.alarms) == 1:
+            return title
+        return report_words.MANY_ALARMS(language, count=len(look.alarms), title=title)
+    if not look.rows:
+        return report_words.EMPTY(language)
+    if look.status == "quiet":
+        return report_words.QUIET(language)
+    drift = [verdict.missing for verdict in look.verdicts if verdict.kind == "drift"]
+    missing = formats.decimal(max(drift, default=0), language, 0)
+    return report_words.UNDECIDED(language, missing=missing)
+
+
+def _figures(
+    look: Look, incidents: Sequence[Incident], language: Language
+) -> list[tuple[str, str]]:
+    """The few numbers at the top, each with its words."""
+    average = look.average_premium
+    premium = verdict_text.NOTHING if average is None else formats.money(average, language)
+    return [
+        (formats.decimal(look.rows, language, 0), report_words.QUOTES(language)),
+        (formats.decimal(look.outcomes, language, 0), report_words.WITH_OUTCOME(language)),
+        (premium, report_words.AVERAGE_PREMIUM(language)),
+        (str(len(incidents)), report_words.OPEN_INCIDENTS(language)),
+    ]
+
+
+def _finding(verdict: Verdict, links: Links, language: Language) -> dict[str, Any]:
+    """An alarm: what happened, what it costs, what it means, what to do."""
+    return {
+        "title": verdict_text.title(verdict, language),
+        "kind": report_words.KINDS[verdict.kind](language),
+        "money": verdict_text.money(verdict, language) or report_words.NO_PRICE(language),
+        "meaning": verdict_text.meaning(verdict, language),
+        "next_step": with_code(verdict_text.next_step(verdict, language)),
+        "runbook": f"{links.runbook}#{verdict_text.runbook_anchor(verdict)}",
+    }
+
+
+def _incident(incident: Incident, language: Language) -> str:
+    return report_words.SINCE(
+        language,
+        kind=report_words.KINDS[incident.kind](language),
+        opened=_moment(language, incident.opened),
+        version=incident.version,
+    )
+
+
+def _power(power: Power, language: Language) -> tuple[str, str]:
+    """What is judged, and the least change that would have been seen."""
+    least = formats.decimal(power.least, language, 1)
+    is_drift = power.check in (*FEATURE_NAMES, "premium")
+    name = f"drift.{power.check}" if is_drift else "performance.ratio"  # where charges show
+    unit = report_words.UNITS[power.unit](language) if power.unit in report_words.UNITS else ""
+    return verdict_text.check_name(name, language), f"{least}{formats.SPACE}{unit or power.unit}"
+
+
+def _facts(look: Look, generated: datetime, language: Language) -> list[tuple[str, str]]:
+    others = ", ".join(
+        f"{version}: {formats.decimal(rows, language, 0)}"
+        for version, rows in sorted(look.other_versions.items())
+    )
+    return [
+        (report_words.FROM(language), _moment(language, look.window.start)),
+        (report_words.UNTIL(language), _moment(language, look.window.end)),
+        (report_words.VERSION(language), f"{look.model_name} {look.version}"),
+        (report_words.OTHERS(language), others or report_words.NONE(language)),
+        (report_words.GENERATED(language), _moment(language, generated.astimezone(UTC))),
+    ]
+
+
+def with_code(text: str) -> Markup:
+    """`text` as HTML, what stands between backquotes as code."""
+    code, parts = Markup("<code>{}</code>"), enumerate(text.split("`"))
+    return Markup("").join(code.format(part) if place % 2 else part for place, part in parts)

@@ -1,0 +1,1 @@
+"""Months of production played in minutes."""

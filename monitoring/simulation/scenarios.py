@@ -1,0 +1,181 @@
+"""Months of production as they might be: people, what they were charged, how the service did."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+
+from insurance_predictor.base.arrays import FloatArray
+from insurance_predictor.serving.predictor import Predictor
+from insurance_predictor.table.read import Table
+from insurance_predictor.table.schema import (
+    AGE,
+    BMI,
+    CHILDREN,
+    FEATURE_NAMES,
+    REGION,
+    SMOKER,
+    TARGET,
+)
+from insurance_predictor.table.synthetic import make_table
+
+ROWS = 400  # quotes a month
+FIRST_YEAR = 2026
+CHANGE = 3  # the month, counted from 1, in which a scenario leaves the ordinary
+POUNDS_A_SQUARE_INCH = 703.07  # kg/m² of 1 lb/in²
+NEW_REGION = "midwest"
+
+
+@dataclass(frozen=True, eq=False)
+class Month:
+    """The quotes of one month, (n, ...), in the order in which they were given.
+
+    `logged` are the six features as somebody logged them and `seen` as the model got them;
+    `charges` are US dollars a year. `stale` and `slow` are shares of the quotes, `failed` is how
+    many more were asked for and not given.
+    """
+
+    number: int
+    logged: pd.DataFrame
+    seen: pd.DataFrame
+    charges: FloatArray
+    stale: float = 0.0
+    slow: float = 0.0
+    failed: int = 0
+
+    @property
+    def start(self) -> datetime:
+        """Its first moment, UTC."""
+        return month_start(self.number)
+
+    @property
+    def end(self) -> datetime:
+        """The first moment of the next one, UTC."""
+        return month_start(self.number + 1)
+
+
+Change = Callable[[Month, Predictor, np.random.Generator], Month]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A story in one sentence, and what it does to each month from the third on."""
+
+    story: str
+    change: Change
+
+
+def month_start(number: int) -> datetime:
+    """The first moment of the month, counted from 1."""
+    years, months = divmod(number - 1, 12)
+    return datetime(FIRST_YEAR + years, months + 1, 1, tzinfo=UTC)
+
+
+def play(
+    scenario: Scenario, table: Table, predictor: Predictor, months: int, seed: int
+) -> Iterator[Month]:
+    """The months of a scenario; the same seed gives the same ones.
+
+    A made-up table is continued by its generator; from a real one people are drawn with
+    replacement.
+    """
+    for number in range(1, months + 1):
+        dice = np.random.default_rng([seed, number])
+        month = _ordinary(number, _drawn(table, dice))
+        yield scenario.change(month, predictor, dice) if number >= CHANGE else month
+
+
+def _drawn(table: Table, dice: np.random.Generator) -> pd.DataFrame:
+    if table.synthetic:
+        return make_table(ROWS, int(dice.integers(2**31)))
+    return table.frame.iloc[dice.integers(len(table.frame), size=ROWS)].reset_index(drop=True)
+
+
+def _ordinary(number: int, rows: pd.DataFrame) -> Month:
+    people = rows[list(FEATURE_NAMES)]
+    return Month(number, people, people, rows[TARGET.name].to_numpy(dtype=float))
+
+
+def _other_people(month: Month, predictor: Predictor, people: pd.DataFrame) -> Month:
+    """Other people, charged as many dollars more or less as the model says they cost."""
+    before = predictor.predict(month.seen)["premium"].to_numpy()
+    after = predictor.predict(people)["premium"].to_numpy()
+    return replace(month, logged=people, seen=people, charges=month.charges + after - before)
+
+
+def _nothing(month: Month, predictor: Predictor, dice: np.random.Generator) -> Month:
+    return month
+
+
+def _pounds_and_inches(month: Month, predictor: Predictor, dice: np.random.Generator) -> Month:
+    people = month.logged.assign(bmi=month.logged[BMI.name] / POUNDS_A_SQUARE_INCH)
+    return replace(month, logged=people, seen=people)
+
+
+def _dearer(month: Month, predictor: Predictor, dice: np.random.Generator) -> Month:
+    return replace(month, charges=1.10 * month.charges)
+
+
+def _another_region(month: Month, predictor: Predictor, dice: np.random.Generator) -> Month:
+    """The client asks for a region that the model knows, and logs what the person said."""
+    regions = month.logged[REGION.name].where(dice.random(len(month.logged)) > 0.15, NEW_REGION)
+    return replace(month, logged=month.logged.assign(region=regions))
+
+
+def _older(month: Month, predictor: Predictor, dice: np.random.Generator) -> Month:
+    years = 3 * (month.number - CHANGE + 1)
+    ages = (month.logged[AGE.name] + years).clip(upper=int(AGE.high))
+    return _other_people(month, predictor, month.logged.assign(age=ages))
+
+
+def _no_habits(month: Month, predictor: Predictor, dice: np.random.Generator) -> Month:
+    """A form loses one answer in five, and the model is asked about a non-smoker."""
+    is_lost = dice.random(len(month.logged)) < 0.2
+    habits = month.logged[SMOKER.name]
+    return replace(
+        month,
+        logged=month.logged.assign(smoker=habits.mask(is_lost, None)),
+        seen=month.logged.assign(smoker=habits.mask(is_lost, SMOKER.values[0])),
+    )
+
+
+def _bad_month(month: Month, predictor: Predictor, dice: np.random.Generator) -> Month:
+    """In one month the registry and then the machine are down."""
+    if month.number != CHANGE:
+        return month
+    return replace(month, stale=0.4, slow=0.1, failed=25)
+
+
+def _young_families(month: Month, predictor: Predictor, dice: np.random.Generator) -> Month:
+    """One month a year a campaign brings young families."""
+    if (month.number - CHANGE) % 12:
+        return month
+    are_new = dice.random(len(month.logged)) < 0.4
+    ages = month.logged[AGE.name].mask(are_new, dice.integers(24, 35, len(month.logged)))
+    children = month.logged[CHILDREN.name].mask(are_new, dice.integers(1, 4, len(month.logged)))
+    people = month.logged.assign(age=ages, children=children)
+    return _other_people(month, predictor, people)
+
+
+SCENARIOS: Mapping[str, Scenario] = {
+    "none": Scenario("Nothing happens.", _nothing),
+    "bmi_units": Scenario(
+        "From the third month on a client sends the BMI in lb/in² instead of kg/m².",
+        _pounds_and_inches,
+    ),
+    "inflation": Scenario("From the third month on everybody is charged 10 % more.", _dearer),
+    "new_region": Scenario(
+        "From the third month on 15 % of people come from a region that the model does not know.",
+        _another_region,
+    ),
+    "ageing": Scenario("From the third month on people are 3 years older each month.", _older),
+    "smoker_nulls": Scenario(
+        "From the third month on a form loses whether people smoke, one time in five.", _no_habits
+    ),
+    "outage": Scenario(
+        "In the third month the registry is down, and then the service itself.", _bad_month
+    ),
+    "seasonal": Scenario("In the third month a campaign brings young families.", _young_families),
+}

@@ -1,0 +1,213 @@
+"""The predictions of a window, read from the log in pieces as arrays.
+
+What is read is no more than what is counted, and in the form that costs Python least: a million
+rows are a second or two, nearly all of it spent on making Python's objects.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, case, func, select
+
+from insurance_predictor.base.arrays import FloatArray, IntArray
+from insurance_predictor.log.database import FAILURES, OUTCOMES, PREDICTIONS
+from insurance_predictor.table.schema import AGE, FEATURE_NAMES, SMOKER, TARGET, CategoryColumn
+from monitoring.domain.assessment import Window
+from monitoring.window.reference import CATEGORY_COLUMNS, NUMBER_NAMES
+
+SIZE = 50_000  # rows at once
+EXAMPLES = 5
+CHUNK_NUMBERS = (*NUMBER_NAMES, "latency_ms")
+
+# Of a category's places the last two are for values that are no category, and for none at all.
+PLACES = tuple(len(column.values) + 2 for column in CATEGORY_COLUMNS)
+UNSEEN, ABSENT = -2, -1
+SHAPE = (*PLACES, 2)  # and whether the version was stale
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Some predictions of one version, each array (n,).
+
+    `numbers` are age (years), bmi (kg/m²), children, premium (US dollars a year) and latency_ms:
+    NaN for NULL, infinite for what is no number; the latency of a batch is left out as NaN.
+    `code` is the place in an array of SHAPE, by categories and by whether the version was stale.
+    """
+
+    numbers: Mapping[str, FloatArray]
+    code: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class OutcomeChunk:
+    """Some predictions whose charges are known, each array (n,): US dollars a year, and years.
+
+    `smoker` is the place among the schema's values, NaN for none of them.
+    """
+
+    premium: FloatArray
+    low: FloatArray
+    high: FloatArray
+    charges: FloatArray
+    age: FloatArray
+    smoker: FloatArray
+
+
+@dataclass(frozen=True)
+class ServiceChunk:
+    """Latencies (n,) of some quotes in milliseconds, NaN for a batch, and how many are stale."""
+
+    latency: FloatArray
+    stale: int
+
+
+def read_chunks(engine: Engine, window: Window, version: str, size: int = SIZE) -> Iterator[Chunk]:
+    """The predictions of `version` in the window, `size` rows at a time, in memory for so many."""
+    columns = [*(PREDICTIONS.c[name] for name in NUMBER_NAMES), _latency(), _code()]
+    for cells in _stream(engine, _within(PREDICTIONS, window, version, columns), size):
+        arrays = [_numbers(column) for column in cells]
+        numbers = dict(zip(CHUNK_NUMBERS, arrays[:-1], strict=True))
+        yield Chunk(numbers, arrays[-1].astype(np.int64))
+
+
+def read_outcomes(
+    engine: Engine, window: Window, version: str, size: int = SIZE
+) -> Iterator[OutcomeChunk]:
+    """Those predictions of `version` whose charges became known in the window.
+
+    They were made before, perhaps long before: a year's charges take a year.
+    """
+    places = dict(zip(SMOKER.values, range(len(SMOKER.values)), strict=True))
+    columns = [
+        *(PREDICTIONS.c[name] for name in ("premium", "low", "high")),
+        OUTCOMES.c.charges,
+        PREDICTIONS.c[AGE.name],
+        case(places, value=PREDICTIONS.c[SMOKER.name]),
+    ]
+    chosen = _within(OUTCOMES, window, None, columns).join(
+        PREDICTIONS, OUTCOMES.c.id == PREDICTIONS.c.id
+    )
+    for cells in _stream(engine, chosen.where(PREDICTIONS.c.version == version), size):
+        yield OutcomeChunk(*(_numbers(column) for column in cells))
+
+
+def read_service(
+    engine: Engine, window: Window, version: str, size: int = SIZE
+) -> Iterator[ServiceChunk]:
+    """How another version answered in the window."""
+    chosen = _within(PREDICTIONS, window, version, [_latency(), PREDICTIONS.c.stale])
+    for latency, stale in _stream(engine, chosen, size):
+        yield ServiceChunk(_numbers(latency), sum(stale))
+
+
+def rows_by_version(engine: Engine, window: Window) -> dict[str, int]:
+    """How many predictions each version made in the window; none for those that made none."""
+    with engine.connect() as connection:
+        counts = {
+            version: connection.scalar(_within(PREDICTIONS, window, version, [func.count()])) or 0
+            for version in _versions(connection)
+        }
+    return {version: count for version, count in counts.items() if count}
+
+
+def count_failures(engine: Engine, window: Window) -> int:
+    """How many quotes failed in the window, of whatever version."""
+    with engine.connect() as connection:
+        return connection.scalar(_within(FAILURES, window, None, [func.count()])) or 0
+
+
+def unseen_values(
+    engine: Engine, window: Window, version: str, column: CategoryColumn
+) -> tuple[str, ...]:
+    """The first few values of the window that are no category, in the order of the alphabet."""
+    kept = PREDICTIONS.c[column.name]
+    chosen = _within(PREDICTIONS, window, version, [kept]).where(kept.not_in(column.values))
+    with engine.connect() as connection:
+        found = connection.scalars(chosen.distinct().order_by(kept).limit(EXAMPLES))
+        return tuple(str(value) for value in found)
+
+
+def sample(engine: Engine, window: Window, version: str, rows: int) -> pd.DataFrame:
+    """At most `rows` predictions of the window, (n, 8): six features, premium and charges.
+
+    They are the same ones each time: those with the first ids, which are drawn at random when a
+    quote is given. Charges are NaN where they are not known.
+    """
+    names = [*FEATURE_NAMES, "premium"]
+    columns = [*(PREDICTIONS.c[name] for name in names), OUTCOMES.c.charges]
+    chosen = (
+        _within(PREDICTIONS, window, version, columns)
+        .join(OUTCOMES, OUTCOMES.c.id == PREDICTIONS.c.id, isouter=True)
+        .order_by(PREDICTIONS.c.id)
+        .limit(rows)
+    )
+    with engine.connect() as connection:
+        found = [tuple(row) for row in connection.execute(chosen)]
+    return pd.DataFrame(found, columns=[*names, TARGET.name])
+
+
+def _within(
+    table: Table, window: Window, version: str | None, columns: Sequence[Any]
+) -> Select[Any]:
+    chosen = select(*columns).select_from(table)
+    chosen = chosen.where(table.c.time >= window.start, table.c.time < window.end)
+    return chosen if version is None else chosen.where(table.c.version == version)
+
+
+def _versions(connection: Connection) -> Iterator[str]:
+    """Every version of the log, by one look into the index for each."""
+    kept = PREDICTIONS.c.version
+    version = connection.scalar(select(func.min(kept)))
+    while version is not None:
+        yield version
+        version = connection.scalar(select(func.min(kept)).where(kept > version))
+
+
+def _stream(engine: Engine, chosen: Select[Any], size: int) -> Iterator[list[tuple[Any, ...]]]:
+    """The columns of each piece, past SQLAlchemy's rows, which would cost as much as the rest."""
+    with engine.connect() as connection:
+        result = connection.execution_options(stream_results=True).execute(chosen)
+        cursor: Any = result.cursor
+        # The first row comes from SQLAlchemy, which may have taken it from the cursor already.
+        rows = [tuple(row) for row in result.fetchmany(1)]
+        if rows and size > 1:
+            rows += cursor.fetchmany(size - 1)
+        while rows:
+            yield list(zip(*rows, strict=True))
+            rows = cursor.fetchmany(size)
+        result.close()
+
+
+def _latency() -> ColumnElement[Any]:
+    """Nobody waits for one quote of a batch."""
+    return case((PREDICTIONS.c.source == "batch", None), else_=PREDICTIONS.c.latency_ms)
+
+
+def _code() -> ColumnElement[Any]:
+    """The categories and `stale` as the one number of `numpy.ravel_multi_index` over SHAPE."""
+    code: ColumnElement[Any] = case((PREDICTIONS.c.stale, 1), else_=0)
+    weight = SHAPE[-1]
+    for column in reversed(CATEGORY_COLUMNS):
+        kept = PREDICTIONS.c[column.name]
+        places = {value: number * weight for number, value in enumerate(column.values)}
+        unseen = len(column.values) * weight
+        other = case((kept.is_(None), unseen + weight), else_=unseen)
+        code = code + case(places, value=kept, else_=other)
+        weight *= len(column.values) + 2
+    return code
+
+
+def _numbers(cells: Sequence[Any]) -> FloatArray:
+    try:
+        return np.array(cells, dtype=np.float64)
+    except (ValueError, TypeError):  # SQLite keeps any text in any column
+        return np.array([_number(cell) for cell in cells])
+
+
+def _number(cell: Any) -> float:
+    if cell is None:
+        return float("nan")
+    return float(cell) if isinstance(cell, int | float) else float("inf")

@@ -1,0 +1,146 @@
+"""What the served version learned from, and how it did with people it had not seen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from insurance_predictor.base.arrays import FloatArray, IntArray
+from insurance_predictor.base.errors import NotFound
+from insurance_predictor.model.evaluation import AGE_BAND_STARTS
+from insurance_predictor.model.pair import sampled
+from insurance_predictor.model.run_layout import HOLDOUT, REFERENCE
+from insurance_predictor.serving.served_model import Served
+from insurance_predictor.table.schema import (
+    AGE,
+    FEATURE_NAMES,
+    FEATURES,
+    SMOKER,
+    TARGET,
+    CategoryColumn,
+    NumberColumn,
+)
+from monitoring.window.rank_counts import Counted, counted
+
+PREMIUM = "premium"
+NUMBER_COLUMNS = tuple(column for column in FEATURES if isinstance(column, NumberColumn))
+CATEGORY_COLUMNS = tuple(column for column in FEATURES if isinstance(column, CategoryColumn))
+NUMBER_NAMES = (*(column.name for column in NUMBER_COLUMNS), PREMIUM)
+MOST_BINS = 12
+STEPS = np.array([1, 2, 2.5, 3, 4, 5, 6, 8, 10])
+PRICE_BINS = 10
+RATIOS = np.geomspace(0.05, 20, 1201)  # where medians of a window's ratios may lie
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """`people` (n, 6) as the version was meant for, with the premiums it gives them, (n,).
+
+    `holdout` (m, 10) are those of them it had not seen: the seven columns of a table and premium,
+    low and high. Money is in US dollars a year.
+    """
+
+    people: pd.DataFrame
+    premium: FloatArray
+    holdout: pd.DataFrame
+
+    def values(self, name: str) -> FloatArray:
+        """All values of a number among the features, or of the premium."""
+        return self.premium if name == PREMIUM else self.people[name].to_numpy(dtype=float)
+
+    @cached_property
+    def counted(self) -> Mapping[str, Counted]:
+        """Each number, counted at its own values and at the starts of its bins."""
+        found = {}
+        for name in NUMBER_NAMES:
+            values = self.values(name)
+            found[name] = counted(np.unique([*values, *self.picture_starts[name]]), values)
+        return found
+
+    @cached_property
+    def picture_starts(self) -> Mapping[str, FloatArray]:
+        """Where the bins of each number begin that a picture shows."""
+        whole = {column.name for column in NUMBER_COLUMNS if column.whole}
+        return {name: round_starts(self.values(name), name in whole) for name in NUMBER_NAMES}
+
+    @cached_property
+    def price_starts(self) -> Mapping[str, FloatArray]:
+        """Where the bins of each number begin that have a tenth of the people, where they can."""
+        shares = np.arange(PRICE_BINS) / PRICE_BINS
+        return {
+            name: np.unique(np.quantile(self.values(name), shares, method="inverted_cdf"))
+            for name in NUMBER_NAMES
+        }
+
+    def price_of_bins(self, name: str) -> FloatArray:
+        """The mean premium of the people in each of the bins of `price_starts`."""
+        starts = self.price_starts[name]
+        bins = np.searchsorted(starts, self.values(name), "right") - 1
+        return np.bincount(bins, self.premium) / np.bincount(bins)
+
+    def category_counts(self, column: CategoryColumn) -> IntArray:
+        """How many people are of each category of the schema."""
+        chosen = self.people[column.name].to_numpy()
+        return np.array([np.sum(chosen == value) for value in column.values], dtype=np.int64)
+
+    def price_of_categories(self, column: CategoryColumn) -> FloatArray:
+        """The mean premium of each category; everybody's where there is nobody."""
+        chosen = self.people[column.name].to_numpy()
+        everybody = self.premium.mean()
+        groups = [self.premium[chosen == value] for value in column.values]
+        return np.array([group.mean() if len(group) else everybody for group in groups])
+
+    @cached_property
+    def ratios(self) -> Counted:
+        """Charges over premium of the hold-out, counted at their own values and 0.5 % apart."""
+        values = (self.holdout[TARGET.name] / self.holdout[PREMIUM]).to_numpy(dtype=float)
+        return counted(np.unique([*values, *RATIOS]), values)
+
+
+def build(served: Served) -> Reference:
+    """The rows of a version: those it learned from, and its hold-out, which is a draw of the same.
+
+    At most 5,000 of each are taken: more would cost time and see nothing more.
+    Raises NotFound when the version's run has not kept them.
+    """
+    learned, holdout = served.documents.reference, served.documents.holdout
+    if learned is None or holdout is None:
+        missing = REFERENCE if learned is None else HOLDOUT
+        raise NotFound(
+            f"Version {served.facts.version} has no {missing}, or one that breaks the rules of a "
+            "table, so there is nothing to compare its predictions with. Train, register and "
+            "promote a version again."
+        )
+    holdout = sampled(holdout)
+    people = pd.concat([learned, holdout], ignore_index=True)[list(FEATURE_NAMES)]
+    return Reference(people, served.predictor.bundle.predict(people)[PREMIUM].to_numpy(), holdout)
+
+
+def slices(smoker: IntArray, age: FloatArray) -> IntArray:
+    """Which slice each person is in, (n,), by smoking and age; -1 where either is not known.
+
+    Errors differ most between these. `smoker` is the position in the schema's values.
+    """
+    band = np.searchsorted(AGE_BAND_STARTS, age, "right") - 1
+    known = (smoker >= 0) & (smoker < len(SMOKER.values)) & (age >= AGE.low)
+    return np.where(known, smoker * len(AGE_BAND_STARTS) + band, -1)
+
+
+SLICES = len(SMOKER.values) * len(AGE_BAND_STARTS)
+
+
+def round_starts(values: FloatArray, is_whole: bool) -> FloatArray:
+    """Where at most 12 equally wide bins over `values` begin, at numbers that are easy to read."""
+    low, high = float(values.min()), float(values.max())
+    least = (high - low) / (MOST_BINS - 1) or 1.0
+    if is_whole and least <= 1:
+        step = 1.0
+    else:
+        power = 10.0 ** np.floor(np.log10(least))
+        steps = STEPS * power
+        steps = steps[np.isclose(steps, np.round(steps))] if is_whole else steps
+        step = float(steps[steps >= least - 1e-12][0])
+    first = np.floor(low / step)
+    return np.arange(first, np.floor(high / step) + 1) * step

@@ -1,0 +1,1 @@
+"""Everything monitoring says, in Portuguese and in English."""

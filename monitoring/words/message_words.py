@@ -1,0 +1,65 @@
+"""The words around the findings in a message about an incident."""
+
+from collections.abc import Mapping
+
+from insurance_predictor.base.words import Text
+from monitoring.domain.assessment import Kind
+from monitoring.domain.incidents import Event
+
+KINDS: Mapping[Kind, Text] = {
+    "schema": Text("Dados fora do esquema", "Data outside the schema"),
+    "drift": Text("Desvio nos dados", "Data drift"),
+    "performance": Text("Desempenho do modelo", "Model performance"),
+    "service": Text("Serviço", "Service"),
+}
+HEADERS: Mapping[Event, Text] = {
+    "opened": Text("🔴 {kind}: incidente aberto", "🔴 {kind}: incident opened"),
+    "updated": Text("🟠 {kind}: o incidente mudou", "🟠 {kind}: the incident has changed"),
+    "resolved": Text("🟢 {kind}: incidente resolvido", "🟢 {kind}: incident resolved"),
+}
+SUMMARY = Text("{header} – {first}", "{header} – {first}")
+SUMMARY_MORE = Text("{header} – {first} (e mais {more})", "{header} – {first} (and {more} more)")
+FACTS = Text(
+    "{model}, versão {version} · desde {since}", "{model}, version {version} · since {since}"
+)
+WINDOW = Text(
+    "Janela de {start} a {end} · {rows} cotações, {outcomes} com o valor cobrado",
+    "Window from {start} to {end} · {rows} quotes, {outcomes} with the amount charged",
+)
+NEW = Text("{title} (novidade)", "{title} (new)")
+EARLIER = Text(
+    "{name}: confirmado pelas janelas anteriores, não por esta",
+    "{name}: confirmed by earlier windows, not by this one",
+)
+MONEY = Text("Efeito: {money}.", "Effect: {money}.")
+NEXT = Text("O que fazer: {step}", "What to do: {step}")
+HOW = Text("Como olhar de perto", "How to look closer")
+MORE = Text("E mais {more}, no relatório.", "And {more} more, in the report.")
+OVER = Text("Já não: {names}.", "No longer: {names}.")
+ALL_OVER = Text(
+    "Nada disto está mais em alarme: {names}. O incidente durou {time}.",
+    "None of this is in alarm any more: {names}. The incident lasted {time}.",
+)
+REPLACED = Text(
+    "A versão {version} entrou em produção: o incidente era da versão {old} ({names}). A nova "
+    "começa do zero.",
+    "Version {version} is in production now: the incident was of version {old} ({names}). The "
+    "new one starts afresh.",
+)
+REPORT = Text("Relatório", "Report")
+RUNBOOK = Text("Guia", "Runbook")
+TEST_HEADER = Text("🔵 Mensagem de teste", "🔵 Test message")
+TEST = Text(
+    "Se você lê isto, os alertas de {model} chegam aqui. Não há nada a fazer.",
+    "If you can read this, the alerts of {model} arrive here. There is nothing to do.",
+)
+MOVE_HEADER = Text("🔵 Outra versão em produção", "🔵 Another version in production")
+BACK_HEADER = Text("🔵 De volta à versão anterior", "🔵 Back to the version before")
+MOVE = Text(
+    "{model}: a versão {after} atende no lugar da {before}. Quem decidiu: {who}. Por quê: {why}",
+    "{model}: version {after} serves instead of {before}. Decided by {who}. Why: {why}",
+)
+FIRST_MOVE = Text(
+    "{model}: a versão {after} atende. Quem decidiu: {who}. Por quê: {why}",
+    "{model}: version {after} serves. Decided by {who}. Why: {why}",
+)

@@ -1,0 +1,352 @@
+"""The words for everything that is judged, in Portuguese and in English side by side."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from insurance_predictor.base.words import Text
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is said of one check.
+
+    `name` says what is judged, `alarm` what has happened, `meaning` and `next_step` what that is
+    about and what to do; `runbook` is the heading of its section in docs/runbook.md. `calm`
+    replaces the usual words where there is something to say of a check that is quiet.
+    """
+
+    name: Text
+    alarm: Text
+    meaning: Text
+    next_step: Text
+    runbook: str
+    calm: Text | None = None
+
+
+# Of any check
+AS_EXPECTED = Text("{name}: como esperado", "{name}: as expected")
+NOT_ENOUGH = Text(
+    "{name}: dados insuficientes, faltam {missing} linhas",
+    "{name}: not enough data, {missing} rows are missing",
+)
+CANNOT_SAY = Text("{name}: não foi possível julgar", "{name}: could not be judged")
+SAME_MEAN = Text(
+    "{label}: a distribuição mudou, a média continua em {window}",
+    "{label} is distributed differently, its mean is still {window}",
+)
+SHIFTED_SOMEHOW = Text("{label} mudou", "{label} has shifted")
+
+# Money: of the quotes, and of what people were charged
+PREMIUM_MORE = Text(
+    "cerca de {money} por ano a mais no prêmio médio",
+    "about {money} a year more on the average premium",
+)
+PREMIUM_LESS = Text(
+    "cerca de {money} por ano a menos no prêmio médio",
+    "about {money} a year less on the average premium",
+)
+PREMIUM_SAME = Text(
+    "quase nada no prêmio médio",
+    "next to nothing on the average premium",
+)
+TOO_LOW = Text(
+    "o prêmio médio está cerca de {money} por ano abaixo do que foi cobrado",
+    "the average premium is about {money} a year below what was charged",
+)
+TOO_HIGH = Text(
+    "o prêmio médio está cerca de {money} por ano acima do que foi cobrado",
+    "the average premium is about {money} a year above what was charged",
+)
+
+SHIFTED = Text(
+    "{label} mudou: {reference} → {window}", "{label} has shifted: {reference} → {window}"
+)
+MIX_SHIFTED = Text(
+    "{label} mudou: {category}, de {reference} para {window}",
+    "{label} has shifted: {category} from {reference} to {window}",
+)
+NUMBER_MEANING = Text(
+    "As pessoas cotadas diferem das do treino neste atributo mais do que o acaso explica.",
+    "The people who are quoted differ from those of the training in this feature by more than "
+    "chance explains.",
+)
+MIX_MEANING = Text(
+    "A proporção entre as categorias difere da do treino mais do que o acaso explica.",
+    "The mix of categories differs from that of the training by more than chance explains.",
+)
+SEGMENT_STEP = Text(
+    "Descubra se um canal, uma campanha ou um parceiro mudou quem pede cotação; se veio para "
+    "ficar, treine de novo.",
+    "Find out whether a channel, a campaign or a partner changed who asks for quotes; if it is "
+    "here to stay, train again.",
+)
+
+DRIFT: Mapping[str, Words] = {
+    "age": Words(
+        Text("Idade", "Age"), SHIFTED, NUMBER_MEANING, SEGMENT_STEP, runbook="Age has shifted"
+    ),
+    "bmi": Words(
+        Text("IMC", "BMI"),
+        SHIFTED,
+        NUMBER_MEANING,
+        Text(
+            "Confira primeiro a unidade: o IMC tem de chegar em kg/m². Se estiver certa, procure "
+            "quem passou a pedir cotação.",
+            "Check the unit first: BMI has to arrive in kg/m². If it is right, look for who has "
+            "started to ask for quotes.",
+        ),
+        runbook="BMI has shifted",
+    ),
+    "children": Words(
+        Text("Filhos", "Children"),
+        SHIFTED,
+        NUMBER_MEANING,
+        Text(
+            "Confira se o campo conta dependentes, e não todos os moradores; depois procure quem "
+            "passou a pedir cotação.",
+            "Check that the field counts dependants and not everybody in the household; then look "
+            "for who has started to ask for quotes.",
+        ),
+        runbook="Children have shifted",
+    ),
+    "sex": Words(Text("Sexo", "Sex"), MIX_SHIFTED, MIX_MEANING, SEGMENT_STEP, "Sex has shifted"),
+    "smoker": Words(
+        Text("Fumante", "Smoker"),
+        MIX_SHIFTED,
+        MIX_MEANING,
+        Text(
+            "É o atributo que mais pesa no prêmio: confira o valor inicial do campo no formulário "
+            "e o que os parceiros enviam.",
+            "It is the feature that weighs most in the premium: check the form's initial value "
+            "and what partners send.",
+        ),
+        runbook="Smoker has shifted",
+    ),
+    "region": Words(
+        Text("Região", "Region"), MIX_SHIFTED, MIX_MEANING, SEGMENT_STEP, "Region has shifted"
+    ),
+    "premium": Words(
+        Text("Prêmio previsto", "Predicted premium"),
+        SHIFTED,
+        Text(
+            "O modelo está cotando outros valores que no treino: mudou quem pede cotação, ou como "
+            "os dados chegam.",
+            "The model quotes other amounts than in the training: who asks for quotes has changed, "
+            "or how the data arrive.",
+        ),
+        Text(
+            "Veja quais atributos mudaram junto; sem nenhum, confira a versão em produção com "
+            "`make status`.",
+            "See which features shifted along with it; without any, check the version in "
+            "production with `make status`.",
+        ),
+        runbook="The predicted premium has shifted",
+    ),
+}
+
+SCHEMA: Mapping[str, Words] = {
+    "null": Words(
+        Text("{label}: valores ausentes", "{label}: missing values"),
+        Text("{label} falta em {value} das cotações", "{label} is missing in {value} of quotes"),
+        Text(
+            "Quem grava as cotações deixou o campo vazio; um teste estatístico ignoraria essas "
+            "linhas sem avisar.",
+            "Whoever logs the quotes left the field empty; a statistical test would drop those "
+            "rows silently.",
+        ),
+        Text(
+            "Ache pela coluna `source` quem grava sem este campo e corrija ali; o aplicativo o "
+            "exige.",
+            "Find by the column `source` who logs without this field and correct it there; the "
+            "app asks for it.",
+        ),
+        runbook="Missing values",
+    ),
+    "unseen": Words(
+        Text("{label}: categorias desconhecidas", "{label}: unknown categories"),
+        Text(
+            "{label} tem categorias desconhecidas em {value} das cotações{details}",
+            "{label} has unknown categories in {value} of quotes{details}",
+        ),
+        Text(
+            "O modelo nunca viu essas categorias: para ele é como se não houvesse nenhuma.",
+            "The model has never seen these categories: to it, they are no category at all.",
+        ),
+        Text(
+            "Se for erro de digitação ou de tradução, corrija na origem; se for uma categoria "
+            "nova de verdade, treine com ela.",
+            "If it is a slip or a translation, correct it at the source; if it is a category that "
+            "is really new, train with it.",
+        ),
+        runbook="Unknown categories",
+    ),
+    "outside": Words(
+        Text("{label}: valores fora dos limites", "{label}: values out of range"),
+        Text(
+            "{label} está fora dos limites em {value} das cotações{details}",
+            "{label} is out of range in {value} of quotes{details}",
+        ),
+        Text(
+            "Valores que o esquema não permite entraram no registro; o prêmio deles é "
+            "extrapolação.",
+            "Values that the schema does not allow are in the log; their premiums are "
+            "extrapolation.",
+        ),
+        Text(
+            "Confira a unidade e quem grava sem validar; o aplicativo recusa esses valores.",
+            "Check the unit, and who logs without validating; the app refuses such values.",
+        ),
+        runbook="Values out of range",
+    ),
+}
+
+PERFORMANCE: Mapping[str, Words] = {
+    "ratio": Words(
+        Text("Cobrado ÷ previsto", "Charged ÷ predicted"),
+        Text(
+            "O que foi cobrado difere do previsto em {value}",
+            "What was charged differs from the predictions by {value}",
+        ),
+        Text(
+            "A soma do que foi cobrado não acompanha a soma dos prêmios previstos.",
+            "The sum of what was charged does not follow the sum of the predicted premiums.",
+        ),
+        Text(
+            "Se os custos subiram para todos, treine com dados recentes; se só num grupo, veja o "
+            "relatório por atributo.",
+            "If costs rose for everybody, train with recent data; if only in one group, see the "
+            "report feature by feature.",
+        ),
+        runbook="Charges differ from the predictions",
+    ),
+    "residuals": Words(
+        Text("Erros das previsões", "Errors of the predictions"),
+        Text(
+            "Os erros mudaram: cobrado ÷ previsto era {reference} na mediana e agora é {window}",
+            "The errors have changed: the median of charged ÷ predicted was {reference} and is now "
+            "{window}",
+        ),
+        Text(
+            "Não só a soma: a pessoa típica é cobrada diferente do que o modelo diz.",
+            "Not only the sum: the typical person is charged differently from what the model says.",
+        ),
+        Text(
+            "Compare grupos no relatório para achar onde o erro nasce; depois treine com os "
+            "resultados novos.",
+            "Compare groups in the report to find where the error comes from; then train with the "
+            "new outcomes.",
+        ),
+        runbook="The errors have changed",
+    ),
+    "coverage": Words(
+        Text("Cobertura dos intervalos", "Coverage of the intervals"),
+        Text(
+            "Os intervalos contêm {value} dos valores cobrados; deveriam conter {reference}",
+            "The intervals hold {value} of the charges; they should hold {reference}",
+        ),
+        Text(
+            "O “entre … e …” que as pessoas leem na cotação não vale na frequência prometida.",
+            "The “between … and …” that people read in a quote does not hold as often as it "
+            "promises.",
+        ),
+        Text(
+            "Os intervalos são calibrados no treino: treine com dados recentes.",
+            "The intervals are calibrated in training: train with recent data.",
+        ),
+        runbook="The intervals do not hold",
+    ),
+    "estimated_error": Words(
+        Text("Erro estimado", "Estimated error"),
+        Text("Erro estimado (RMSE): {value}", "Estimated error (RMSE): {value}"),
+        Text(
+            "O erro do teste reservado, repesado pela composição desta janela; diz o que esperar "
+            "antes de os resultados chegarem.",
+            "The hold-out's error, weighted anew by this window's mix; it says what to expect "
+            "before outcomes arrive.",
+        ),
+        Text(
+            "Nada a fazer; compare com o erro real quando os resultados chegarem.",
+            "Nothing to do; compare it with the actual error once outcomes have arrived.",
+        ),
+        runbook="The estimated error",
+        calm=Text("Erro estimado (RMSE): {value}", "Estimated error (RMSE): {value}"),
+    ),
+}
+
+SERVICE: Mapping[str, Words] = {
+    "error_rate": Words(
+        Text("Taxa de erros", "Error rate"),
+        Text(
+            "{value} das cotações falharam (limite: {limit})",
+            "{value} of quotes failed (limit: {limit})",
+        ),
+        Text(
+            "Pessoas pediram um prêmio e receberam uma mensagem de erro nossa.",
+            "People asked for a premium and got an error of ours.",
+        ),
+        Text(
+            "Leia o registro do aplicativo; se começou após uma promoção, use `make rollback`.",
+            "Read the app's log; if it began with a promotion, go back with `make rollback`.",
+        ),
+        runbook="Quotes fail",
+    ),
+    "latency": Words(
+        Text("Tempo de resposta", "Response time"),
+        Text(
+            "5 % das cotações demoram mais de {value} (limite: {limit})",
+            "5 % of quotes take longer than {value} (limit: {limit})",
+        ),
+        Text(
+            "O cálculo do prêmio está lento para parte das pessoas.",
+            "Calculating the premium is slow for some people.",
+        ),
+        Text(
+            "Confira a carga da máquina e se a versão nova é maior; `make bench-app` mede aqui.",
+            "Check the machine's load and whether the new version is larger; `make bench-app` "
+            "measures here.",
+        ),
+        runbook="Quotes are slow",
+    ),
+    "backlog": Words(
+        Text("Cotações à espera do banco", "Quotes waiting for the database"),
+        Text(
+            "{value} cotações esperam pelo banco (limite: {limit})",
+            "{value} quotes wait for the database (limit: {limit})",
+        ),
+        Text(
+            "O banco do registro de previsões não responde; as cotações estão seguras no disco.",
+            "The prediction log's database does not answer; the quotes are safe on the disk.",
+        ),
+        Text(
+            "Suba o banco e confira PREDICTION_LOG_URL; a entrega recomeça sozinha.",
+            "Bring the database up and check PREDICTION_LOG_URL; delivery resumes by itself.",
+        ),
+        runbook="Quotes wait for the database",
+    ),
+    "stale": Words(
+        Text("Versão não conferida", "Version not checked"),
+        Text(
+            "{value} das cotações saíram sem conferir a versão no registro (limite: {limit})",
+            "{value} of quotes were given without checking the version (limit: {limit})",
+        ),
+        Text(
+            "O registro de modelos não respondeu; o aplicativo seguiu com a última versão boa.",
+            "The model registry did not answer the app, which went on with the last good version.",
+        ),
+        Text(
+            "Confira o servidor do MLflow com `make doctor` e MLFLOW_TRACKING_URI no aplicativo.",
+            "Check the MLflow server with `make doctor`, and MLFLOW_TRACKING_URI of the app.",
+        ),
+        runbook="The registry does not answer",
+    ),
+}
+UNKNOWN = Words(
+    Text("{check}", "{check}"),
+    Text("{check}: fora do esperado", "{check}: not as expected"),
+    Text(
+        "Este programa ainda não tem palavras para esta verificação.",
+        "This program has no words for this check yet.",
+    ),
+    Text("Abra o relatório.", "Open the report."),
+    runbook="Any other verdict",
+)

@@ -1,0 +1,64 @@
+"""The final fit: one pair, its intervals from people not seen, golden predictions, rows kept."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from insurance_predictor.model import fitting
+from insurance_predictor.model.cross_validation import make_folds, score
+from insurance_predictor.model.estimators import make_candidates
+from insurance_predictor.model.fitting import features, fit_pair, target, training_ranges
+from insurance_predictor.model.pair import golden_faults, sampled
+from insurance_predictor.table.schema import COLUMN_NAMES, violations
+from insurance_predictor.table.split import split_table
+from insurance_predictor.table.synthetic import make_table
+
+SPLIT = split_table(make_table(400, seed=6))
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    folds = make_folds(features(SPLIT.train), splits=5, repeats=2)
+    candidate = make_candidates(tuple(folds[0].train_columns.columns))[0]
+    return fit_pair(score(candidate, folds, target(SPLIT.train)), SPLIT)
+
+
+def test_the_evaluation_is_of_the_hold_out(fitted):
+    error = fitted.holdout["premium"] - fitted.holdout["charges"]
+    assert fitted.evaluation.rows == len(SPLIT.holdout)
+    assert fitted.evaluation.overall["rmse"].value == pytest.approx(np.sqrt((error**2).mean()))
+
+
+def test_reference_premiums_come_from_models_that_had_not_seen_the_row(fitted):
+    expected = fitted.scores.out_of_fold.mean(axis=0)
+    np.testing.assert_array_equal(fitted.reference["premium"], expected)
+    seen = fitted.bundle.predict(features(SPLIT.train))["premium"]
+    assert not np.allclose(fitted.reference["premium"], seen)
+
+
+def test_rows_are_kept_whole(fitted):
+    for table, source in ((fitted.reference, SPLIT.train), (fitted.holdout, SPLIT.holdout)):
+        assert list(table.columns) == [*COLUMN_NAMES, "premium", "low", "high"]
+        pd.testing.assert_frame_equal(table[list(COLUMN_NAMES)], source)
+
+
+def test_golden_people_are_valid_different_and_reproduced(fitted):
+    golden = fitted.bundle.serving.golden
+    assert len({tuple(person.values()) for person in golden.people}) == len(golden.people) == 24
+    assert not any(violations(person) for person in golden.people)
+    assert golden_faults(fitted.bundle) == []
+
+
+def test_ranges_are_those_of_the_training_rows(fitted):
+    assert fitted.bundle.serving.ranges == training_ranges(SPLIT.train)
+    assert fitted.bundle.serving.ranges["age"] == (
+        float(SPLIT.train["age"].min()),
+        float(SPLIT.train["age"].max()),
+    )
+
+
+def test_a_long_reference_is_sampled_the_same_way_every_time(monkeypatch):
+    monkeypatch.setattr(fitting, "REFERENCE_ROWS", 50)
+    once, again = sampled(SPLIT.train), sampled(SPLIT.train)
+    assert len(once) == 50
+    pd.testing.assert_frame_equal(once, again)

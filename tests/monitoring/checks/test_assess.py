@@ -1,0 +1,140 @@
+"""One look back over a real log, by a version that was trained, registered and promoted."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pandas as pd
+import pytest
+
+from insurance_predictor.base.errors import NotFound
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.log.database import FAILURES, insert, opened, reading
+from insurance_predictor.serving.served_model import refresh
+from insurance_predictor.table.schema import FEATURE_NAMES
+from monitoring.checks.assess import look_back
+from monitoring.domain.assessment import Look, Window
+from monitoring.window.reference import build
+from tests.monitoring.windowed import DAY, START, log, people
+from tests.predictions import log_in
+
+
+@pytest.fixture
+def served(settings: Settings, production, tmp_path):
+    return refresh(settings.model_copy(update={"model_cache": tmp_path / "cache"}), None)
+
+
+@pytest.fixture
+def log_settings(settings: Settings, tmp_path) -> Settings:
+    where = log_in(tmp_path)
+    names = ("prediction_log_url", "prediction_spool")
+    return settings.model_copy(update={name: getattr(where, name) for name in names})
+
+
+@pytest.fixture
+def look(log_settings, served):
+    """A look back at what has been logged until then."""
+
+    def at(window: Window = DAY) -> Look:
+        with reading(log_settings.prediction_log_url) as engine:
+            return look_back(log_settings, served, window, engine)
+
+    return at
+
+
+def quote(settings: Settings, served, rows: int, outcomes: int = 0, **columns) -> None:
+    """Log people of the sample's population with the served version's own premiums."""
+    table = people(rows, seed=4)
+    answers = served.predictor.bundle.predict(table[list(FEATURE_NAMES)])
+    with opened(settings.prediction_log_url) as engine:
+        log(engine, table, outcomes, **{name: answers[name] for name in answers} | columns)
+
+
+def test_a_look_has_a_verdict_for_everything(log_settings, served, look):
+    quote(log_settings, served, 400, outcomes=200)
+    quote(log_settings, served, 30, version="7", start=START + timedelta(hours=2), stale=True)
+    with opened(log_settings.prediction_log_url) as engine:
+        failure = {"id": "f", "time": START, "version": None, "source": "app", "error": "KeyError"}
+        insert(engine, FAILURES, [failure | {"latency_ms": None}])
+
+    found = look()
+
+    names = {verdict.name for verdict in found.verdicts}
+    assert len(names) == len(found.verdicts) == 12 + 7 + 4 + 4
+    assert (found.version, found.rows, found.outcomes) == ("1", 400, 200)
+    assert found.other_versions == {"7": 30}
+    assert [verdict.name for verdict in found.alarms] == []
+    assert {distribution.feature for distribution in found.distributions} == {
+        *FEATURE_NAMES,
+        "premium",
+    }
+    for distribution in found.distributions:
+        assert sum(distribution.reference) == pytest.approx(1)
+        assert sum(distribution.window) == pytest.approx(1)
+        assert len(distribution.labels) == len(distribution.window) <= 12
+    assert {card.check for card in found.power} == {"bmi", "age", "smoker", "charges"}
+    assert found.average_premium == pytest.approx(13_500, rel=0.1)
+    verdicts = {verdict.name: verdict for verdict in found.verdicts}
+    assert verdicts["service.stale"].value == pytest.approx(30 / 430)
+    assert verdicts["service.error_rate"].value == pytest.approx(1 / 431)
+
+
+def test_alarms_come_with_the_most_expensive_first(log_settings, served, look):
+    quote(log_settings, served, 200, smoker="yes", premium=40_000.0, sex=None)
+
+    alarms = look().alarms
+
+    money = [abs(verdict.money or 0) for verdict in alarms]
+    assert money == sorted(money, reverse=True)
+    assert {"drift.smoker", "drift.premium", "schema.null.sex"} <= {v.name for v in alarms}
+
+
+def test_unknown_words_are_shown_with_their_verdict(log_settings, served, look):
+    quote(log_settings, served, 1, region="<script>")
+
+    verdict = next(v for v in look().verdicts if v.name == "schema.unseen.region")
+
+    assert (verdict.status, verdict.details) == ("alarm", ("<script>",))
+
+
+def test_an_empty_window_is_looked_at_without_a_verdict(look):
+    found = look()
+
+    assert (found.rows, found.average_premium, found.distributions, found.power) == (
+        0,
+        None,
+        (),
+        (),
+    )
+    statuses = {verdict.name: verdict.status for verdict in found.verdicts}
+    assert statuses.pop("service.backlog") == "quiet"
+    assert set(statuses.values()) == {"unknown"}
+
+
+def test_values_of_nothing_but_null_are_looked_at(log_settings, served, look):
+    quote(log_settings, served, 150, **dict.fromkeys(FEATURE_NAMES))
+
+    found = look()
+
+    assert {verdict.name for verdict in found.alarms} == {
+        *(f"schema.null.{name}" for name in FEATURE_NAMES)
+    }
+    assert [distribution.feature for distribution in found.distributions] == ["premium"]
+
+
+def test_a_version_without_its_rows_cannot_be_compared(served):
+    bare = replace(served, documents=replace(served.documents, holdout=None))
+
+    with pytest.raises(NotFound, match=r"Version 1 has no evaluation/holdout\.csv"):
+        build(bare)
+
+
+def test_of_a_large_holdout_a_part_is_enough(served):
+    holdout = served.documents.holdout
+    many = pd.concat([holdout] * (6_000 // len(holdout) + 1), ignore_index=True)
+    large = replace(served, documents=replace(served.documents, holdout=many))
+
+    reference = build(large)
+
+    assert len(reference.holdout) == 5_000
+    assert len(reference.people) == 5_000 + len(served.documents.reference)
+    assert reference.holdout.equals(build(large).holdout)

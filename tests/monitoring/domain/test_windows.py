@@ -1,0 +1,114 @@
+"""A window means the same whatever the clock on the wall does."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from insurance_predictor.base.errors import BadInput
+from monitoring.domain.windows import last_rows, parse_window
+from tests.monitoring.windowed import START, database, log, people
+
+NOW = datetime(2026, 3, 15, 10, 45, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"),
+    [("7d", timedelta(days=7)), ("12h", timedelta(hours=12)), (" 4w ", timedelta(weeks=4))],
+)
+def test_a_length_counts_back_from_now(length, expected):
+    window = parse_window(length, None, None, NOW)
+
+    assert (window.start, window.end) == (NOW - expected, NOW)
+
+
+def test_without_anything_it_is_the_last_week():
+    assert parse_window(None, None, None, NOW) == parse_window("7d", None, None, NOW)
+
+
+def test_the_slot_is_the_day_or_for_less_than_a_day_the_hour():
+    assert parse_window("1d", None, None, NOW).slot == datetime(2026, 3, 15, tzinfo=UTC)
+    assert parse_window("23h", None, None, NOW).slot == datetime(2026, 3, 15, 10, tzinfo=UTC)
+    later = parse_window("1d", None, None, NOW + timedelta(hours=3))
+    assert later.slot == parse_window("1d", None, None, NOW).slot
+
+
+def test_a_stretch_of_time_is_in_utc_unless_it_says_otherwise():
+    window = parse_window(None, "2026-01-31", "2026-02-28T12:00:00-03:00", NOW)
+
+    assert window.start == datetime(2026, 1, 31, tzinfo=UTC)
+    assert window.end == datetime(2026, 2, 28, 15, tzinfo=UTC)
+    assert window.slot == datetime(2026, 2, 28, tzinfo=UTC)
+    assert window.end.tzinfo is UTC
+
+
+def test_a_stretch_without_an_end_goes_on_until_now():
+    assert parse_window(None, "2026-03-01", None, NOW).end == NOW
+
+
+def test_a_length_may_end_before_now():
+    window = parse_window("1w", None, "2026-03-08", NOW)
+
+    assert window.start == datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("day", [8, 9])  # clocks go forward in New York on the 8th of March
+def test_a_day_has_24_hours_when_the_clocks_change(day):
+    now = datetime(2026, 3, day, 12, tzinfo=ZoneInfo("America/New_York"))
+
+    window = parse_window("1d", None, None, now)
+
+    assert window.end - window.start == timedelta(hours=24)
+    assert window.end == now
+
+
+def test_an_hour_that_comes_twice_is_two_hours():
+    first, second = "2026-11-01T01:30:00-04:00", "2026-11-01T01:30:00-05:00"
+
+    window = parse_window(None, first, second, NOW)
+
+    assert window.end - window.start == timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("a week", None, None), "'a week' is no length of time. Give one like 7d"),
+        (("0d", None, None), "is no length of time"),
+        (("1.5d", None, None), "is no length of time"),
+        (("7d", "2026-01-01", None), "are both given. Give one of them"),
+        ((None, "yesterday", None), "'yesterday' is no time like 2026-01-31"),
+        ((None, "2026-01-02", "2026-01-01"), "is empty"),
+        ((None, "2026-01-02", "2026-01-02"), "is empty"),
+        (("9999999w", None, None), "begins before the calendar does"),
+        (("99999999999999999999w", None, None), "begins before the calendar does"),
+    ],
+)
+def test_what_cannot_be_a_window_is_said(given, said):
+    with pytest.raises(BadInput, match=said):
+        parse_window(*given, NOW)
+
+
+def test_the_last_rows_of_a_version_are_a_window(tmp_path):
+    with database(tmp_path) as engine:
+        log(engine, people(10))
+        log(engine, people(5), version="2", start=START + timedelta(hours=1))
+
+        window = last_rows(engine, "1", 3, START + timedelta(days=2))
+
+    assert window.start == START + timedelta(seconds=7)
+    assert window.end == START + timedelta(days=2)
+
+
+def test_when_there_are_fewer_rows_all_of_them_are_the_window(tmp_path):
+    with database(tmp_path) as engine:
+        log(engine, people(2))
+
+        assert last_rows(engine, "1", 3, NOW).start == START
+        nobody = last_rows(engine, "2", 3, NOW)
+        assert nobody.start == nobody.end == NOW
+
+
+def test_the_last_none_is_refused(tmp_path):
+    with database(tmp_path) as engine, pytest.raises(BadInput, match="give 1 or more"):
+        last_rows(engine, "1", 0, NOW)

@@ -1,0 +1,119 @@
+"""A look as an MLflow run: its numbers, its tags, its files."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from insurance_predictor.base.errors import Unreachable
+from insurance_predictor.base.settings import Settings
+from monitoring.domain.assessment import Verdict
+from monitoring.history import mlflow_runs
+from monitoring.history.json import look_from_json
+from tests.monitoring import reported
+
+
+@pytest.fixture
+def place(settings: Settings) -> Settings:
+    """An experiment of the test's own."""
+    name = f"monitoring of {settings.model_name}"
+    return settings.model_copy(update={"monitoring_experiment_name": name})
+
+
+def test_a_recorded_look_has_its_verdicts_as_metrics_and_its_facts_as_tags(client, place: Settings):
+    look = reported.alarming()
+    recorded = mlflow_runs.begin(place, look)
+    run = client.get_run(recorded.run_id)
+    assert run.info.status == "RUNNING"
+    assert run.data.metrics["drift.bmi.p_value"] == pytest.approx(0.00002)
+    assert run.data.metrics["drift.bmi.psi"] == pytest.approx(0.31)
+    assert run.data.metrics["drift.bmi.alarm"] == 1
+    assert run.data.metrics["drift.age.alarm"] == 0
+    assert run.data.metrics["performance.ratio.value"] == pytest.approx(1.03)
+    assert run.data.metrics["schema.unseen.region.value"] == pytest.approx(0.011)
+    assert run.data.tags | {
+        "role": "monitoring",
+        "model_name": reported.MODEL,
+        "version": "3",
+        "window_start": "2026-03-08T00:00:00+00:00",
+        "window_end": "2026-03-15T00:00:00+00:00",
+        "rows": "1234",
+        "outcomes": "410",
+        "status": "alarm",
+        "alarms": "drift.premium, drift.bmi, schema.unseen.region",
+    } == dict(run.data.tags)
+    [psi] = client.get_metric_history(recorded.run_id, "drift.bmi.psi")
+    assert psi.timestamp == look.window.end.timestamp() * 1000
+
+
+def test_the_result_and_the_pages_are_files_of_the_run_which_then_ends(
+    client, place: Settings, tmp_path: Path
+):
+    look = reported.alarming()
+    recorded = mlflow_runs.begin(place, look)
+    page = tmp_path / mlflow_runs.REPORT
+    page.write_text("<!doctype html>")
+    mlflow_runs.finish(place, recorded, page)
+    assert client.get_run(recorded.run_id).info.status == "FINISHED"
+    files = {file.path for file in client.list_artifacts(recorded.run_id)}
+    assert files == {mlflow_runs.RESULT, mlflow_runs.REPORT}
+    result = client.download_artifacts(recorded.run_id, mlflow_runs.RESULT, str(tmp_path))
+    assert look_from_json(json.loads(Path(result).read_text())) == look
+
+
+def test_an_undecided_verdict_has_no_alarm_and_says_how_many_rows_are_missing():
+    metrics = mlflow_runs.metrics(reported.one_row())
+    assert metrics["drift.bmi.missing"] == 99
+    assert "drift.bmi.alarm" not in metrics
+    assert "average_premium" not in mlflow_runs.metrics(reported.empty())
+
+
+def test_only_finite_numbers_are_recorded():
+    odd = Verdict(
+        kind="drift",
+        check="bmi",
+        status="alarm",
+        rows=1,
+        value=math.nan,
+        effects={"psi": math.inf},
+        money=-3.0,
+    )
+    metrics = mlflow_runs.metrics(reported.alarming(verdicts=(odd,)))
+    assert {name for name in metrics if name.startswith("drift.bmi")} == {
+        "drift.bmi.alarm",
+        "drift.bmi.money",
+    }
+
+
+def test_a_look_at_nothing_is_recorded_too(client, place: Settings):
+    recorded = mlflow_runs.begin(place, reported.empty())
+    run = client.get_run(recorded.run_id)
+    assert run.data.tags["status"] == "unknown"
+    assert run.data.metrics["rows"] == 0
+
+
+@pytest.mark.parametrize(
+    ("uri", "link"),
+    [
+        ("http://127.0.0.1:5000/", "http://127.0.0.1:5000/#/experiments/7/runs/abc"),
+        (
+            "https://ana:secret@mlflow.example.com/base",  # pragma: allowlist secret
+            "https://mlflow.example.com/base/#/experiments/7/runs/abc",
+        ),
+        ("sqlite:///mlflow.db", None),
+        ("postgresql://ana:secret@db/mlflow", None),  # pragma: allowlist secret
+    ],
+)
+def test_a_report_is_linked_where_a_server_shows_it_and_never_with_a_password(uri, link):
+    address = mlflow_runs.run_url(Settings(mlflow_tracking_uri=uri), "7", "abc")
+    assert address == link
+    recorded = mlflow_runs.Recorded("abc", "7", address)
+    assert recorded.report_url == (link and f"{link}/artifacts/report.html")
+    assert recorded.evidently_url == (link and f"{link}/artifacts/evidently.html")
+
+
+def test_a_store_that_is_gone_is_said_in_a_sentence(place: Settings, elsewhere: None):
+    gone = place.model_copy(update={"mlflow_tracking_uri": "http://127.0.0.1:9"})
+    with pytest.raises(Unreachable, match=r"No answer from http://127\.0\.0\.1:9"):
+        mlflow_runs.begin(gone, reported.alarming())

@@ -1,0 +1,53 @@
+"""The series that report and dashboard draw over time."""
+
+import pytest
+
+from monitoring.history.trend import Trend
+from monitoring.report import trend
+from monitoring.words import report_words
+from tests.monitoring import reported
+
+
+def test_errors_of_training_and_production_stand_side_by_side():
+    training, estimated, actual = trend.errors(reported.trend(), "en")
+    [point] = training.points
+    assert (point.value, point.low, point.high) == (4507.0, 4002.0, 4998.0)
+    assert [series.style for series in (training, estimated, actual)] == [
+        "reference",
+        "estimate",
+        "window",
+    ]
+    assert {point.value for point in estimated.points} == {4600.0}
+    assert {(point.low, point.high) for point in estimated.points} == {(4100.0, 5100.0)}
+    assert [point.value for point in actual.points] == [4800, 4900, 5000, 5100, 5200, 5300]
+    assert {point.low for point in actual.points} == {None}
+
+
+def test_alarms_are_marked_where_they_were():
+    looks = reported.trend().looks
+    shift = trend.series(looks, "drift.bmi.shift", "drift.bmi", "BMI")
+    assert [point.is_alarm for point in shift.points] == [False] * 4 + [True] * 2
+    assert [point.time for point in shift.points] == [look.end for look in looks]
+
+
+def test_a_series_can_be_scaled_and_skips_what_was_not_measured():
+    looks = reported.trend(2).looks
+    share = trend.series(looks, "service.error_rate.value", "service.error_rate", "", 100)
+    assert [point.value for point in share.points] == pytest.approx([0.1, 0.1])
+    assert trend.series(looks, "drift.smoker.shift", "drift.smoker", "").points == ()
+
+
+@pytest.mark.parametrize("language", ["pt", "en"])
+def test_there_is_a_chart_for_everything_that_was_measured_and_none_before(language):
+    titles = [chart["title"] for chart in trend.charts(reported.trend(), language)]
+    assert titles == [
+        words(language)
+        for words in (
+            report_words.TREND_ERROR,
+            report_words.TREND_RATIO,
+            report_words.TREND_PREMIUM,
+            report_words.TREND_ALARMS,
+        )
+    ]
+    assert trend.charts(reported.trend(1), language) == []
+    assert trend.charts(Trend(), language) == []

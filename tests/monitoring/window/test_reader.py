@@ -1,0 +1,195 @@
+"""Every prediction of a window is read exactly once, whatever somebody has logged."""
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+
+from insurance_predictor.base.errors import Unreachable
+from insurance_predictor.log.database import FAILURES, OUTCOMES, insert, opened, reading
+from insurance_predictor.log.outcomes import record_outcomes
+from insurance_predictor.table.schema import REGION, SMOKER
+from monitoring.domain.assessment import Window
+from monitoring.window.reader import (
+    count_failures,
+    read_chunks,
+    read_outcomes,
+    read_service,
+    rows_by_version,
+    sample,
+    unseen_values,
+)
+from tests.monitoring.windowed import DAY, START, database, log, people, tallied
+from tests.predictions import log_in
+
+
+@pytest.fixture
+def engine(tmp_path):
+    with database(tmp_path) as opened_database:
+        yield opened_database
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 6, 7, 8, 100])
+def test_every_row_is_in_one_piece(engine, size):
+    table = people(7)
+    log(engine, table, outcomes=7)
+
+    chunks = list(read_chunks(engine, DAY, "1", size))
+    outcomes = list(read_outcomes(engine, DAY, "1", size))
+
+    bmi = np.concatenate([chunk.numbers["bmi"] for chunk in chunks])
+    charges = np.concatenate([chunk.charges for chunk in outcomes])
+    assert bmi.tolist() == table["bmi"].tolist()
+    assert sorted(charges) == sorted(table["charges"])
+    assert all(len(chunk.code) <= size for chunk in chunks)
+
+
+def test_an_empty_window_has_no_piece(engine):
+    assert list(read_chunks(engine, DAY, "1")) == []
+    assert list(read_outcomes(engine, DAY, "1")) == []
+
+
+def test_a_window_has_its_start_but_not_its_end(engine):
+    log(engine, people(5))
+    seconds = [START + timedelta(seconds=number) for number in range(5)]
+
+    window = Window(seconds[1], seconds[3], seconds[3])
+
+    assert [len(chunk.code) for chunk in read_chunks(engine, window, "1")] == [2]
+
+
+def test_a_window_across_months_has_all_its_days(engine):
+    for days in range(0, 70, 10):
+        log(engine, people(1), start=START + timedelta(days=days))
+
+    window = Window(START, START + timedelta(days=65), START)
+
+    assert tallied(engine, window).rows == 7
+
+
+def test_versions_are_read_apart(engine):
+    log(engine, people(4))
+    log(engine, people(3), version="2", stale=True)
+    log(engine, people(2), version="10", start=START - timedelta(days=9))
+
+    assert rows_by_version(engine, DAY) == {"1": 4, "2": 3}
+    assert tallied(engine).rows == 4
+    assert sum(chunk.stale for chunk in read_service(engine, DAY, "2")) == 3
+
+
+def test_categories_are_read_by_their_place(engine):
+    table = people(300)
+    log(engine, table)
+
+    tally = tallied(engine, size=100)
+
+    for column in (SMOKER, REGION):
+        expected = [int(np.sum(table[column.name] == value)) for value in column.values]
+        assert tally.categories(column).tolist() == expected
+
+
+def test_null_and_unknown_are_no_category(engine):
+    log(engine, people(4), region=None, smoker="sometimes")
+
+    tally = tallied(engine)
+
+    assert tally.absent(REGION).rows == tally.unseen(SMOKER).rows == 4
+    assert tally.unseen(REGION).rows == tally.absent(SMOKER).rows == 0
+    assert tally.categories(REGION).sum() == 0
+    assert unseen_values(engine, DAY, "1", SMOKER) == ("sometimes",)
+
+
+def test_a_category_that_looks_like_a_place_is_none(engine):
+    log(engine, people(2), smoker="1")
+
+    assert tallied(engine).unseen(SMOKER).rows == 2
+
+
+def test_text_in_a_column_of_numbers_is_beyond_every_limit(engine):
+    log(engine, people(3))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE predictions SET bmi = 'much' WHERE premium > 0"))
+
+    (chunk,) = read_chunks(engine, DAY, "1")
+
+    assert np.isposinf(chunk.numbers["bmi"]).all()
+    assert np.isfinite(chunk.numbers["age"]).all()
+
+
+def test_nobody_waits_for_one_quote_of_a_batch(engine):
+    log(engine, people(2), source="batch")
+    log(engine, people(1), source="command")
+
+    (chunk,) = read_chunks(engine, DAY, "1")
+
+    assert np.isnan(chunk.numbers["latency_ms"]).sum() == 2
+
+
+def test_outcomes_that_arrive_twice_count_once_and_others_never(tmp_path):
+    settings = log_in(tmp_path)
+    with opened(settings.prediction_log_url) as engine:
+        ids = log(engine, people(5))
+    file = tmp_path / "outcomes.csv"
+    known = f"{START:%Y-%m-%dT%H:%M}"
+    file.write_text(
+        f"id,charges,time\n{ids[0]},100,{known}\n{ids[1]},200,{known}\n{ids[0]},100,{known}\n"
+    )
+    for _ in range(2):
+        record_outcomes(settings, file)
+
+    with reading(settings.prediction_log_url) as engine:
+        (outcomes,) = read_outcomes(engine, DAY, "1")
+    assert sorted(outcomes.charges) == [100, 200]
+
+
+def test_an_outcome_counts_when_it_becomes_known_however_old_its_prediction_is(engine):
+    long_ago = START - timedelta(days=400)
+    ids = log(engine, people(3), start=long_ago)
+    times = {ids[0]: START, ids[1]: DAY.end, ids[2]: long_ago}
+    rows = [{"id": name, "charges": 100.0, "time": time} for name, time in times.items()]
+    insert(engine, OUTCOMES, rows)
+
+    (outcomes,) = read_outcomes(engine, DAY, "1")
+    assert len(outcomes.charges) == 1
+    assert list(read_outcomes(engine, DAY, "2")) == []
+
+
+def test_failures_of_the_window_are_counted_with_or_without_a_version(engine):
+    at = {"source": "app", "error": "ValueError", "latency_ms": None}
+    times = {"a": START, "b": DAY.end, "c": START + timedelta(hours=1)}
+    rows = [{"id": name, "time": time, "version": None} | at for name, time in times.items()]
+    insert(engine, FAILURES, rows)
+
+    assert count_failures(engine, DAY) == 2
+
+
+def test_a_sample_is_the_same_each_time_and_has_the_charges_there_are(engine):
+    log(engine, people(50), outcomes=50)
+
+    first, second = (sample(engine, DAY, "1", 20) for _ in range(2))
+
+    assert first.equals(second)
+    assert first.shape == (20, 8)
+    assert first["charges"].notna().all()
+    assert len(sample(engine, DAY, "1", 500)) == 50
+    assert sample(engine, DAY, "2", 500).empty
+
+
+def test_who_reads_stops_nobody_who_writes(tmp_path):
+    url = f"sqlite:///{tmp_path}/log.db"
+    with opened(url) as writer, reading(url) as reader:
+        log(writer, people(5))
+        chunks = read_chunks(reader, DAY, "1", size=1)
+        next(chunks)
+        log(writer, people(5), start=START + timedelta(hours=1))
+
+        assert len(list(chunks)) == 4  # the rest as it was when the reading began
+        assert tallied(reader).rows == 10
+
+
+def test_who_reads_cannot_write(tmp_path):
+    url = f"sqlite:///{tmp_path}/log.db"
+    refused = pytest.raises(Unreachable, match="readonly")
+    with refused, reading(url) as engine, engine.connect() as connection:
+        connection.execute(text("DELETE FROM predictions"))
