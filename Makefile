@@ -36,16 +36,24 @@ clean: ## remove environments and caches (never data, models or mlflow.db)
 	rm -rf .venv* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* htmlcov
 
 ##@ Checks
-.PHONY: lint format test test-integration test-e2e test-stack audit mutations quality gate-calibration
-.PHONY: calibrate bench bench-app bench-monitor
+.PHONY: lint format test test-process test-integration test-e2e test-all test-stack coverage audit
+.PHONY: mutations quality gate-calibration calibrate bench bench-app bench-monitor
 lint: $(READY) ## ruff, import-linter, mypy, file and secret checks: what a commit runs
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pre-commit run --all-files --show-diff-on-failure
 
 format: $(READY) ## rewrite the code as ruff formats it
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
 
-test: $(READY) ## every test that needs neither Docker nor a browser, with branch coverage
-	@$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term --cov-fail-under=90 $(PYTEST_ARGS)
+test: $(READY) ## what the code does, inside one process: run it before a commit
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not process" $(PYTEST_ARGS)
+
+test-process: $(READY) ## whole commands, killed servers, the README, what an import may cost
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m process $(PYTEST_ARGS)
+
+test-all: test test-process test-integration test-e2e ## every test that needs no Docker
+
+coverage: $(READY) ## `test` and `test-process` in one run, with branch coverage of at least 95 %
+	@$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term --cov-fail-under=95 $(PYTEST_ARGS)
 
 test-integration: $(READY) ## the life cycle over a real MLflow server on PostgreSQL and S3, without Docker
 	@$(BIN)/python -m pytest tests/integration $(PYTEST_ARGS)

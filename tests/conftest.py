@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from insurance_predictor.base.settings import Settings
@@ -22,6 +23,20 @@ PREFIXES += ("MODEL_CACHE", "REGISTRY_", "PREDICTION_", "SLACK_")
 PREFIXES += ("MONITOR", "INCIDENT", "ALERT_", "RUNBOOK_", "REPORT_FOLDER", "STREAMLIT_")
 PREFIXES += ("WINDOW", "LAST", "DRY_RUN", "FULL", "RETRAIN", "SCENARIO", "MONTHS")
 PREFIXES += ("RUN_ID", "VERSION", "FORCE", "REASON", "PORT")
+# On a busy machine a good example takes as long as it takes; examples may share a folder.
+IGNORED = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture]
+hypothesis.settings.register_profile("suite", deadline=None, suppress_health_check=IGNORED)
+hypothesis.settings.load_profile("suite")
+
+TESTS = Path(__file__).parent
+PROCESS_FOLDERS = tuple(TESTS / name for name in ("process", "studies", "benchmarks"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole folders are left to `make test-process`, as single tests are by their marker."""
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in PROCESS_FOLDERS):
+            item.add_marker("process")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,7 +48,7 @@ def _no_settings_from_outside(tmp_path_factory: pytest.TempPathFactory) -> Itera
                 patch.delenv(name)
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
         patch.setenv("NO_PROXY", "127.0.0.1")
-        patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))  # for the processes tests start
+        patch.setenv("PYTHONPATH", str(TESTS.parent))  # for the processes tests start
         patch.chdir(tmp_path_factory.mktemp("work"))
         yield
 

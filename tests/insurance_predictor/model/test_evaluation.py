@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -155,7 +155,6 @@ def test_intervals_repeat_with_a_seed_and_change_with_another(actual, predicted)
     assert bootstrap_metrics(actual, predicted, seed=4) != first
 
 
-@settings(deadline=None)
 @given(premium_arrays, st.integers(0, 5))
 def test_every_interval_has_its_ends_in_order(values, seed):
     for estimate in bootstrap_metrics(values, values[::-1], resamples=50, seed=seed).values():

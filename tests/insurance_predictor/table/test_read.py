@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -405,7 +405,7 @@ def test_a_negative_zero_is_a_zero():
     assert len(split_table(people).holdout) == len(split_table(negative).holdout)
 
 
-sides = settings(deadline=None, max_examples=40)
+sides = settings(max_examples=40)
 
 
 @sides
@@ -438,9 +438,7 @@ def _people(frame: pd.DataFrame) -> set[tuple[object, ...]]:
     return set(frame[list(FEATURE_NAMES)].itertuples(index=False, name=None))
 
 
-@settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40)
 @given(people=tables())
 def test_any_valid_table_comes_back_with_the_same_values(people: pd.DataFrame, tmp_path: Path):
     people.to_csv(tmp_path / "people.csv", index=False)
@@ -458,9 +456,7 @@ cells = st.sampled_from(
 lines = st.lists(cells, max_size=30).map("".join)
 
 
-@settings(
-    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150)
 @given(
     content=st.one_of(
         st.binary(max_size=200),

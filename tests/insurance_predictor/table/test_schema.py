@@ -133,7 +133,7 @@ def rows_of_anything() -> st.SearchStrategy[list[dict[str, object]]]:
     return st.lists(st.fixed_dictionaries(cells), min_size=15, max_size=15)
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(rows_of_anything())
 def test_tables_and_single_values_are_judged_alike(rows: list[dict[str, object]]):
     wrong = [

@@ -332,7 +332,7 @@ class AnyHistory(RuleBasedStateMachine):
 
 TestAnyHistory = AnyHistory.TestCase
 TestAnyHistory.settings = hypothesis_settings(
-    max_examples=150, stateful_step_count=25, deadline=None, database=None
+    max_examples=150, stateful_step_count=25, database=None
 )
 
 

@@ -1,0 +1,1 @@
+"""Whole commands and servers in processes of their own; README; what an import may cost."""
