@@ -98,7 +98,7 @@ def _would_run(cell: object) -> bool:
 def _quoted(people: pd.DataFrame, served: "Served", log: PredictionLog) -> pd.DataFrame:
     start = time.perf_counter()
     with log.recording_failure("batch", served.predictor.version):
-        answer = served.predictor.bundle.predict(people)
+        answer = served.predictor.pair.predict(people)
     latency_ms = 1000 * (time.perf_counter() - start) / len(people)
     entries = _entries(people, answer, latency_ms, served)
     log.write(entries)
@@ -142,6 +142,6 @@ def _ids(count: int) -> list[str]:
 def _outside(people: pd.DataFrame, served: "Served") -> pd.Series:
     """The features, named and separated by spaces, that are beyond what the model saw."""
     names = pd.Series("", index=people.index, dtype="str")
-    for name, (low, high) in served.predictor.bundle.serving.ranges.items():
+    for name, (low, high) in served.predictor.pair.serving.ranges.items():
         names += (~people[name].between(low, high)).map({True: f"{name} ", False: ""}).astype("str")
     return names.str.strip()

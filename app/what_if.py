@@ -42,7 +42,7 @@ def quote_and_what_if(predictor: "Predictor", person: Mapping[str, Any]) -> tupl
 
     Raises BadInput with every rule that the person breaks.
     """
-    ranges = predictor.bundle.serving.ranges
+    ranges = predictor.pair.serving.ranges
     ages = _values(*ranges[AGE.name], person[AGE.name], AGE_STEP)
     bmis = _values(*ranges[BMI.name], person[BMI.name], BMI_STEP)
     quote, premiums = predictor.quote_beside(person, _others(person, ages, bmis))

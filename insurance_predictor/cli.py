@@ -93,9 +93,9 @@ def train(
     for notice in table.notices:
         typer.echo(f"  {notice}")
     with _store(settings) as client:
-        from insurance_predictor.training.train import Options, train
+        from insurance_predictor.training.train import TrainingOptions, train
 
-        options = Options(tune, trials, jobs, autolog, production)
+        options = TrainingOptions(tune, trials, jobs, autolog, production)
         done = train(client, settings, table, options)
         typer.echo(training_summary(settings, done))
     _hand_on("run_id", done.run_id)
@@ -308,7 +308,7 @@ def _settings() -> "Settings":
 @contextmanager
 def _store(settings: "Settings") -> Iterator["MlflowClient"]:
     """The configured store, with its failures put in words."""
-    from insurance_predictor.store.tracking import connect, translated
+    from insurance_predictor.store.tracking import connect, store_errors
 
-    with translated(settings):
+    with store_errors(settings):
         yield connect(settings)

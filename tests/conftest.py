@@ -14,7 +14,7 @@ from insurance_predictor.release.registration import register
 from insurance_predictor.store.tracking import connect
 from insurance_predictor.store.versions import Version
 from insurance_predictor.table.read import Table, read_table
-from insurance_predictor.training.train import Options, TrainedRun, train
+from insurance_predictor.training.train import TrainedRun, TrainingOptions, train
 
 NUMBERS = count(1)
 PREFIXES = ("DATA", "DOWNLOAD_", "MLFLOW_", "AWS_", "GATE", "MODEL_NAME", "ARTIFACT_LOCATION")
@@ -76,7 +76,7 @@ def sample() -> Table:
 @pytest.fixture(scope="session")
 def trained(client, store: Settings, sample: Table) -> TrainedRun:
     """A real training on the bundled sample."""
-    return train(client, store, sample, Options())
+    return train(client, store, sample, TrainingOptions())
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def constant(shop: Workshop) -> Planted:
 
 def answering(slope: float, intercept: float) -> Callable[[Workshop], Planted]:
     def make(shop: Workshop) -> Planted:
-        columns = tuple(shop.bundle.preprocessor.get_feature_names_out())
+        columns = tuple(shop.pair.preprocessor.get_feature_names_out())
         return shop.with_model(linear(columns, slope, intercept))
 
     return make
@@ -125,7 +125,7 @@ def memoriser(shop: Workshop) -> Planted:
     ).set_output(transform="pandas")
     seen = columns.fit_transform(features(everybody))
     model = KNeighborsRegressor(1, algorithm="brute").fit(seen, target(everybody))
-    return shop.with_bundle(replace(shop.bundle, model=model, preprocessor=columns))
+    return shop.with_pair(replace(shop.pair, model=model, preprocessor=columns))
 
 
 def shared_rows(shop: Workshop) -> Planted:
@@ -141,7 +141,7 @@ def log_target(shop: Workshop) -> Planted:
 
 
 def median_only(shop: Workshop) -> Planted:
-    return shop.with_model(shop.bundle.model.typical_)
+    return shop.with_model(shop.pair.model.typical_)
 
 
 # How people are read.
@@ -183,8 +183,8 @@ class SeesCharges(Tariff):
 
 
 def leaky(shop: Workshop) -> Planted:
-    planted = shop.with_bundle(
-        replace(shop.bundle, model=pass_on(), preprocessor=Tariff(first_premium)), golden=False
+    planted = shop.with_pair(
+        replace(shop.pair, model=pass_on(), preprocessor=Tariff(first_premium)), golden=False
     )
     return replace(planted, forge=partial(forge_preprocessor, SeesCharges(first_premium)))
 
@@ -212,7 +212,7 @@ def other_column_order(shop: Workshop) -> Planted:
 
 
 def foreign_preprocessor(shop: Workshop) -> Planted:
-    forge = partial(forge_preprocessor, shop.bundle.preprocessor)
+    forge = partial(forge_preprocessor, shop.pair.preprocessor)
     return replace(shop.slightly_other, forge=forge)
 
 
@@ -271,11 +271,11 @@ def easier_holdout(files: StoredFiles) -> None:
 
 
 def other_golden(shop: Workshop) -> Planted:
-    bundle = shop.slightly_other.trained.bundle
-    golden = bundle.serving.golden
+    pair = shop.slightly_other.trained.pair
+    golden = pair.serving.golden
     dearer = replace(golden, premium=tuple(value + 1 for value in golden.premium))
-    serving = replace(bundle.serving, golden=dearer)
-    return shop.with_bundle(replace(bundle, serving=serving), golden=False)
+    serving = replace(pair.serving, golden=dearer)
+    return shop.with_pair(replace(pair, serving=serving), golden=False)
 
 
 # Intervals.
@@ -350,9 +350,7 @@ MUTATIONS = (
     ),
     Mutation(
         "age and bmi swapped",
-        lambda shop: replace(
-            shop.with_bundle(altered(shop.bundle, age_and_bmi_swapped), golden=False)
-        ),
+        lambda shop: replace(shop.with_pair(altered(shop.pair, age_and_bmi_swapped), golden=False)),
         "golden predictions are not reproduced",
     ),
     Mutation("columns in another order", other_column_order, "the preprocessor makes the columns"),
@@ -371,7 +369,7 @@ MUTATIONS = (
     Mutation("hard cases taken out of the hold-out", tampered(easier_holdout), "its hold-out or"),
     Mutation("preprocessor lost", tampered(no_preprocessor), "preprocessor.joblib is not there"),
     Mutation("hold-out lost", tampered(no_holdout), "holdout.csv is not there"),
-    Mutation("identical to production", lambda shop: shop.with_bundle(shop.bundle), "identical to"),
+    Mutation("identical to production", lambda shop: shop.with_pair(shop.pair), "identical to"),
     Mutation("intervals too narrow", offsets(-600, 600), "intervals are too narrow"),
     Mutation("intervals too wide", offsets(-1e6, 1e6), "intervals are too wide"),
     Mutation(

@@ -20,7 +20,7 @@ from insurance_predictor.base.environment import library_versions
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.fitting import Trained, fit_pair, make_golden
 from insurance_predictor.model.intervals import Intervals
-from insurance_predictor.model.pair import Bundle
+from insurance_predictor.model.pair import Pair
 from insurance_predictor.model.run_layout import (
     APPROVED,
     HOLDOUT,
@@ -144,8 +144,8 @@ class Workshop:
         return self.done.trained
 
     @property
-    def bundle(self) -> Bundle:
-        return self.trained.bundle
+    def pair(self) -> Pair:
+        return self.trained.pair
 
     @property
     def rows(self) -> int:
@@ -178,37 +178,37 @@ class Workshop:
         split = Split(*(side.assign(charges=side["charges"] * factor) for side in sides))
         return Planted(fit_pair(scores, split), self.rows)
 
-    def with_bundle(self, bundle: Bundle, golden: bool = True) -> Planted:
+    def with_pair(self, pair: Pair, golden: bool = True) -> Planted:
         """The session's run around another pair, with golden predictions of that pair."""
         if golden:
-            bundle = replace(bundle, serving=replace(bundle.serving, golden=make_golden(bundle)))
-        return Planted(replace(self.trained, bundle=bundle), self.rows)
+            pair = replace(pair, serving=replace(pair.serving, golden=make_golden(pair)))
+        return Planted(replace(self.trained, pair=pair), self.rows)
 
     def quoting(self, quote: Callable[[pd.DataFrame], Any]) -> Planted:
         """A run that quotes what `quote` says, a function that can be pickled."""
-        return self.with_bundle(replace(self.bundle, model=pass_on(), preprocessor=Tariff(quote)))
+        return self.with_pair(replace(self.pair, model=pass_on(), preprocessor=Tariff(quote)))
 
     def priced(self, change: Callable[[pd.DataFrame, Any], Any]) -> Planted:
         """The session's pair with its premiums changed afterwards."""
-        return self.quoting(partial(_changed, self.bundle, change))
+        return self.quoting(partial(_changed, self.pair, change))
 
     def misreading(self, alter: Callable[[pd.DataFrame], pd.DataFrame]) -> Planted:
         """The session's pair, shown altered people."""
-        return self.with_bundle(altered(self.bundle, alter))
+        return self.with_pair(altered(self.pair, alter))
 
     def blind(self, alter: Callable[[pd.DataFrame], pd.DataFrame]) -> Planted:
         """The library's own fit to altered people, which it is also shown when it quotes."""
-        fitted = self.refit(train=alter(self.split.train)).trained.bundle
-        return self.with_bundle(altered(fitted, alter))
+        fitted = self.refit(train=alter(self.split.train)).trained.pair
+        return self.with_pair(altered(fitted, alter))
 
     def with_model(self, model: Any) -> Planted:
-        return self.with_bundle(replace(self.bundle, model=model))
+        return self.with_pair(replace(self.pair, model=model))
 
     def with_intervals(self, intervals: Intervals) -> Planted:
         """A slightly other pair, so that it is new, with other intervals."""
-        new = self.slightly_other.trained.bundle
+        new = self.slightly_other.trained.pair
         serving = replace(new.serving, intervals=intervals)
-        return self.with_bundle(replace(new, serving=serving))
+        return self.with_pair(replace(new, serving=serving))
 
     @cached_property
     def slightly_other(self) -> Planted:
@@ -250,9 +250,9 @@ class Altered(TransformerMixin, BaseEstimator):
         return self.preprocessor.get_feature_names_out()
 
 
-def altered(bundle: Bundle, alter: Callable[[pd.DataFrame], pd.DataFrame]) -> Bundle:
+def altered(pair: Pair, alter: Callable[[pd.DataFrame], pd.DataFrame]) -> Pair:
     """The pair behind a preprocessor that alters people first."""
-    return replace(bundle, preprocessor=Altered(bundle.preprocessor, alter))
+    return replace(pair, preprocessor=Altered(pair.preprocessor, alter))
 
 
 def pass_on() -> LinearRegression:
@@ -269,10 +269,8 @@ def linear(columns: tuple[str, ...], slope: float, intercept: float) -> LinearRe
     return model
 
 
-def _changed(
-    bundle: Bundle, change: Callable[[pd.DataFrame, Any], Any], people: pd.DataFrame
-) -> Any:
-    return change(people, bundle.predict(people)["premium"].to_numpy())
+def _changed(pair: Pair, change: Callable[[pd.DataFrame, Any], Any], people: pd.DataFrame) -> Any:
+    return change(people, pair.predict(people)["premium"].to_numpy())
 
 
 def _facts(run_id: str, settings: Settings, table: Table, rows: int) -> RunFacts:

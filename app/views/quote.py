@@ -176,7 +176,7 @@ def _portfolio(run_id: str, _served: "Served") -> Portfolio | None:
     reference = _served.documents.reference
     if reference is None or reference.empty:
         return None
-    premiums = _served.predictor.bundle.predict(reference)["premium"].sort_values().to_numpy()
+    premiums = _served.predictor.pair.predict(reference)["premium"].sort_values().to_numpy()
     return Portfolio(premiums, charts.histogram(premiums))
 
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 from infra.checks.finding import Finding, check, note, right, wrong
 from infra.checks.stack import is_local_stack
 from insurance_predictor.base.settings import DEFAULT_ARTIFACTS, DEFAULT_TRACKING_URI, Settings
-from insurance_predictor.store.tracking import translated
+from insurance_predictor.store.tracking import store_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -21,7 +21,7 @@ FILE = "round_trip.txt"
 @check("artifacts")
 def artifacts(client: "MlflowClient", settings: Settings) -> Finding:
     """Whether each place that runs write to keeps a file, gives it back and lets it go."""
-    with translated(settings):
+    with store_errors(settings):
         places = sorted(set(locations(client, settings)))
     for place in places:
         if (folder := _local_folder(place)) and not folder.exists():

@@ -13,7 +13,7 @@ from infra.checks.finding import Finding, check, failed, not_looked_at, note, ri
 from infra.checks.stack import is_local_stack
 from insurance_predictor.base.errors import Unreachable
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.store.tracking import CONNECT_TIMEOUT, translated, without_password
+from insurance_predictor.store.tracking import CONNECT_TIMEOUT, store_errors, without_password
 
 # S3 signatures fail at 15 minutes; long before that a ledger is out of order.
 MOST_SKEW = 60  # seconds
@@ -36,7 +36,7 @@ class Greeting:
 def greet(settings: Settings) -> Greeting:
     """Ask for the version. Raises Unreachable when the answer is not one of an MLflow server."""
     begun = time.time()
-    with translated(settings):
+    with store_errors(settings):
         answer = _ask(settings, "/version")
     ahead = _ahead(answer.headers.get("Date"), (begun + time.time()) / 2)
     if answer.status_code in REFUSALS:
@@ -84,7 +84,7 @@ def clock(greeting: Greeting) -> Finding:
 def access(settings: Settings) -> Iterator[Finding]:
     """Whether the server takes the name we call it by, and then our credentials."""
     try:
-        with translated(settings):
+        with store_errors(settings):
             answer = _ask(settings, API)
     except Unreachable as error:
         yield failed("host header", error)

@@ -25,7 +25,7 @@ from insurance_predictor.base.settings import Settings
 from insurance_predictor.store.tracking import (
     check_reachable,
     connect,
-    translated,
+    store_errors,
     without_password,
 )
 
@@ -98,7 +98,7 @@ def database(settings: Settings) -> Finding:
         return note(f"nothing yet: the first command makes {path}")
     engine = create_engine(uri)
     try:
-        with translated(settings):
+        with store_errors(settings):
             if inspect(engine).has_table("alembic_version"):
                 return right(f"the database {without_password(uri)}")
     finally:
@@ -127,7 +127,7 @@ def aliases(client: "MlflowClient", settings: Settings) -> Finding:
     """Whether the version that serves is there, and the ledger agrees."""
     from insurance_predictor.store.status import read_state
 
-    with translated(settings):
+    with store_errors(settings):
         state = read_state(client, settings)
     if state.problems:
         more = len(state.problems) - 1

@@ -94,7 +94,7 @@ def _settings() -> "Settings":
 @contextmanager
 def _store(settings: "Settings") -> Iterator["MlflowClient"]:
     """The configured store, with its failures put in words."""
-    from insurance_predictor.store.tracking import connect, translated
+    from insurance_predictor.store.tracking import connect, store_errors
 
-    with translated(settings):
+    with store_errors(settings):
         yield connect(settings)

@@ -12,7 +12,7 @@ from sklearn.model_selection import RepeatedKFold
 
 from insurance_predictor.base.arrays import FloatArray, IntArray
 from insurance_predictor.base.errors import InvalidTable
-from insurance_predictor.model.estimators import Candidate
+from insurance_predictor.model.estimators import CandidateEstimator
 from insurance_predictor.model.evaluation import metrics
 from insurance_predictor.model.preprocessing import make_preprocessor
 
@@ -39,7 +39,7 @@ class Scores:
     `out_of_fold` has shape (repeats, n), US dollars a year.
     """
 
-    candidate: Candidate
+    candidate: CandidateEstimator
     folds: tuple[dict[str, float], ...]
     out_of_fold: FloatArray
 
@@ -70,7 +70,7 @@ def make_folds(
 
 
 def score(
-    candidate: Candidate,
+    candidate: CandidateEstimator,
     folds: Sequence[Fold],
     charges: FloatArray,
     each_fold: Callable[[], None] = lambda: None,

@@ -59,7 +59,7 @@ class TypicalPlusMean(RegressorMixin, BaseEstimator):
 
 
 @dataclass(frozen=True)
-class Candidate:
+class CandidateEstimator:
     """An unfitted estimator and the values a search may try for its parameters."""
 
     name: str
@@ -67,7 +67,7 @@ class Candidate:
     space: Mapping[str, list[Any]]
 
 
-def make_candidates(columns: tuple[str, ...]) -> tuple[Candidate, ...]:
+def make_candidates(columns: tuple[str, ...]) -> tuple[CandidateEstimator, ...]:
     """The estimators that are compared, for a preprocessor that makes `columns`."""
     huber = HuberRegressor(epsilon=1.35, alpha=1e-4, max_iter=1000)
     boosting = HistGradientBoostingRegressor(
@@ -79,13 +79,13 @@ def make_candidates(columns: tuple[str, ...]) -> tuple[Candidate, ...]:
         random_state=0,
     )
     return (
-        Candidate(
+        CandidateEstimator(
             "typical_plus_mean",
             TypicalPlusMean(huber),
             {"typical__epsilon": [1.1, 1.35, 2.0], "typical__alpha": [1e-6, 1e-4, 1e-2, 1e-1]},
         ),
-        Candidate("ridge", Ridge(alpha=3.0), {"alpha": [0.1, 0.3, 1.0, 3.0, 10.0, 30.0]}),
-        Candidate(
+        CandidateEstimator("ridge", Ridge(alpha=3.0), {"alpha": [0.1, 0.3, 1.0, 3.0, 10.0, 30.0]}),
+        CandidateEstimator(
             "gradient_boosting",
             boosting,
             {

@@ -15,7 +15,7 @@ from insurance_predictor.base.arrays import FloatArray
 from insurance_predictor.model.cross_validation import Scores
 from insurance_predictor.model.evaluation import Evaluation, evaluate
 from insurance_predictor.model.intervals import fit_intervals
-from insurance_predictor.model.pair import Bundle, Golden, Serving, sampled
+from insurance_predictor.model.pair import Golden, Pair, Serving, sampled
 from insurance_predictor.model.preprocessing import make_preprocessor
 from insurance_predictor.table.schema import (
     FEATURE_NAMES,
@@ -38,7 +38,7 @@ class Trained:
     """
 
     scores: Scores
-    bundle: Bundle
+    pair: Pair
     reference: pd.DataFrame
     holdout: pd.DataFrame
     evaluation: Evaluation
@@ -49,22 +49,22 @@ def fit_pair(
 ) -> Trained:
     """Fit the candidate of `scores` on the training side and measure it on the hold-out."""
     people, charges = features(split.train), target(split.train)
-    pair = Pipeline(
+    fitted = Pipeline(
         [("preprocessor", make_preprocessor()), ("model", clone(scores.candidate.estimator))]
     )
     with autologging or nullcontext():
-        pair.fit(people, charges)
+        fitted.fit(people, charges)
     out_of_fold = scores.out_of_fold.mean(axis=0)
     intervals = fit_intervals(charges - out_of_fold, people)
     unproven = Serving(intervals, training_ranges(people), Golden((), (), (), ()))
-    bundle = Bundle(pair["model"], pair["preprocessor"], unproven)
-    serving = Serving(intervals, unproven.ranges, make_golden(bundle))
+    pair = Pair(fitted["model"], fitted["preprocessor"], unproven)
+    serving = Serving(intervals, unproven.ranges, make_golden(pair))
     low, high = intervals.around(out_of_fold, people)
     reference = split.train.assign(premium=out_of_fold, low=low, high=high)
-    answers = bundle.predict(features(split.holdout))
+    answers = pair.predict(features(split.holdout))
     return Trained(
         scores=scores,
-        bundle=Bundle(bundle.model, bundle.preprocessor, serving),
+        pair=Pair(pair.model, pair.preprocessor, serving),
         reference=sampled(reference),
         holdout=split.holdout.assign(**{name: answers[name] for name in answers}),
         evaluation=evaluate(
@@ -99,10 +99,10 @@ def golden_people() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(FEATURE_NAMES))
 
 
-def make_golden(bundle: Bundle) -> Golden:
-    """What `bundle` answers for the golden people."""
+def make_golden(pair: Pair) -> Golden:
+    """What `pair` answers for the golden people."""
     people = golden_people()
-    answers = bundle.predict(people)
+    answers = pair.predict(people)
     return Golden(
         people=tuple(people.to_dict("records")),
         premium=tuple(answers["premium"].tolist()),

@@ -104,7 +104,7 @@ class Serving:
 
 
 @dataclass(frozen=True)
-class Bundle:
+class Pair:
     """A model and the preprocessor it was trained with, ready to predict."""
 
     model: Any
@@ -121,7 +121,7 @@ class Bundle:
         return pd.DataFrame({"premium": premium, "low": low, "high": high}, index=people.index)
 
 
-def measure(directory: Path) -> Digests:
+def file_digests(directory: Path) -> Digests:
     """The digests of the files as they are in `directory`. Reads, unpickles nothing."""
     return Digests(
         preprocessor_sha256=sha256((directory / PREPROCESSOR).read_bytes()).hexdigest(),
@@ -140,7 +140,7 @@ def folder_sha256(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def copy_model(bundle: Bundle, directory: Path) -> None:
+def copy_model(pair: Pair, directory: Path) -> None:
     """Write the model once more, as what loads without skops, which costs half a second.
 
     It runs code when it is loaded, as the preprocessor does, so only a folder whose digest has
@@ -149,24 +149,24 @@ def copy_model(bundle: Bundle, directory: Path) -> None:
     import joblib
 
     (directory / MODEL_COPY).parent.mkdir(parents=True, exist_ok=True)
-    joblib.dump(bundle.model, directory / MODEL_COPY)
+    joblib.dump(pair.model, directory / MODEL_COPY)
 
 
-def open_bundle(directory: Path, expected: Digests, owner: str, by_copy: bool = False) -> Bundle:
+def open_pair(directory: Path, expected: Digests, owner: str, by_copy: bool = False) -> Pair:
     """Check the files in `directory` against `expected`, load them and try them out.
 
     `by_copy` takes the model that `copy_model` wrote. `owner` names the version in what is said.
     Raises IntegrityFault, with every reason.
     """
-    compare(measure(directory), expected, owner)
-    bundle = _load(directory, owner, by_copy)
+    compare(file_digests(directory), expected, owner)
+    pair = _load(directory, owner, by_copy)
     faults = [
-        *_column_faults(bundle, signature_columns(directory)),
-        *golden_faults(bundle),
+        *_column_faults(pair, signature_columns(directory)),
+        *golden_faults(pair),
     ]
     if faults:
         raise IntegrityFault(f"{owner} does not fit together:", tuple(faults))
-    return bundle
+    return pair
 
 
 def signature_columns(directory: Path) -> tuple[str, ...]:
@@ -178,12 +178,12 @@ def signature_columns(directory: Path) -> tuple[str, ...]:
     return tuple(column["name"] for column in inputs)
 
 
-def golden_faults(bundle: Bundle) -> list[str]:
+def golden_faults(pair: Pair) -> list[str]:
     """Where the golden predictions are not reproduced; empty when they all are."""
-    golden = bundle.serving.golden
+    golden = pair.serving.golden
     people = pd.DataFrame(list(golden.people), columns=list(FEATURE_NAMES))
     try:
-        answered = bundle.predict(people)
+        answered = pair.predict(people)
     except Exception as error:  # whatever a foreign object raises, it is not our pair
         return [f"the golden predictions could not be made ({type(error).__name__}: {error})"]
     faults = []
@@ -216,7 +216,7 @@ def compare(found: Digests, expected: Digests, owner: str) -> None:
         )
 
 
-def _load(directory: Path, owner: str, by_copy: bool) -> Bundle:
+def _load(directory: Path, owner: str, by_copy: bool) -> Pair:
     import joblib
 
     wanted = MODEL_COPY if by_copy else MODEL_FILE
@@ -234,7 +234,7 @@ def _load(directory: Path, owner: str, by_copy: bool) -> Bundle:
         raise IntegrityFault(
             f"{owner} cannot be loaded: {wanted} raises {type(error).__name__}: {error}"
         ) from error
-    return Bundle(model, preprocessor, serving)
+    return Pair(model, preprocessor, serving)
 
 
 def _load_skops(directory: Path, owner: str) -> Any:
@@ -249,8 +249,8 @@ def _load_skops(directory: Path, owner: str) -> Any:
         raise IntegrityFault(f"{owner} holds types that are not trusted: {error}") from error
 
 
-def _column_faults(bundle: Bundle, signature: tuple[str, ...]) -> list[str]:
-    made = tuple(str(name) for name in bundle.preprocessor.get_feature_names_out())
+def _column_faults(pair: Pair, signature: tuple[str, ...]) -> list[str]:
+    made = tuple(str(name) for name in pair.preprocessor.get_feature_names_out())
     if made == signature:
         return []
     return [

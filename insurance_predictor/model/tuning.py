@@ -11,9 +11,9 @@ from sklearn.model_selection import ParameterGrid, ParameterSampler
 
 from insurance_predictor.base.arrays import FloatArray
 from insurance_predictor.model.cross_validation import Fold, Scores, score
-from insurance_predictor.model.estimators import Candidate
+from insurance_predictor.model.estimators import CandidateEstimator
 
-Plan = Sequence[tuple[Candidate, dict[str, Any]]]
+Plan = Sequence[tuple[CandidateEstimator, dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Trial:
 
 
 def planned(
-    candidates: Sequence[Candidate], trials: int, seed: int = 0
-) -> list[tuple[Candidate, dict[str, Any]]]:
+    candidates: Sequence[CandidateEstimator], trials: int, seed: int = 0
+) -> list[tuple[CandidateEstimator, dict[str, Any]]]:
     """Up to `trials` sets of parameters of each candidate, the candidates taking turns."""
     sampled = [
         (number, candidate, parameters)
@@ -66,13 +66,16 @@ def search(
     return done
 
 
-def _sampled(candidate: Candidate, trials: int, seed: int) -> list[dict[str, Any]]:
+def _sampled(candidate: CandidateEstimator, trials: int, seed: int) -> list[dict[str, Any]]:
     number = min(trials, len(ParameterGrid(dict(candidate.space))))
     return list(ParameterSampler(dict(candidate.space), number, random_state=seed))
 
 
 def _trial(
-    candidate: Candidate, parameters: dict[str, Any], folds: Sequence[Fold], charges: FloatArray
+    candidate: CandidateEstimator,
+    parameters: dict[str, Any],
+    folds: Sequence[Fold],
+    charges: FloatArray,
 ) -> Trial:
     estimator = clone(candidate.estimator).set_params(**parameters)
     return Trial(parameters, score(replace(candidate, estimator=estimator), folds, charges))

@@ -19,7 +19,7 @@ from insurance_predictor.model.evaluation import (
     metrics,
     paired_bootstrap_difference,
 )
-from insurance_predictor.model.pair import REFERENCE_ROWS, Bundle, Digests, open_bundle, rows_sha256
+from insurance_predictor.model.pair import REFERENCE_ROWS, Digests, Pair, open_pair, rows_sha256
 from insurance_predictor.model.run_layout import HOLDOUT, REFERENCE, ROWS_SHA256_TAG, ROWS_TAG
 from insurance_predictor.release.gate import AgainstProduction, Behaviour, Measurements
 from insurance_predictor.store.artifacts import download
@@ -40,18 +40,18 @@ if TYPE_CHECKING:
 class Candidate:
     """A reloaded run: its pair, and the rows that it learned from (≤ 5,000) and is judged by."""
 
-    bundle: Bundle
+    pair: Pair
     reference: pd.DataFrame
     holdout: pd.DataFrame
     rows_train: int
 
 
 @dataclass(frozen=True)
-class Rival:
+class Champion:
     """What is in production: its version, its pair and the number of rows it learned from."""
 
     version: str
-    bundle: Bundle
+    pair: Pair
     rows_train: int
 
 
@@ -64,21 +64,23 @@ def reload(client: "MlflowClient", run_id: str, source: str, tags: Mapping[str, 
     expected = Digests.from_tags(tags, owner)
     with TemporaryDirectory() as folder:
         files = download(client, run_id, source, Path(folder), extra=(REFERENCE, HOLDOUT))
-        bundle = open_bundle(files, expected, owner)
+        pair = open_pair(files, expected, owner)
         if tags.get(ROWS_SHA256_TAG) != rows_sha256(files):
             raise IntegrityFault(
                 f"{owner} is refused: its hold-out or reference rows are not those that were "
                 "logged (the sha256 differs). Train again, or restore the files."
             )
         return Candidate(
-            bundle=bundle,
+            pair=pair,
             reference=pd.read_csv(files / REFERENCE),
             holdout=pd.read_csv(files / HOLDOUT),
             rows_train=int(tags[ROWS_TAG]),
         )
 
 
-def measure(candidate: Candidate, rival: Rival | None) -> tuple[Measurements, Evaluation | None]:
+def measure_candidate(
+    candidate: Candidate, champion: Champion | None
+) -> tuple[Measurements, Evaluation | None]:
     """Everything the gate asks for, on the candidate's own hold-out.
 
     The evaluation is None when the predictions themselves cannot be evaluated.
@@ -87,7 +89,7 @@ def measure(candidate: Candidate, rival: Rival | None) -> tuple[Measurements, Ev
     charges = candidate.holdout[TARGET.name].to_numpy(dtype=float)
     faults = row_faults(candidate)
     try:
-        answers = candidate.bundle.predict(people)
+        answers = candidate.pair.predict(people)
     except Exception as error:  # a foreign object may raise anything
         faults += (f"it cannot quote the hold-out ({type(error).__name__}: {error})",)
     if faults:
@@ -108,8 +110,8 @@ def measure(candidate: Candidate, rival: Rival | None) -> tuple[Measurements, Ev
         coverage_by_smoker={
             group: found.coverage for group, found in evaluation.interval_by_smoker.items()
         },
-        behaviour=_behaviour(candidate.bundle),
-        production=_against(candidate, rival, premium, people, charges),
+        behaviour=_behaviour(candidate.pair),
+        production=_against(candidate, champion, premium, people, charges),
     ), evaluation
 
 
@@ -141,9 +143,9 @@ def _unseen(candidate: Candidate) -> Iterator[str]:
                 yield f"it was trained on nobody with {column.name}={value}"
 
 
-def _behaviour(bundle: Bundle) -> Behaviour:
+def _behaviour(pair: Pair) -> Behaviour:
     def premiums(people: pd.DataFrame) -> FloatArray:
-        return np.asarray(bundle.predict(people)["premium"], dtype=float)
+        return np.asarray(pair.predict(people)["premium"], dtype=float)
 
     grid = behaviour.behaviour_grid()
     rises = behaviour.age_rise(premiums, grid)
@@ -165,23 +167,23 @@ def _baseline_rmse(candidate: Candidate, people: pd.DataFrame, charges: FloatArr
 
 def _against(
     candidate: Candidate,
-    rival: Rival | None,
+    champion: Champion | None,
     premium: FloatArray,
     people: pd.DataFrame,
     charges: FloatArray,
 ) -> AgainstProduction | None:
-    if rival is None:
+    if champion is None:
         return None
-    theirs = rival.bundle.predict(people)["premium"].to_numpy()
+    theirs = champion.pair.predict(people)["premium"].to_numpy()
     squared = paired_bootstrap_difference(charges, premium, theirs, "squared")
     return AgainstProduction(
-        version=rival.version,
+        version=champion.version,
         rmse_difference=_root(squared.value),
         rmse_worse_by=_root(squared.at_least),
         rmse_at_most=_root(squared.high),
         quote_shift=float(premium.sum() / theirs.sum() - 1),
         largest_difference=float(np.max(np.abs(premium - theirs))),
-        training_rows=candidate.rows_train / rival.rows_train,
+        training_rows=candidate.rows_train / champion.rows_train,
     )
 
 

@@ -79,7 +79,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Decision:
+class GateDecision:
     """Every check that was made, in order."""
 
     checks: tuple[Check, ...]
@@ -94,7 +94,7 @@ class Decision:
         return tuple(check.reason for check in self.checks if not check.passed)
 
 
-def decide(found: Measurements, limits: GateThresholds) -> Decision:
+def decide(found: Measurements, limits: GateThresholds) -> GateDecision:
     """Apply every rule. A value that is not a number passes no rule."""
     checks = list(_integrity(found))
     if all(check.passed for check in checks):
@@ -104,7 +104,7 @@ def decide(found: Measurements, limits: GateThresholds) -> Decision:
         checks += _intervals(found, limits)
         checks += _conduct(found, limits)
         checks += _against_production(found, limits)
-    return Decision(tuple(checks))
+    return GateDecision(tuple(checks))
 
 
 def _integrity(found: Measurements) -> Iterator[Check]:

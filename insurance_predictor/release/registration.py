@@ -22,8 +22,8 @@ from insurance_predictor.model.run_layout import (
     STATUS_TAG,
     TRIED_TAG,
 )
-from insurance_predictor.release.candidate import Rival, measure, reload
-from insurance_predictor.release.gate import AgainstProduction, Decision, Measurements, decide
+from insurance_predictor.release.candidate import Champion, measure_candidate, reload
+from insurance_predictor.release.gate import AgainstProduction, GateDecision, Measurements, decide
 from insurance_predictor.serving.predictor import load_version
 from insurance_predictor.store import versions
 from insurance_predictor.store.versions import Version
@@ -47,7 +47,7 @@ class Registration:
     """The version that a run became, and what the gate found."""
 
     version: Version
-    decision: Decision
+    decision: GateDecision
     notices: tuple[str, ...]
 
 
@@ -55,7 +55,7 @@ class Registration:
 class _Judged:
     """A decision and what it rests on, as far as that could be measured."""
 
-    decision: Decision
+    decision: GateDecision
     evaluation: Evaluation | None = None
     against: AgainstProduction | None = None
 
@@ -77,8 +77,8 @@ def register(
             f"The run {run.info.run_id} is version {serving}, which already serves as "
             f"{settings.production_alias!r}. Run `make train` for a new candidate."
         )
-    rival, notices = _rival(client, settings, serving)
-    judged = _judge(client, settings, run, rival)
+    champion, notices = _champion(client, settings, serving)
+    judged = _judge(client, settings, run, champion)
     version = _write(client, settings, run, existing, judged)
     if not judged.decision.approved:
         _refuse(client, settings, version)
@@ -133,9 +133,9 @@ def _last_training(client: "MlflowClient", experiment: str) -> "Run":
     return runs[0]
 
 
-def _rival(
+def _champion(
     client: "MlflowClient", settings: Settings, serving: str | None
-) -> tuple[Rival | None, tuple[str, ...]]:
+) -> tuple[Champion | None, tuple[str, ...]]:
     """The version in production to compare with, or a notice why there is none."""
     if serving is None:
         return None, ("Nothing is in production yet: only the absolute rules were applied.",)
@@ -144,17 +144,19 @@ def _rival(
         loaded = load_version(client, version)
     except (IntegrityFault, NotFound) as error:
         return None, (f"Production could not be loaded, so it was not compared with: {error}",)
-    return Rival(serving, loaded.bundle, int(version.tags[ROWS_TAG])), ()
+    return Champion(serving, loaded.pair, int(version.tags[ROWS_TAG])), ()
 
 
-def _judge(client: "MlflowClient", settings: Settings, run: "Run", rival: Rival | None) -> _Judged:
+def _judge(
+    client: "MlflowClient", settings: Settings, run: "Run", champion: Champion | None
+) -> _Judged:
     source = run.data.tags[MODEL_URI_TAG]
     try:
         candidate = reload(client, run.info.run_id, source, run.data.tags)
     except IntegrityFault as fault:
         found = Measurements(integrity=fault.reasons or (str(fault),))
         return _Judged(decide(found, settings.gate))
-    found, evaluation = measure(candidate, rival)
+    found, evaluation = measure_candidate(candidate, champion)
     return _Judged(decide(found, settings.gate), evaluation, found.production)
 
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from insurance_predictor.base.errors import BadInput
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.model.pair import Bundle, Digests, compare, measure, open_bundle
+from insurance_predictor.model.pair import Digests, Pair, compare, file_digests, open_pair
 from insurance_predictor.model.run_layout import TRIED_TAG
 from insurance_predictor.store.artifacts import download
-from insurance_predictor.store.tracking import connect, translated
+from insurance_predictor.store.tracking import connect, store_errors
 from insurance_predictor.store.versions import Version, aliased_version, get_version
 from insurance_predictor.table import schema
 
@@ -56,7 +56,7 @@ class Predictor:
 
     version: str
     run_id: str
-    bundle: Bundle
+    pair: Pair
 
     def quote(self, person: Mapping[str, object]) -> Quote:
         """The premium of one person, given as the six features of `schema`.
@@ -76,7 +76,7 @@ class Predictor:
         names = list(schema.FEATURE_NAMES)
         own = pd.DataFrame([person], columns=names)
         people = pd.concat([own, others[names]], ignore_index=True) if len(others) else own
-        answers = self.bundle.predict(people).to_numpy()
+        answers = self.pair.predict(people).to_numpy()
         premium, low, high = answers[0].tolist()
         quote = Quote(premium, low, high, self.version, self._cautions(person))
         return quote, answers[1:, 0]
@@ -89,12 +89,12 @@ class Predictor:
         """
         from insurance_predictor.table.check import check_table
 
-        return self.bundle.predict(check_table(people, schema.FEATURES))
+        return self.pair.predict(check_table(people, schema.FEATURES))
 
     def _cautions(self, person: Mapping[str, object]) -> tuple[Caution, ...]:
         return tuple(
             Caution(column, value, low, high)
-            for column, (low, high) in self.bundle.serving.ranges.items()
+            for column, (low, high) in self.pair.serving.ranges.items()
             if not low <= (value := float(person[column])) <= high  # type: ignore[arg-type]
         )
 
@@ -112,7 +112,7 @@ def load(settings: Settings, alias: str | None = None) -> Predictor:
     Raises NoProductionModel or NotFound without such a version, IntegrityFault when its files
     are not the ones that were registered, and Unreachable when the store does not answer.
     """
-    with translated(settings):
+    with store_errors(settings):
         client = connect(settings)
         number = aliased_version(client, settings, alias or settings.production_alias)
         return load_version(client, get_version(client, settings, number))
@@ -129,8 +129,8 @@ def fetch_version(client: "MlflowClient", version: Version, folder: Path) -> Pre
     owner = f"Version {version.number}"
     expected = Digests.from_tags(version.tags, owner)
     files = download(client, version.run_id, version.source, folder)
-    bundle = open_bundle(files, expected, owner)
-    return Predictor(version=version.number, run_id=version.run_id, bundle=bundle)
+    pair = open_pair(files, expected, owner)
+    return Predictor(version=version.number, run_id=version.run_id, pair=pair)
 
 
 def check_version(client: "MlflowClient", version: Version) -> None:
@@ -146,4 +146,4 @@ def check_version(client: "MlflowClient", version: Version) -> None:
         return
     with TemporaryDirectory() as folder:
         files = download(client, version.run_id, version.source, Path(folder))
-        compare(measure(files), expected, owner)
+        compare(file_digests(files), expected, owner)

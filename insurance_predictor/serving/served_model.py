@@ -20,12 +20,12 @@ from insurance_predictor.base.errors import (
     Unreachable,
 )
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.model.pair import copy_model, folder_sha256, open_bundle
+from insurance_predictor.model.pair import copy_model, folder_sha256, open_pair
 from insurance_predictor.model.run_layout import HOLDOUT, MODEL_CARD, PLOTS, REFERENCE
 from insurance_predictor.serving.predictor import Predictor, fetch_version
 from insurance_predictor.serving.version_cache import Kept, find, keep, note
 from insurance_predictor.store.artifacts import download_documents
-from insurance_predictor.store.tracking import connect, translated
+from insurance_predictor.store.tracking import connect, store_errors
 from insurance_predictor.store.version_facts import VersionFacts, read_facts
 from insurance_predictor.store.versions import Version, aliased_version, get_version
 from insurance_predictor.table.schema import COLUMN_NAMES, COLUMNS, CategoryColumn, NumberColumn
@@ -96,7 +96,7 @@ def refresh(settings: Settings, before: Served | None) -> Served:
     refused, Unreachable or InvalidSettings when the registry cannot be asked.
     """
     try:
-        with translated(settings):
+        with store_errors(settings):
             return _named_now(settings, before)
     except Exception as error:  # whatever it is, people who ask for a quote still get one
         if before is None:
@@ -144,7 +144,7 @@ def _fetched(
         facts = beside.submit(read_facts, client, settings, version)
         predictor = fetch_version(client, version, files)
         documents.result()
-        copy_model(predictor.bundle, files)
+        copy_model(predictor.pair, files)
         _on_disk(settings, lambda: keep(settings, files, facts.result(), checked))
         return Served(predictor, facts.result(), _documents(files), checked)
 
@@ -176,8 +176,8 @@ def _open(folder: Path, kept: Kept) -> Served:
     owner = f"Version {facts.version}"
     if folder_sha256(folder) != kept.sha256:
         raise IntegrityFault(f"{owner} is refused: its files in {folder} have changed.")
-    bundle = open_bundle(folder, facts.digests, owner, by_copy=True)
-    predictor = Predictor(version=facts.version, run_id=facts.run_id, bundle=bundle)
+    pair = open_pair(folder, facts.digests, owner, by_copy=True)
+    predictor = Predictor(version=facts.version, run_id=facts.run_id, pair=pair)
     return Served(predictor, facts, _documents(folder), kept.checked)
 
 

@@ -90,7 +90,7 @@ def experiment_id(client: "MlflowClient", name: str, settings: Settings) -> str:
 
 
 @contextmanager
-def translated(settings: Settings) -> Iterator[None]:
+def store_errors(settings: Settings) -> Iterator[None]:
     """Turn what MLflow, the network and the disk raise into one sentence of ours."""
     try:
         yield

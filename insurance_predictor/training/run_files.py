@@ -65,8 +65,8 @@ def write_pair(folder: Path, trained: Trained) -> None:
     """What is served beside the model: the preprocessor and `serving.json`."""
     for name in (PREPROCESSOR, SERVING):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-    joblib.dump(trained.bundle.preprocessor, folder / PREPROCESSOR)
-    (folder / SERVING).write_text(trained.bundle.serving.to_json())
+    joblib.dump(trained.pair.preprocessor, folder / PREPROCESSOR)
+    (folder / SERVING).write_text(trained.pair.serving.to_json())
 
 
 def write_tables(folder: Path, trained: Trained) -> None:
@@ -81,7 +81,7 @@ def _write_plots(folder: Path, trained: Trained, train_table: pd.DataFrame) -> N
     predicted = trained.holdout["premium"].to_numpy()
     smoker = people["smoker"].to_numpy()
     worth = permutation_importance(
-        lambda shuffled: trained.bundle.predict(shuffled)["premium"].to_numpy(), people, charges
+        lambda shuffled: trained.pair.predict(shuffled)["premium"].to_numpy(), people, charges
     )
     curve = learning_curve(
         trained.scores.candidate.estimator,
@@ -147,6 +147,6 @@ def _card_facts(trained: Trained, every: tuple[Scores, ...], facts: RunFacts) ->
         },
         evaluation=trained.evaluation,
         interval_method=INTERVAL_METHOD,
-        training_ranges=trained.bundle.serving.ranges,
+        training_ranges=trained.pair.serving.ranges,
         library_versions=facts.library_versions,
     )

@@ -11,7 +11,7 @@ from insurance_predictor.model.cross_validation import FOLD_METRICS, REPEATS, SP
 from insurance_predictor.model.estimators import TRUSTED_TYPES
 from insurance_predictor.model.evaluation import flat_metrics
 from insurance_predictor.model.fitting import Trained, features
-from insurance_predictor.model.pair import measure, rows_sha256
+from insurance_predictor.model.pair import file_digests, rows_sha256
 from insurance_predictor.model.run_layout import (
     HOLDOUT,
     MODEL_URI_TAG,
@@ -124,12 +124,12 @@ def log_model(trained: Trained) -> str:
     import mlflow
     from mlflow.models import infer_signature
 
-    columns = trained.bundle.preprocessor.transform(features(trained.reference.head(5)))
+    columns = trained.pair.preprocessor.transform(features(trained.reference.head(5)))
     versions = library_versions()
     info = mlflow.sklearn.log_model(
-        trained.bundle.model,
+        trained.pair.model,
         name="model",
-        signature=infer_signature(columns, trained.bundle.model.predict(columns)),
+        signature=infer_signature(columns, trained.pair.model.predict(columns)),
         input_example=columns,
         serialization_format="skops",
         skops_trusted_types=list(TRUSTED_TYPES),
@@ -142,7 +142,7 @@ def stored_digests(client: "MlflowClient", run_id: str, source: str) -> dict[str
     """Digest tags of what the store gives back, which is what everybody else will see."""
     with TemporaryDirectory() as folder:
         files = download(client, run_id, source, Path(folder), extra=(REFERENCE, HOLDOUT))
-        return {**measure(files).as_tags(), ROWS_SHA256_TAG: rows_sha256(files)}
+        return {**file_digests(files).as_tags(), ROWS_SHA256_TAG: rows_sha256(files)}
 
 
 def log_tags(

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Options:
+class TrainingOptions:
     """How to train; the defaults are what `make train` does."""
 
     tune: bool = False
@@ -65,7 +65,9 @@ class TrainedRun:
     notices: tuple[str, ...] = ()
 
 
-def train(client: "MlflowClient", settings: Settings, table: Table, options: Options) -> TrainedRun:
+def train(
+    client: "MlflowClient", settings: Settings, table: Table, options: TrainingOptions
+) -> TrainedRun:
     """Compare the candidates on `table`, fit the best, and log everything as one run.
 
     The run ends FINISHED only when all of it is stored. Raises InvalidTable for a table that is
@@ -96,7 +98,11 @@ def train(client: "MlflowClient", settings: Settings, table: Table, options: Opt
 
 
 def compare(
-    client: "MlflowClient", run_id: str, folds: Sequence[Fold], split: Split, options: Options
+    client: "MlflowClient",
+    run_id: str,
+    folds: Sequence[Fold],
+    split: Split,
+    options: TrainingOptions,
 ) -> tuple[tuple[Scores, ...], tuple[str, ...]]:
     """Each candidate's scores, the best first, and notices; when tuning, each at its best."""
     charges = target(split.train)
@@ -116,7 +122,7 @@ def _searched(
     plan: Plan,
     folds: Sequence[Fold],
     charges: FloatArray,
-    options: Options,
+    options: TrainingOptions,
 ) -> tuple[tuple[Scores, ...], tuple[str, ...]]:
     with progress("search", len(plan)) as advance:
 
@@ -143,7 +149,7 @@ def _facts(
     table: Table,
     split: Split,
     trained: Trained,
-    options: Options,
+    options: TrainingOptions,
 ) -> RunFacts:
     versions = library_versions()
     parameters = trained.scores.candidate.estimator.get_params()
@@ -170,7 +176,7 @@ def _facts(
 
 
 @contextmanager
-def _autologging(options: Options) -> Iterator[None]:
+def _autologging(options: TrainingOptions) -> Iterator[None]:
     """MLflow's own logging of the final fit, when asked for."""
     if not options.autolog:
         yield

@@ -6,7 +6,7 @@ from insurance_predictor.base.errors import NotFound
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.database import opened
 from insurance_predictor.store.ledger import Line, read_lines
-from insurance_predictor.store.tracking import connect, translated
+from insurance_predictor.store.tracking import connect, store_errors
 from monitoring.alerts import channels
 from monitoring.alerts.messages import Links, move_message, plain_text
 from monitoring.alerts.outbox import Delivery, deliver
@@ -36,7 +36,7 @@ def announce(settings: Settings) -> tuple[str, Delivery | None]:
 
 
 def _last_line(settings: Settings) -> Line:
-    with translated(settings):
+    with store_errors(settings):
         lines = read_lines(connect(settings), settings)
     finished = [line for line in lines if line.finished]
     if not finished:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.run_layout import ROLE_TAG
-from insurance_predictor.store.tracking import connect, experiment_id, translated
+from insurance_predictor.store.tracking import connect, experiment_id, store_errors
 from monitoring.domain.assessment import Look, Verdict
 from monitoring.history.json import look_json
 
@@ -51,7 +51,7 @@ def begin(settings: Settings, look: Look) -> Recorded:
 
     Raises Unreachable or InvalidSettings when the tracking store cannot keep it.
     """
-    with translated(settings):
+    with store_errors(settings):
         client = connect(settings)
         experiment = experiment_id(client, settings.monitoring_experiment_name, settings)
         run = client.create_run(experiment, run_name=_run_name(look), tags=tags(look))
@@ -65,7 +65,7 @@ def begin(settings: Settings, look: Look) -> Recorded:
 
 def finish(settings: Settings, recorded: Recorded, *pages: Path) -> None:
     """Add `pages` (report.html, evidently.html) to the run and end it. Raises like `begin`."""
-    with translated(settings):
+    with store_errors(settings):
         client = connect(settings)
         for page in pages:
             client.log_artifact(recorded.run_id, str(page))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.run_layout import ROLE as TRAINING
 from insurance_predictor.model.run_layout import ROLE_TAG
-from insurance_predictor.store.tracking import connect, translated
+from insurance_predictor.store.tracking import connect, store_errors
 from monitoring.history import mlflow_runs
 from monitoring.history.trend import RecordedLook, Training, Trend
 
@@ -25,7 +25,7 @@ def trend(settings: Settings, most: int = MOST_RUNS) -> Trend:
     The look that `mlflow_runs.begin` has just written is among them. Raises Unreachable or
     InvalidSettings when the tracking store does not answer.
     """
-    with translated(settings):
+    with store_errors(settings):
         client = connect(settings)
         trainings = _runs(
             client,
@@ -49,7 +49,7 @@ def report(settings: Settings, run_id: str, name: str = mlflow_runs.REPORT) -> b
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
-    with translated(settings), TemporaryDirectory() as folder:
+    with store_errors(settings), TemporaryDirectory() as folder:
         client = connect(settings)
         if name not in {file.path for file in client.list_artifacts(run_id)}:
             return None

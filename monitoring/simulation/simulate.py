@@ -88,7 +88,7 @@ def _log(
 ) -> list[dict[str, Any]]:
     """Write a month's quotes and failures; returns the outcomes that will be known one day."""
     version = served.facts.version
-    answers = served.predictor.bundle.predict(month.seen)
+    answers = served.predictor.pair.predict(month.seen)
     seconds = np.sort(dice.uniform(0, (month.end - month.start).total_seconds(), len(answers)))
     times = [month.start + timedelta(seconds=float(second)) for second in seconds]
     facts: dict[str, Any] = {"version": version, "source": "app"}

@@ -115,7 +115,7 @@ def build(served: Served) -> Reference:
         )
     holdout = sampled(holdout)
     people = pd.concat([learned, holdout], ignore_index=True)[list(FEATURE_NAMES)]
-    return Reference(people, served.predictor.bundle.predict(people)[PREMIUM].to_numpy(), holdout)
+    return Reference(people, served.predictor.pair.predict(people)[PREMIUM].to_numpy(), holdout)
 
 
 def slices(smoker: IntArray, age: FloatArray) -> IntArray:

@@ -63,7 +63,7 @@ def test_a_link_that_cannot_be_used_says_so_and_nothing_is_quoted(quoting: Versi
 
 def test_outside_of_what_the_model_saw_is_a_caution(quoting: Version, language: str):
     visit = page(language, **{**SMOKER, "age": "99"})
-    low, high = serving.served().predictor.bundle.serving.ranges["age"]
+    low, high = serving.served().predictor.pair.serving.ranges["age"]
     [warning] = visit.warning
     label = {"pt": "Idade", "en": "Age"}[language]
     assert warning.value == text.CAUTION(
@@ -138,7 +138,7 @@ def test_a_quote_takes_the_server_moments(quoting: Version):
 
 def test_a_quote_that_fails_is_logged_as_a_failure(quoting: Version, language: str):
     visit = page(language)
-    serving.served().predictor.bundle.preprocessor.steps.clear()  # a fault of ours
+    serving.served().predictor.pair.preprocessor.steps.clear()  # a fault of ours
     visit = press(visit, text.CALCULATE(language))
     assert [error.value for error in visit.error] == [text.UNEXPECTED(language)]
     assert logged_rows() == []

@@ -20,7 +20,7 @@ def test_the_curves_pass_through_the_quote(predictor: Predictor):
     for curve, name in ((found.age, "age"), (found.bmi, "bmi")):
         own = curve.values == START[name]
         assert curve.non_smoker[own].tolist() == [pytest.approx(quote.premium)]
-        low, high = predictor.bundle.serving.ranges[name]
+        low, high = predictor.pair.serving.ranges[name]
         assert low <= curve.values.min()
         assert curve.values.max() <= high
 

@@ -143,7 +143,7 @@ def quote_row(folder: Path, quotes: int) -> Row:
     here = folder / "registry"
     settings = Settings(mlflow_tracking_uri=f"sqlite:///{here}/mlflow.db")
     predictor = load(settings)
-    model, preprocessor = predictor.bundle.model, predictor.bundle.preprocessor
+    model, preprocessor = predictor.pair.model, predictor.pair.preprocessor
     frame = pd.DataFrame([PERSON])
     calls = {
         OURS: lambda: predictor.quote(PERSON),

@@ -28,7 +28,7 @@ from insurance_predictor.store.tracking import connect
 from insurance_predictor.table.read import read_table
 from insurance_predictor.table.schema import FEATURE_NAMES
 from insurance_predictor.table.synthetic import make_table
-from insurance_predictor.training.train import Options, train
+from insurance_predictor.training.train import TrainingOptions, train
 from monitoring.window.reference import PREMIUM, build
 from tests.benchmarks.bench import forget_configuration
 from tests.studies.markdown import markdown_table
@@ -121,7 +121,7 @@ def serve(folder: Path) -> tuple[Settings, Served]:
         registry_check_seconds=86_400,
     )
     client = connect(settings)
-    run = train(client, settings, read_table(settings), Options())
+    run = train(client, settings, read_table(settings), TrainingOptions())
     promote(client, settings, register(client, settings, run.run_id).version.number)
     return settings, served_model.refresh(settings, None)
 
@@ -129,7 +129,7 @@ def serve(folder: Path) -> tuple[Settings, Served]:
 def log(settings: Settings, served: Served, first: int, last: int) -> pd.DataFrame:
     """Write quotes `first` to `last` of a week's many; returns their seven columns."""
     people = make_table(last - first, seed=first + 1)[list(FEATURE_NAMES)]
-    answers = served.predictor.bundle.predict(people)
+    answers = served.predictor.pair.predict(people)
     end = datetime.now(UTC) + timedelta(hours=1)  # the last ones are made while this goes on
     start = end - WEEK
     step = WEEK / MANY

@@ -16,7 +16,7 @@ from insurance_predictor.serving.predictor import Predictor, load_version
 from insurance_predictor.store.tracking import connect
 from insurance_predictor.store.versions import aliased_version, get_version
 from insurance_predictor.table.read import Table, read_table
-from insurance_predictor.training.train import Options, train
+from insurance_predictor.training.train import TrainingOptions, train
 from tests.servers import Server, free_port, mlflow_server
 
 USER = "admin"
@@ -68,7 +68,7 @@ class Registry:
     def fill(self) -> None:
         """Train, register and promote two versions; the second one serves."""
         for table in self._tables():
-            run = train(self.client, self.settings, table, Options())
+            run = train(self.client, self.settings, table, TrainingOptions())
             number = register(self.client, self.settings, run.run_id).version.number
             promote(self.client, self.settings, number)
 

@@ -10,7 +10,7 @@ from insurance_predictor.serving.predictor import load
 from insurance_predictor.store.status import read_state
 from insurance_predictor.store.tracking import connect
 from insurance_predictor.table.read import read_table
-from insurance_predictor.training.train import Options, train
+from insurance_predictor.training.train import TrainingOptions, train
 
 PERSON = {
     "age": 30,
@@ -43,7 +43,7 @@ def test_the_ledger_is_read_and_goes_on(former: Settings):
     table = read_table(former)
     rows = table.frame.iloc[: int(0.9 * len(table.frame))].reset_index(drop=True)
     smaller = type(table)(rows, "nine tenths", "0" * 64, ())
-    run = train(client, former, smaller, Options())
+    run = train(client, former, smaller, TrainingOptions())
     version = register(client, former, run.run_id).version
     assert version.tags["against_production"]
     promote(client, former, version.number)

@@ -10,9 +10,9 @@ import pytest
 from insurance_predictor import console
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.cross_validation import Scores
-from insurance_predictor.model.estimators import Candidate
+from insurance_predictor.model.estimators import CandidateEstimator
 from insurance_predictor.model.evaluation import Estimate, Evaluation, IntervalScore
-from insurance_predictor.release.gate import Check, Decision
+from insurance_predictor.release.gate import Check, GateDecision
 from insurance_predictor.release.promotion import Move
 from insurance_predictor.release.registration import Registration
 from insurance_predictor.serving.predictor import Caution, Quote
@@ -72,7 +72,7 @@ def test_a_training_is_summed_up():
     evaluation = Evaluation(290, overall, {}, {}, interval, {})
     every = tuple(
         Scores(
-            Candidate(name, None, {}),
+            CandidateEstimator(name, None, {}),
             ({"rmse": rmse - 100, "r2": 0.86}, {"rmse": rmse + 100, "r2": 0.88}),
             np.zeros((1, 1)),
         )
@@ -104,7 +104,7 @@ def test_a_registration_is_summed_up():
         Check("files", "as trained", "as trained", True, ""),
         Check("bias", "1%", "8%", True, ""),
     )
-    done = Registration(VERSION, Decision(checks), ("Nothing is in production yet.",))
+    done = Registration(VERSION, GateDecision(checks), ("Nothing is in production yet.",))
     assert console.registration_summary(SETTINGS, done).split("\n") == [
         "Version 2 is approved and stands as 'desafio'. ridge, trained on 162e.",
         "Nothing is in production yet.",

@@ -43,7 +43,7 @@ def good_run(client, store, sample, workshop) -> str:
 
 @pytest.fixture(scope="module")
 def bad_run(client, store, sample, workshop) -> str:
-    columns = tuple(workshop.bundle.preprocessor.get_feature_names_out())
+    columns = tuple(workshop.pair.preprocessor.get_feature_names_out())
     return plant(client, store, sample, workshop.with_model(linear(columns, 0.0, -5_000.0)))
 
 

@@ -16,9 +16,9 @@ from insurance_predictor.release.promotion import promote, rollback
 from insurance_predictor.release.registration import find_run, register
 from insurance_predictor.serving.predictor import load
 from insurance_predictor.store.status import read_state
-from insurance_predictor.store.tracking import connect, translated
+from insurance_predictor.store.tracking import connect, store_errors
 from insurance_predictor.table.read import Table
-from insurance_predictor.training.train import Options, TrainedRun, train
+from insurance_predictor.training.train import TrainedRun, TrainingOptions, train
 from tests.servers import Server, database, mlflow_server
 
 ANA = {
@@ -69,7 +69,7 @@ def test_wrong_or_missing_credentials_are_bad_settings(
     if password is not None:
         monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "admin")
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password)
-    with pytest.raises(InvalidSettings) as caught, translated(remote.settings):
+    with pytest.raises(InvalidSettings) as caught, store_errors(remote.settings):
         read_state(connect(remote.settings), remote.settings)
     assert caught.value.exit_code == 2
     assert str(caught.value).startswith(
@@ -82,7 +82,7 @@ def test_a_model_goes_from_the_sample_to_production_and_quotes(
     remote_client, remote, sample: Table, trained: TrainedRun
 ):
     settings = remote.settings
-    done = train(remote_client, settings, sample, Options())
+    done = train(remote_client, settings, sample, TrainingOptions())
     # One request for each metric would take a minute.
     assert "metrics/get-history" not in remote.server.log.read_text()
     assert register(remote_client, settings, run_id=None).version.number == "1"
@@ -95,14 +95,14 @@ def test_a_model_goes_from_the_sample_to_production_and_quotes(
     ]
     assert state.problems == ()
     assert state.versions[0].run_id == done.run_id
-    over_http, from_sqlite = load(settings).quote(ANA), done.trained.bundle
+    over_http, from_sqlite = load(settings).quote(ANA), done.trained.pair
     assert over_http.version == "1"
     assert over_http.premium == pytest.approx(quoted(from_sqlite), abs=0.005)
-    assert over_http.premium == pytest.approx(quoted(trained.trained.bundle), abs=0.005)
+    assert over_http.premium == pytest.approx(quoted(trained.trained.pair), abs=0.005)
 
 
 def test_the_same_model_again_is_refused_as_identical(remote_client, remote, sample: Table):
-    train(remote_client, remote.settings, sample, Options())
+    train(remote_client, remote.settings, sample, TrainingOptions())
     with pytest.raises(RefusedByGate) as caught:
         register(remote_client, remote.settings, run_id=None)
     assert caught.value.exit_code == 3
@@ -125,8 +125,8 @@ def test_a_server_killed_in_the_middle_of_a_training_leaves_no_candidate(
     settings = remote.settings.model_copy(update={"mlflow_experiment_name": "cut_short"})
     killer = threading.Thread(target=kill_once_a_run_is_there, args=(remote, "cut_short"))
     killer.start()
-    with pytest.raises(Unreachable) as caught, translated(settings):
-        train(remote_client, settings, sample, Options())
+    with pytest.raises(Unreachable) as caught, store_errors(settings):
+        train(remote_client, settings, sample, TrainingOptions())
     killer.join()
     assert caught.value.exit_code == 4
     assert remote.server.uri in str(caught.value)
@@ -137,16 +137,16 @@ def test_a_server_killed_in_the_middle_of_a_training_leaves_no_candidate(
 
 
 def test_a_server_killed_between_training_and_registration_is_unreachable(remote, elsewhere):
-    with pytest.raises(Unreachable) as caught, translated(remote.settings):
+    with pytest.raises(Unreachable) as caught, store_errors(remote.settings):
         register(connect(remote.settings), remote.settings, run_id=None)
     assert caught.value.exit_code == 4
     assert str(caught.value).startswith(f"No answer from {remote.server.uri}")
 
 
-def quoted(bundle) -> float:
+def quoted(pair) -> float:
     import pandas as pd
 
-    return float(bundle.predict(pd.DataFrame([ANA]))["premium"].iloc[0])
+    return float(pair.predict(pd.DataFrame([ANA]))["premium"].iloc[0])
 
 
 def kill_once_a_run_is_there(remote: Remote, experiment: str) -> None:

@@ -44,7 +44,7 @@ def log_quotes(
 
     `logged` replaces what is logged of every row, after the model has answered.
     """
-    answers = served.predictor.bundle.predict(people)
+    answers = served.predictor.pair.predict(people)
     rows = people.join(answers).assign(
         **{"version": served.facts.version, "latency_ms": 12.0, "source": "app", "stale": False}
         | logged

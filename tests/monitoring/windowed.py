@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from insurance_predictor.base.settings import MonitorThresholds
 from insurance_predictor.log.database import OUTCOMES, PREDICTIONS, insert, open_database
-from insurance_predictor.model.pair import Bundle
+from insurance_predictor.model.pair import Pair
 from insurance_predictor.table.schema import FEATURE_NAMES
 from insurance_predictor.table.synthetic import make_table
 from monitoring.domain.assessment import Verdict, Window
@@ -29,7 +29,7 @@ THRESHOLDS = MonitorThresholds()
 
 
 @cache
-def model() -> tuple[Bundle, Reference]:
+def model() -> tuple[Pair, Reference]:
     return trained(make_table(PEOPLE, seed=1))
 
 

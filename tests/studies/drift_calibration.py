@@ -19,7 +19,7 @@ from insurance_predictor.base.settings import MonitorThresholds, read_settings
 from insurance_predictor.model.cross_validation import make_folds, score
 from insurance_predictor.model.estimators import make_candidates
 from insurance_predictor.model.fitting import features, fit_pair, target
-from insurance_predictor.model.pair import Bundle
+from insurance_predictor.model.pair import Pair
 from insurance_predictor.table.read import read_table
 from insurance_predictor.table.schema import AGE, BMI, FEATURE_NAMES, SMOKER, TARGET
 from insurance_predictor.table.split import split_table
@@ -99,23 +99,23 @@ CHANGES: Mapping[str, tuple[Change, Kind]] = {
 }
 
 
-def trained(table: pd.DataFrame) -> tuple[Bundle, Reference]:
+def trained(table: pd.DataFrame) -> tuple[Pair, Reference]:
     """The library's recipe on `table`, with its own split, and the reference it would leave."""
     split = split_table(table)
     folds = make_folds(features(split.train), FOLDS, 1)
     recipe, *_ = make_candidates(tuple(folds[0].train_columns.columns))
     found = fit_pair(score(recipe, folds, target(split.train)), split)
     people = pd.concat([found.reference, found.holdout], ignore_index=True)[list(FEATURE_NAMES)]
-    premium = found.bundle.predict(people)[PREMIUM].to_numpy()
-    return found.bundle, Reference(people, premium, found.holdout)
+    premium = found.pair.predict(people)[PREMIUM].to_numpy()
+    return found.pair, Reference(people, premium, found.holdout)
 
 
 def judge(
-    window: pd.DataFrame, bundle: Bundle, reference: Reference, thresholds: MonitorThresholds
+    window: pd.DataFrame, pair: Pair, reference: Reference, thresholds: MonitorThresholds
 ) -> tuple[Verdict, ...]:
     """The verdicts of drift and performance on people (n, 7) whose charges are all known."""
     tally = Tally(reference)
-    answers = bundle.predict(features(window))
+    answers = pair.predict(features(window))
     numbers = {name: window[name].to_numpy(dtype=float) for name in NUMBER_NAMES[:-1]}
     numbers |= {PREMIUM: answers[PREMIUM].to_numpy(), "latency_ms": np.full(len(window), np.nan)}
     places = [window[column.name].map(column.values.index) for column in CATEGORY_COLUMNS]
@@ -137,10 +137,10 @@ def split_and_judge(table: pd.DataFrame, seed: int, thresholds: MonitorThreshold
     order = generator.permutation(len(table))
     learned = round(REFERENCE_SHARE * len(table))
     with threadpool_limits(limits=1):
-        bundle, reference = trained(_rows(table, order[:learned]))
+        pair, reference = trained(_rows(table, order[:learned]))
         windows = _windows(_rows(table, order[learned:]), generator)
         return [
-            _judged(name, window, judge(window, bundle, reference, thresholds))
+            _judged(name, window, judge(window, pair, reference, thresholds))
             for name, window in windows
         ]
 

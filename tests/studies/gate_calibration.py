@@ -20,9 +20,9 @@ from insurance_predictor.model.cross_validation import make_folds, score
 from insurance_predictor.model.estimators import make_candidates
 from insurance_predictor.model.evaluation import PairedDifference, paired_bootstrap_difference
 from insurance_predictor.model.fitting import features, fit_pair, target
-from insurance_predictor.model.pair import Bundle
-from insurance_predictor.release.candidate import Candidate, Rival, measure
-from insurance_predictor.release.gate import Decision, Measurements, decide
+from insurance_predictor.model.pair import Pair
+from insurance_predictor.release.candidate import Candidate, Champion, measure_candidate
+from insurance_predictor.release.gate import GateDecision, Measurements, decide
 from insurance_predictor.table.read import read_table
 from insurance_predictor.table.schema import FEATURE_NAMES, SMOKER
 from insurance_predictor.table.split import Split, row_hashes
@@ -83,7 +83,7 @@ class Judged:
 
     kind: str
     found: Measurements
-    decision: Decision
+    decision: GateDecision
 
     @property
     def refused_by(self) -> set[str]:
@@ -135,7 +135,7 @@ def trained(split: Split) -> Candidate:
     folds = make_folds(features(split.train), FOLDS, 1)
     recipe, *_ = make_candidates(tuple(folds[0].train_columns.columns))
     found = fit_pair(score(recipe, folds, target(split.train)), split)
-    return Candidate(found.bundle, found.reference, split.holdout, len(split.train))
+    return Candidate(found.pair, found.reference, split.holdout, len(split.train))
 
 
 def good_candidates(split: Split, seed: int) -> Iterator[tuple[str, Candidate]]:
@@ -155,11 +155,11 @@ def bad_candidates(
     split: Split, production: Candidate, seed: int
 ) -> Iterator[tuple[str, Candidate]]:
     """A few ways to be wrong; docs/gate.md points to the mutation test for many more."""
-    bundle = production.bundle
+    pair = production.pair
     for factor in (0.9, 0.95, 1.05, 1.1):
-        scaled = replace(bundle, model=Scaled(bundle.model, factor))
-        yield f"premiums × {factor:g}", replace(production, bundle=scaled)
-    yield "intervals half as wide", replace(production, bundle=_half_as_wide(bundle))
+        scaled = replace(pair, model=Scaled(pair.model, factor))
+        yield f"premiums × {factor:g}", replace(production, pair=scaled)
+    yield "intervals half as wide", replace(production, pair=_half_as_wide(pair))
     yield "bmi ignored", _without_bmi(split)
     few = np.random.default_rng(seed).permutation(len(split.train))[: len(split.train) // 20]
     yield "5 % of the rows", trained(replace(split, train=_rows(split.train, few)))
@@ -176,9 +176,9 @@ def judge(
         production = trained(split)
         challengers = list(good_candidates(split, seed))
         challengers += bad_candidates(split, production, seed) if bad else ()
-        rival = Rival("1", production.bundle, production.rows_train)
+        champion = Champion("1", production.pair, production.rows_train)
         judged = [_judged(FIRST, production, None, limits)]
-        judged += [_judged(kind, candidate, rival, limits) for kind, candidate in challengers]
+        judged += [_judged(kind, candidate, champion, limits) for kind, candidate in challengers]
         return judged, _cheaper_loss(production)
 
 
@@ -251,33 +251,35 @@ def _rows(table: pd.DataFrame, chosen: Any) -> pd.DataFrame:
     return table.iloc[chosen].reset_index(drop=True)
 
 
-def _half_as_wide(bundle: Bundle) -> Bundle:
-    intervals = bundle.serving.intervals
+def _half_as_wide(pair: Pair) -> Pair:
+    intervals = pair.serving.intervals
     narrow = replace(
         intervals,
         offsets={group: (low / 2, high / 2) for group, (low, high) in intervals.offsets.items()},
         slack=intervals.slack / 2,
         least_half_width=intervals.least_half_width / 2,
     )
-    return replace(bundle, serving=replace(bundle.serving, intervals=narrow))
+    return replace(pair, serving=replace(pair.serving, intervals=narrow))
 
 
 def _without_bmi(split: Split) -> Candidate:
     bmi = float(split.train["bmi"].mean())
     blind = trained(Split(split.train.assign(bmi=bmi), split.holdout))
-    preprocessor = WithoutBmi(blind.bundle.preprocessor, bmi)
-    bundle: Bundle = replace(blind.bundle, preprocessor=preprocessor)
-    return replace(blind, bundle=bundle, reference=split.train)
+    preprocessor = WithoutBmi(blind.pair.preprocessor, bmi)
+    pair: Pair = replace(blind.pair, preprocessor=preprocessor)
+    return replace(blind, pair=pair, reference=split.train)
 
 
-def _judged(kind: str, candidate: Candidate, rival: Rival | None, limits: GateThresholds) -> Judged:
-    found, _ = measure(candidate, rival)
+def _judged(
+    kind: str, candidate: Candidate, champion: Champion | None, limits: GateThresholds
+) -> Judged:
+    found, _ = measure_candidate(candidate, champion)
     return Judged(kind, found, decide(found, limits))
 
 
 def _cheaper_loss(production: Candidate) -> CheaperLoss:
     people, charges = features(production.holdout), target(production.holdout)
-    premium = production.bundle.predict(people)["premium"].to_numpy()
+    premium = production.pair.predict(people)["premium"].to_numpy()
     return {
         loss: paired_bootstrap_difference(charges, 0.9 * premium, premium, loss)
         for loss in ("absolute", "squared")

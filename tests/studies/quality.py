@@ -26,7 +26,7 @@ from insurance_predictor.model.cross_validation import (
     make_folds,
     score,
 )
-from insurance_predictor.model.estimators import Candidate, make_baseline, make_candidates
+from insurance_predictor.model.estimators import CandidateEstimator, make_baseline, make_candidates
 from insurance_predictor.model.evaluation import IntervalScore, interval_score, metrics
 from insurance_predictor.model.fitting import features, target
 from insurance_predictor.model.intervals import Intervals, fit_intervals
@@ -69,7 +69,9 @@ def measure_candidates(
     """Every candidate and the textbook baseline on the same folds, and the best one's scores."""
     candidates = make_candidates(tuple(folds[0].train_columns.columns))
     scores = [score(candidate, folds, charges) for candidate in candidates]
-    baseline = score(Candidate("textbook", make_baseline(), {}), _raw(people, folds), charges)
+    baseline = score(
+        CandidateEstimator("textbook", make_baseline(), {}), _raw(people, folds), charges
+    )
     pipelines = [make_pipeline(make_preprocessor(), found.estimator) for found in candidates]
     found = [
         Quality(
@@ -182,7 +184,11 @@ def judge_intervals(
 
 
 def judge_edge(
-    candidate: Candidate, people: pd.DataFrame, charges: FloatArray, splits: int, repeats: int
+    candidate: CandidateEstimator,
+    people: pd.DataFrame,
+    charges: FloatArray,
+    splits: int,
+    repeats: int,
 ) -> dict[str, float]:
     """Pooled RMSE when smokers at a bmi of exactly 30.0 count as not obese, obese, not at all."""
     edge = ((people["smoker"] == "yes") & (people["bmi"] == OBESE_ABOVE)).to_numpy()
@@ -199,7 +205,11 @@ def judge_edge(
 
 
 def _pooled_rmse(
-    candidate: Candidate, people: pd.DataFrame, charges: FloatArray, splits: int, repeats: int
+    candidate: CandidateEstimator,
+    people: pd.DataFrame,
+    charges: FloatArray,
+    splits: int,
+    repeats: int,
 ) -> float:
     scores = score(candidate, make_folds(people, splits, repeats), charges)
     return fmean(metrics(charges, predicted)["rmse"] for predicted in scores.out_of_fold)

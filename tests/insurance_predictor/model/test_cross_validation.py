@@ -9,14 +9,14 @@ from sklearn.pipeline import make_pipeline
 
 from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.model.cross_validation import best, learning_curve, make_folds, score
-from insurance_predictor.model.estimators import Candidate, make_candidates
+from insurance_predictor.model.estimators import CandidateEstimator, make_candidates
 from insurance_predictor.model.fitting import features, target
 from insurance_predictor.model.preprocessing import make_preprocessor
 from insurance_predictor.table.synthetic import make_table
 
 TABLE = make_table(200, seed=4)
 PEOPLE, CHARGES = features(TABLE), target(TABLE)
-RIDGE = Candidate("ridge", Ridge(), {})
+RIDGE = CandidateEstimator("ridge", Ridge(), {})
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_the_preprocessor_is_fitted_on_the_train_side_only(folds):
 def test_the_best_has_the_lowest_mean_error(folds):
     scores = [
         score(RIDGE, folds, CHARGES),
-        score(Candidate("d", DummyRegressor(), {}), folds, CHARGES),
+        score(CandidateEstimator("d", DummyRegressor(), {}), folds, CHARGES),
     ]
     assert best(scores).candidate.name == "ridge"
     assert best(reversed(scores)).candidate.name == "ridge"

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from insurance_predictor.model import fitting
+from insurance_predictor.model import pair
 from insurance_predictor.model.cross_validation import make_folds, score
 from insurance_predictor.model.estimators import make_candidates
 from insurance_predictor.model.fitting import features, fit_pair, target, training_ranges
@@ -32,7 +32,7 @@ def test_the_evaluation_is_of_the_hold_out(fitted):
 def test_reference_premiums_come_from_models_that_had_not_seen_the_row(fitted):
     expected = fitted.scores.out_of_fold.mean(axis=0)
     np.testing.assert_array_equal(fitted.reference["premium"], expected)
-    seen = fitted.bundle.predict(features(SPLIT.train))["premium"]
+    seen = fitted.pair.predict(features(SPLIT.train))["premium"]
     assert not np.allclose(fitted.reference["premium"], seen)
 
 
@@ -43,22 +43,22 @@ def test_rows_are_kept_whole(fitted):
 
 
 def test_golden_people_are_valid_different_and_reproduced(fitted):
-    golden = fitted.bundle.serving.golden
+    golden = fitted.pair.serving.golden
     assert len({tuple(person.values()) for person in golden.people}) == len(golden.people) == 24
     assert not any(violations(person) for person in golden.people)
-    assert golden_faults(fitted.bundle) == []
+    assert golden_faults(fitted.pair) == []
 
 
 def test_ranges_are_those_of_the_training_rows(fitted):
-    assert fitted.bundle.serving.ranges == training_ranges(SPLIT.train)
-    assert fitted.bundle.serving.ranges["age"] == (
+    assert fitted.pair.serving.ranges == training_ranges(SPLIT.train)
+    assert fitted.pair.serving.ranges["age"] == (
         float(SPLIT.train["age"].min()),
         float(SPLIT.train["age"].max()),
     )
 
 
 def test_a_long_reference_is_sampled_the_same_way_every_time(monkeypatch):
-    monkeypatch.setattr(fitting, "REFERENCE_ROWS", 50)
+    monkeypatch.setattr(pair, "REFERENCE_ROWS", 50)
     once, again = sampled(SPLIT.train), sampled(SPLIT.train)
     assert len(once) == 50
     pd.testing.assert_frame_equal(once, again)

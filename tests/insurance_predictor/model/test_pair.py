@@ -17,9 +17,9 @@ from insurance_predictor.model.pair import (
     Digests,
     Golden,
     Serving,
+    file_digests,
     golden_faults,
-    measure,
-    open_bundle,
+    open_pair,
     signature_columns,
 )
 from insurance_predictor.model.run_layout import (
@@ -31,7 +31,7 @@ from insurance_predictor.model.run_layout import (
     SERVING,
 )
 from insurance_predictor.store.artifacts import download
-from insurance_predictor.store.tracking import translated
+from insurance_predictor.store.tracking import store_errors
 from tests.planting import Altered
 from tests.servers import free_port, storage_that_breaks_off
 
@@ -51,12 +51,12 @@ class WritesWhenUnpickled:
 @pytest.fixture(scope="module")
 def stored(client, trained, tmp_path_factory) -> Path:
     source = client.get_run(trained.run_id).data.tags[MODEL_URI_TAG]
-    return download(client, trained.run_id, source, tmp_path_factory.mktemp("bundle"))
+    return download(client, trained.run_id, source, tmp_path_factory.mktemp("pair"))
 
 
 @pytest.fixture(scope="module")
 def expected(stored) -> Digests:
-    return measure(stored)
+    return file_digests(stored)
 
 
 @pytest.fixture
@@ -67,8 +67,8 @@ def folder(stored, tmp_path) -> Path:
 
 def test_a_downloaded_pair_quotes_as_the_one_in_memory(stored, expected, trained):
     people = features(trained.trained.holdout)
-    reloaded = open_bundle(stored, expected, OWNER).predict(people)
-    assert np.allclose(reloaded, trained.trained.bundle.predict(people), atol=1e-6, rtol=0)
+    reloaded = open_pair(stored, expected, OWNER).predict(people)
+    assert np.allclose(reloaded, trained.trained.pair.predict(people), atol=1e-6, rtol=0)
     assert list(reloaded.columns) == ["premium", "low", "high"]
     assert reloaded.index.equals(people.index)
 
@@ -106,29 +106,29 @@ def test_one_changed_byte_is_refused_and_its_piece_named(folder, expected, file,
     content[-1] ^= 1
     (folder / file).write_bytes(content)
     with pytest.raises(IntegrityFault, match=f"its {piece} is not the one that was trained"):
-        open_bundle(folder, expected, OWNER)
+        open_pair(folder, expected, OWNER)
 
 
 def test_a_file_added_to_the_model_is_refused_but_not_the_one_that_mlflow_adds(folder, expected):
     (folder / MODEL / ADDED_BY_DOWNLOAD).write_text("model_name: x\n")
-    open_bundle(folder, expected, OWNER)
+    open_pair(folder, expected, OWNER)
     (folder / MODEL / "sitecustomize.py").write_text("")
     with pytest.raises(IntegrityFault, match="its model is not the one"):
-        open_bundle(folder, expected, OWNER)
+        open_pair(folder, expected, OWNER)
 
 
 def test_every_changed_piece_is_named(folder, expected):
     for file in (PREPROCESSOR, SERVING):
         (folder / file).write_bytes(b"x")
     with pytest.raises(IntegrityFault, match="its preprocessor and serving is not"):
-        open_bundle(folder, expected, OWNER)
+        open_pair(folder, expected, OWNER)
 
 
 def test_nothing_is_unpickled_before_its_digest_is_compared(folder, expected, tmp_path):
     made = tmp_path / "made by unpickling"
     joblib.dump(WritesWhenUnpickled(made), folder / PREPROCESSOR)
     with pytest.raises(IntegrityFault, match="its preprocessor is not the one"):
-        open_bundle(folder, expected, OWNER)
+        open_pair(folder, expected, OWNER)
     assert not made.exists()
     joblib.load(folder / PREPROCESSOR)
     assert made.exists()  # so the check above could have failed
@@ -138,7 +138,7 @@ def test_nothing_is_unpickled_before_its_digest_is_compared(folder, expected, tm
 def test_a_file_that_cannot_be_loaded_is_named(folder, file):
     (folder / file).write_bytes(b"[]")
     with pytest.raises(IntegrityFault, match=f"{OWNER} cannot be loaded: {file} raises"):
-        open_bundle(folder, measure(folder), OWNER)
+        open_pair(folder, file_digests(folder), OWNER)
 
 
 def test_a_model_without_a_signature_does_not_fit(folder):
@@ -147,7 +147,7 @@ def test_a_model_without_a_signature_does_not_fit(folder):
     described.write_text(text[: text.index("signature:")])
     assert signature_columns(folder) == ()
     with pytest.raises(IntegrityFault) as fault:
-        open_bundle(folder, measure(folder), OWNER)
+        open_pair(folder, file_digests(folder), OWNER)
     assert len(fault.value.reasons) == 1
     assert fault.value.reasons[0].endswith("the model expects none")
 
@@ -157,37 +157,37 @@ def test_a_preprocessor_of_other_people_does_not_reproduce_the_golden_prediction
     preprocessor["scale"].mean_[0] += 1
     joblib.dump(preprocessor, folder / PREPROCESSOR)
     with pytest.raises(IntegrityFault, match="does not fit together") as fault:
-        open_bundle(folder, measure(folder), OWNER)
+        open_pair(folder, file_digests(folder), OWNER)
     assert [reason.split(" differs")[0] for reason in fault.value.reasons] == [
         f"golden predictions are not reproduced: {name}" for name in ("premium", "low", "high")
     ]
 
 
 def test_serving_facts_survive_json(trained):
-    serving = trained.trained.bundle.serving
+    serving = trained.trained.pair.serving
     assert Serving.from_json(serving.to_json()) == serving
     assert json.loads(serving.to_json())["ranges"]["age"] == list(serving.ranges["age"])
 
 
-def _golden(bundle, **changes):
-    serving = bundle.serving
-    return replace(bundle, serving=replace(serving, golden=replace(serving.golden, **changes)))
+def _golden(pair, **changes):
+    serving = pair.serving
+    return replace(pair, serving=replace(serving, golden=replace(serving.golden, **changes)))
 
 
 def test_golden_predictions_may_differ_by_less_than_half_a_cent(trained):
-    bundle = trained.trained.bundle
-    premium = np.asarray(bundle.serving.golden.premium)
-    near = _golden(bundle, premium=tuple(premium + 0.9 * GOLDEN_TOLERANCE))
-    far = _golden(bundle, premium=tuple(premium + 2.0))
-    assert golden_faults(bundle) == golden_faults(near) == []
+    pair = trained.trained.pair
+    premium = np.asarray(pair.serving.golden.premium)
+    near = _golden(pair, premium=tuple(premium + 0.9 * GOLDEN_TOLERANCE))
+    far = _golden(pair, premium=tuple(premium + 2.0))
+    assert golden_faults(pair) == golden_faults(near) == []
     assert golden_faults(far) == [
         "golden predictions are not reproduced: premium differs by up to US$ 2.00"
     ]
 
 
 def test_no_golden_predictions_are_no_proof(trained):
-    empty = replace(trained.trained.bundle.serving, golden=Golden((), (), (), ()))
-    faults = golden_faults(replace(trained.trained.bundle, serving=empty))
+    empty = replace(trained.trained.pair.serving, golden=Golden((), (), (), ()))
+    faults = golden_faults(replace(trained.trained.pair, serving=empty))
     assert faults != []
 
 
@@ -196,8 +196,8 @@ def _fails(people: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_whatever_a_foreign_preprocessor_raises_is_a_fault(trained):
-    bundle = trained.trained.bundle
-    broken = replace(bundle, preprocessor=Altered(bundle.preprocessor, _fails))
+    pair = trained.trained.pair
+    broken = replace(pair, preprocessor=Altered(pair.preprocessor, _fails))
     assert golden_faults(broken) == [
         "the golden predictions could not be made (RuntimeError: no such column)"
     ]
@@ -209,7 +209,7 @@ def test_golden_predictions_that_are_not_numbers_are_counted(trained, number):
         def predict(self, columns):
             return np.full(len(columns), number)
 
-    faults = golden_faults(replace(trained.trained.bundle, model=Strange()))
+    faults = golden_faults(replace(trained.trained.pair, model=Strange()))
     assert faults[0] == "golden predictions are not finite numbers: premium of 24 people"
 
 
@@ -234,7 +234,7 @@ def test_a_storage_that_does_not_answer_has_lost_nothing(
     experiment = client.create_experiment("on_a_dead_s3", artifact_location="s3://nobody/artifacts")
     run_id = client.create_run(experiment).info.run_id
     source = client.get_run(trained.run_id).data.tags[MODEL_URI_TAG]
-    with pytest.raises(Unreachable, match="did not do its part"), translated(store):
+    with pytest.raises(Unreachable, match="did not do its part"), store_errors(store):
         download(client, run_id, source, tmp_path)
 
 
@@ -242,6 +242,6 @@ def test_a_storage_that_breaks_off_has_lost_nothing(client, store, trained, tmp_
     with (
         storage_that_breaks_off() as uri,
         pytest.raises(Unreachable, match="did not do its part"),
-        translated(store),
+        store_errors(store),
     ):
         download(client, trained.run_id, uri, tmp_path)

@@ -4,7 +4,7 @@ import pytest
 from sklearn.linear_model import Lasso, Ridge
 
 from insurance_predictor.model.cross_validation import make_folds
-from insurance_predictor.model.estimators import Candidate
+from insurance_predictor.model.estimators import CandidateEstimator
 from insurance_predictor.model.fitting import features, target
 from insurance_predictor.model.tuning import planned, search
 from insurance_predictor.table.synthetic import make_table
@@ -12,8 +12,8 @@ from insurance_predictor.table.synthetic import make_table
 TABLE = make_table(120, seed=5)
 FOLDS = make_folds(features(TABLE), splits=3, repeats=1)
 CANDIDATES = (
-    Candidate("ridge", Ridge(), {"alpha": [0.1, 1.0, 10.0]}),
-    Candidate("lasso", Lasso(), {"alpha": [1.0, 5.0]}),
+    CandidateEstimator("ridge", Ridge(), {"alpha": [0.1, 1.0, 10.0]}),
+    CandidateEstimator("lasso", Lasso(), {"alpha": [1.0, 5.0]}),
 )
 
 

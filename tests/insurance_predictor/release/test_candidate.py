@@ -10,9 +10,15 @@ import pytest
 from insurance_predictor.base.errors import IntegrityFault
 from insurance_predictor.model.estimators import make_baseline
 from insurance_predictor.model.evaluation import metrics
-from insurance_predictor.model.pair import Bundle
+from insurance_predictor.model.pair import Pair
 from insurance_predictor.model.run_layout import MODEL_URI_TAG, ROWS_SHA256_TAG
-from insurance_predictor.release.candidate import Candidate, Rival, measure, reload, row_faults
+from insurance_predictor.release.candidate import (
+    Candidate,
+    Champion,
+    measure_candidate,
+    reload,
+    row_faults,
+)
 from insurance_predictor.table.schema import FEATURE_NAMES
 from tests.insurance_predictor.model.test_pair import WritesWhenUnpickled
 from tests.planting import Planted, plant, stored_files
@@ -42,11 +48,11 @@ class Answers:
 
 
 def answering(candidate: Candidate, model: object) -> Candidate:
-    return replace(candidate, bundle=replace(candidate.bundle, model=model))
+    return replace(candidate, pair=replace(candidate.pair, model=model))
 
 
 def test_a_reloaded_run_holds_the_pair_and_the_rows_that_were_logged(candidate, trained):
-    assert isinstance(candidate.bundle, Bundle)
+    assert isinstance(candidate.pair, Pair)
     pd.testing.assert_frame_equal(candidate.holdout, trained.trained.holdout)
     pd.testing.assert_frame_equal(candidate.reference, trained.trained.reference)
     assert candidate.rows_train == len(candidate.reference)
@@ -119,7 +125,7 @@ def test_a_kind_of_people_that_nobody_was_trained_on_is_named(candidate, column,
 
 
 def test_a_candidate_is_measured_on_its_own_hold_out(candidate, trained):
-    found, evaluation = measure(candidate, None)
+    found, evaluation = measure_candidate(candidate, None)
     assert found.integrity == ()
     assert (found.not_finite, found.not_positive, found.inverted_intervals) == (0, 0, 0)
     assert evaluation.rows == len(trained.trained.holdout)
@@ -137,11 +143,11 @@ def test_the_baseline_is_least_squares_on_the_candidate_s_own_training_rows(cand
     features = list(FEATURE_NAMES)
     fitted = make_baseline().fit(reference[features], reference["charges"])
     expected = metrics(holdout["charges"], fitted.predict(holdout[features]))["rmse"]
-    assert measure(candidate, None)[0].baseline_rmse == pytest.approx(expected)
+    assert measure_candidate(candidate, None)[0].baseline_rmse == pytest.approx(expected)
 
 
 def test_against_itself_nothing_differs(candidate):
-    found = measure(candidate, Rival("7", candidate.bundle, 2 * candidate.rows_train))[0]
+    found = measure_candidate(candidate, Champion("7", candidate.pair, 2 * candidate.rows_train))[0]
     assert found.production.version == "7"
     assert found.production.rmse_difference == found.production.rmse_worse_by == 0
     assert found.production.rmse_at_most == 0
@@ -150,9 +156,9 @@ def test_against_itself_nothing_differs(candidate):
 
 
 def test_against_production_the_same_people_are_quoted_by_both(candidate):
-    rival = Rival("7", answering(candidate, Answers(10_000.0, 10_000.0)).bundle, 100)
-    found = measure(candidate, rival)[0].production
-    premium = candidate.bundle.predict(candidate.holdout[list(FEATURE_NAMES)])["premium"]
+    champion = Champion("7", answering(candidate, Answers(10_000.0, 10_000.0)).pair, 100)
+    found = measure_candidate(candidate, champion)[0].production
+    premium = candidate.pair.predict(candidate.holdout[list(FEATURE_NAMES)])["premium"]
     charges = candidate.holdout["charges"]
     ours, theirs = (metrics(charges, x)["rmse"] for x in (premium, np.full(len(charges), 1e4)))
     assert found.rmse_difference == pytest.approx(ours / theirs - 1)
@@ -163,14 +169,14 @@ def test_against_production_the_same_people_are_quoted_by_both(candidate):
 
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
 def test_premiums_that_are_not_finite_are_counted(candidate, number):
-    found, _ = measure(answering(candidate, Answers(9_000.0, number)), None)
+    found, _ = measure_candidate(answering(candidate, Answers(9_000.0, number)), None)
     assert (found.not_finite, found.not_positive, found.inverted_intervals) == (1, 0, 1)
     assert not found.behaviour.extremes_fine
 
 
 @pytest.mark.parametrize("number", [0.0, -1.0])
 def test_premiums_that_are_not_above_zero_are_counted(candidate, number):
-    found, _ = measure(answering(candidate, Answers(9_000.0, number)), None)
+    found, _ = measure_candidate(answering(candidate, Answers(9_000.0, number)), None)
     assert (found.not_finite, found.not_positive) == (0, 1)
 
 
@@ -179,7 +185,7 @@ def test_a_model_that_raises_is_a_fault_and_is_not_evaluated(candidate):
         def predict(self, columns):
             raise OverflowError("too many people")
 
-    found, evaluation = measure(answering(candidate, Raises()), None)
+    found, evaluation = measure_candidate(answering(candidate, Raises()), None)
     assert found.integrity == ("it cannot quote the hold-out (OverflowError: too many people)",)
     assert evaluation is None
 
@@ -192,10 +198,10 @@ def test_conduct_is_measured_on_made_up_people(candidate):
             falling = ["age_squared", "children", "smoker"]
             return 50_000.0 - 1_000.0 * columns[falling].to_numpy().sum(axis=1)
 
-    honest = measure(candidate, None)[0].behaviour
+    honest = measure_candidate(candidate, None)[0].behaviour
     assert (honest.smoker_undercut, honest.worst_age_fall, honest.worst_children_fall) == (0, 0, 0)
     assert (honest.batch_difference, honest.ignored, honest.extremes_fine) == (0, (), True)
-    found = measure(answering(candidate, Backwards()), None)[0].behaviour
+    found = measure_candidate(answering(candidate, Backwards()), None)[0].behaviour
     assert found.smoker_undercut == 1
     assert found.worst_age_fall > 0
     assert found.worst_children_fall > 0

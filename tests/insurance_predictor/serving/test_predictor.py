@@ -47,7 +47,7 @@ def test_a_quote_has_a_premium_within_its_interval_and_names_its_version(predict
 
 
 def test_the_quote_is_the_one_that_was_trained(predictor, trained):
-    expected = trained.trained.bundle.predict(pd.DataFrame([PERSON])).to_numpy()[0]
+    expected = trained.trained.pair.predict(pd.DataFrame([PERSON])).to_numpy()[0]
     quote = predictor.quote(PERSON)
     assert np.allclose([quote.premium, quote.low, quote.high], expected, rtol=0, atol=1e-6)
 
@@ -88,12 +88,12 @@ def test_what_the_model_never_saw_is_a_caution_and_not_an_error(predictor, chang
     quote = predictor.quote({**PERSON, **changes})
     assert [caution.column for caution in quote.cautions] == named
     for caution in quote.cautions:
-        assert (caution.low, caution.high) == predictor.bundle.serving.ranges[caution.column]
+        assert (caution.low, caution.high) == predictor.pair.serving.ranges[caution.column]
         assert f"{caution.column} {changes[caution.column]:g} is outside what" in str(caution)
 
 
 def test_the_ends_of_what_the_model_saw_are_no_caution(predictor):
-    ends = predictor.bundle.serving.ranges
+    ends = predictor.pair.serving.ranges
     for end in (0, 1):
         person = PERSON | {
             name: pair[end] if name == "bmi" else int(pair[end]) for name, pair in ends.items()

@@ -18,7 +18,7 @@ from insurance_predictor.store.tracking import (
     check_reachable,
     connect,
     experiment_id,
-    translated,
+    store_errors,
     without_password,
 )
 from tests.repository import ROOT
@@ -124,7 +124,7 @@ def test_a_gateway_without_its_server_is_unreachable(status):
 def test_a_host_that_is_no_mlflow_server_is_unreachable(elsewhere):
     with host_that_answers(404) as port:
         settings = Settings(mlflow_tracking_uri=f"http://127.0.0.1:{port}")
-        with pytest.raises(Unreachable, match="failed with error code 404"), translated(settings):
+        with pytest.raises(Unreachable, match="failed with error code 404"), store_errors(settings):
             connect(settings).get_experiment_by_name("any")
 
 
@@ -138,7 +138,7 @@ def test_a_server_that_fails_after_the_first_look_is_unreachable(status, elsewhe
     with host_that_answers(status) as port:
         settings = Settings(mlflow_tracking_uri=f"http://127.0.0.1:{port}")
         client = type(client)(settings.mlflow_tracking_uri)
-        with pytest.raises(Unreachable, match=f"127.0.0.1:{port}"), translated(settings):
+        with pytest.raises(Unreachable, match=f"127.0.0.1:{port}"), store_errors(settings):
             client.get_experiment_by_name("any")
 
 
@@ -160,13 +160,13 @@ def test_a_database_server_that_is_not_there_is_unreachable():
 
 
 def test_a_full_disk_is_unreachable_storage(store):
-    with pytest.raises(Unreachable, match="that the disk is not full"), translated(store):
+    with pytest.raises(Unreachable, match="that the disk is not full"), store_errors(store):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_our_own_errors_and_bugs_pass_unchanged(store):
     for error in (NotFound("as it is"), ZeroDivisionError("a bug"), MlflowException("a bug")):
-        with pytest.raises(type(error)) as caught, translated(store):
+        with pytest.raises(type(error)) as caught, store_errors(store):
             raise error
         assert caught.value is error
 
@@ -179,10 +179,10 @@ def test_a_database_that_breaks_under_a_command_is_unreachable(elsewhere, tmp_pa
     with sqlite3.connect(database) as connection:
         connection.execute("DROP TABLE experiment_tags")
         connection.execute("DROP TABLE experiments")
-    with pytest.raises(Unreachable, match="no such table"), translated(settings):
+    with pytest.raises(Unreachable, match="no such table"), store_errors(settings):
         client.get_experiment_by_name("any")
     database.write_bytes(b"SQLite format 3, or so it says. " * 100)
-    with pytest.raises(Unreachable, match="file is not a database"), translated(settings):
+    with pytest.raises(Unreachable, match="file is not a database"), store_errors(settings):
         client.get_experiment_by_name("any")
     assert "Traceback" not in capfd.readouterr().err
 

@@ -12,11 +12,11 @@ from mlflow.models import Model
 from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.model.cross_validation import FOLD_METRICS
 from insurance_predictor.model.estimators import TRUSTED_TYPES
-from insurance_predictor.model.pair import Digests, measure
+from insurance_predictor.model.pair import Digests, file_digests
 from insurance_predictor.model.run_layout import MODEL_URI_TAG
 from insurance_predictor.store.artifacts import download
 from insurance_predictor.table.split import split_table
-from insurance_predictor.training.train import Options, train
+from insurance_predictor.training.train import TrainingOptions, train
 
 FILES = {
     "configuration.json",
@@ -115,7 +115,7 @@ def test_the_model_is_stored_with_skops_and_only_trusted_types(files):
 
 
 def test_the_digests_on_the_run_are_those_of_the_stored_files(run, files):
-    assert measure(files) == Digests.from_tags(run.data.tags, "the run")
+    assert file_digests(files) == Digests.from_tags(run.data.tags, "the run")
 
 
 def test_hold_out_and_reference_are_the_two_sides_of_the_split(files, sample):
@@ -143,7 +143,7 @@ def test_a_table_that_is_too_short_leaves_no_run(client, store, sample):
     before = len(client.search_runs([where]))
     short = type(sample)(sample.frame.head(15), "short", "0" * 64, (), synthetic=False)
     with pytest.raises(InvalidTable, match="at least"):
-        train(client, store, short, Options())
+        train(client, store, short, TrainingOptions())
     assert len(client.search_runs([where])) == before
 
 

@@ -44,7 +44,7 @@ def look(log_settings, served):
 def quote(settings: Settings, served, rows: int, outcomes: int = 0, **columns) -> None:
     """Log people of the sample's population with the served version's own premiums."""
     table = people(rows, seed=4)
-    answers = served.predictor.bundle.predict(table[list(FEATURE_NAMES)])
+    answers = served.predictor.pair.predict(table[list(FEATURE_NAMES)])
     with opened(settings.prediction_log_url) as engine:
         log(engine, table, outcomes, **{name: answers[name] for name in answers} | columns)
 

@@ -58,9 +58,9 @@ def test_charges_as_they_were_are_quiet(engine):
 
 
 def test_the_ratio_is_that_of_the_sums_against_the_holdouts(engine):
-    table, (bundle, reference) = people(150), model()
+    table, (pair, reference) = people(150), model()
     log(engine, table, outcomes=150)
-    quoted = bundle.predict(features(table))["premium"].sum()
+    quoted = pair.predict(features(table))["premium"].sum()
     usual = reference.holdout["charges"].sum() / reference.holdout["premium"].sum()
 
     verdict = judged(engine)["ratio"]
