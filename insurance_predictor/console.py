@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from insurance_predictor.base.settings import Settings
+from insurance_predictor.model.run_layout import DATASET_TAG
 from insurance_predictor.store.tracking import without_password
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from insurance_predictor.store.versions import Version
     from insurance_predictor.table.read import Table
     from insurance_predictor.table.split import Split
-    from insurance_predictor.training.train import TrainedRun
+    from insurance_predictor.training.trained_run import TrainedRun
 
 SHOWN_LINES = 10
 
@@ -176,7 +177,7 @@ def _version_row(version: "Version") -> tuple[str, ...]:
         version.status or "-",
         f"{version.created:%Y-%m-%d %H:%M}",
         "-" if rmse is None else f"US$ {rmse:,.0f}",
-        version.tags.get("versao_dataset", "-"),
+        version.tags.get(DATASET_TAG, "-"),
         version.run_id,
     )
 

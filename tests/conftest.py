@@ -14,7 +14,8 @@ from insurance_predictor.release.registration import register
 from insurance_predictor.store.tracking import connect
 from insurance_predictor.store.versions import Version
 from insurance_predictor.table.read import Table, read_table
-from insurance_predictor.training.train import TrainedRun, TrainingOptions, train
+from insurance_predictor.training.train import TrainingOptions, train
+from insurance_predictor.training.trained_run import TrainedRun
 
 NUMBERS = count(1)
 PREFIXES = ("DATA", "DOWNLOAD_", "MLFLOW_", "AWS_", "GATE", "MODEL_NAME", "ARTIFACT_LOCATION")

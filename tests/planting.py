@@ -35,9 +35,8 @@ from insurance_predictor.store.tracking import experiment_id
 from insurance_predictor.store.versions import Version, create_version, get_version
 from insurance_predictor.table.read import Table
 from insurance_predictor.table.split import Split, split_table
-from insurance_predictor.training.run_files import RunFacts, write_pair, write_tables
-from insurance_predictor.training.run_logging import log_model, log_tags, stored_digests
-from insurance_predictor.training.train import TrainedRun
+from insurance_predictor.training.log_run import log_model, log_tags, write_pair
+from insurance_predictor.training.trained_run import TrainedRun
 
 EXPERIMENT = "planted"
 
@@ -92,13 +91,12 @@ def plant(
         run_id = run.info.run_id
         with TemporaryDirectory() as folder:
             write_pair(Path(folder), planted.trained)
-            write_tables(Path(folder), planted.trained)
             client.log_artifacts(run_id, folder)
-        source = log_model(planted.trained)
+        trained = _run(run_id, experiment, settings, table, planted)
+        source = log_model(trained)
         files = stored_files(client, run_id, source)
         planted.forge(files)
-        facts = _facts(run_id, settings, table, planted.rows)
-        log_tags(client, facts, planted.trained, source, stored_digests(client, run_id, source))
+        log_tags(client, trained, source)
     planted.tamper(files)
     return run_id
 
@@ -273,17 +271,21 @@ def _changed(pair: Pair, change: Callable[[pd.DataFrame, Any], Any], people: pd.
     return change(people, pair.predict(people)["premium"].to_numpy())
 
 
-def _facts(run_id: str, settings: Settings, table: Table, rows: int) -> RunFacts:
-    return RunFacts(
+def _run(
+    run_id: str, experiment: str, settings: Settings, table: Table, planted: Planted
+) -> TrainedRun:
+    return TrainedRun(
         run_id=run_id,
+        experiment=experiment,
         model_name=settings.model_name,
         table=table,
+        rows=table.frame.head(planted.rows),
+        every=(planted.trained.scores,),
+        trained=planted.trained,
         git_commit=None,
         trained_at=datetime.now(UTC),
         library_versions=library_versions(),
-        configuration={},
-        parameters={},
-        rows_train=rows,
+        options={},
     )
 
 

@@ -1,10 +1,8 @@
 """The final fit: the chosen candidate on all training rows, with its intervals and evaluation."""
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -44,16 +42,13 @@ class Trained:
     evaluation: Evaluation
 
 
-def fit_pair(
-    scores: Scores, split: Split, autologging: AbstractContextManager[Any] | None = None
-) -> Trained:
+def fit_pair(scores: Scores, split: Split) -> Trained:
     """Fit the candidate of `scores` on the training side and measure it on the hold-out."""
     people, charges = features(split.train), target(split.train)
     fitted = Pipeline(
         [("preprocessor", make_preprocessor()), ("model", clone(scores.candidate.estimator))]
     )
-    with autologging or nullcontext():
-        fitted.fit(people, charges)
+    fitted.fit(people, charges)
     out_of_fold = scores.out_of_fold.mean(axis=0)
     intervals = fit_intervals(charges - out_of_fold, people)
     unproven = Serving(intervals, training_ranges(people), Golden((), (), (), ()))

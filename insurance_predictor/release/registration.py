@@ -11,6 +11,8 @@ from insurance_predictor.model.pair import Digests
 from insurance_predictor.model.run_layout import (
     AGAINST_TAG,
     APPROVED,
+    CANDIDATE_TAG,
+    COMMIT_TAG,
     DATASET_TAG,
     METRIC_TAG_PREFIX,
     MODEL_URI_TAG,
@@ -35,8 +37,8 @@ if TYPE_CHECKING:
 VERSION_METRICS = ("rmse", "mae", "r2", "median_absolute_error", "total_bias")
 INHERITED_TAGS = (
     DATASET_TAG,
-    "git_commit",
-    "candidate",
+    COMMIT_TAG,
+    CANDIDATE_TAG,
     ROWS_TAG,
     *Digests.__dataclass_fields__,
 )
@@ -191,7 +193,7 @@ def _write(
 
 
 def _description(run: "Run", evaluation: Evaluation | None) -> str:
-    name = run.data.tags.get("candidate", "A model")
+    name = run.data.tags.get(CANDIDATE_TAG, "A model")
     dataset = run.data.tags.get(DATASET_TAG, "an unknown table")
     if evaluation is None:
         return f"{name}, trained on {dataset}. It could not be evaluated."

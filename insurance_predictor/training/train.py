@@ -4,8 +4,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from threadpoolctl import threadpool_limits
@@ -14,8 +12,6 @@ from insurance_predictor.base.arrays import FloatArray
 from insurance_predictor.base.environment import git_commit, library_versions, progress
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.cross_validation import (
-    REPEATS,
-    SPLITS,
     Fold,
     Scores,
     best,
@@ -23,21 +19,13 @@ from insurance_predictor.model.cross_validation import (
     score,
 )
 from insurance_predictor.model.estimators import make_candidates
-from insurance_predictor.model.fitting import Trained, features, fit_pair, target
+from insurance_predictor.model.fitting import features, fit_pair, target
 from insurance_predictor.model.tuning import Plan, Trial, planned, search
 from insurance_predictor.store.tracking import experiment_id
-from insurance_predictor.store.versions import logged_model_id
 from insurance_predictor.table.read import Table
 from insurance_predictor.table.split import Split, split_table
-from insurance_predictor.training.run_files import RunFacts, write_run_files
-from insurance_predictor.training.run_logging import (
-    log_model,
-    log_numbers,
-    log_table,
-    log_tags,
-    log_trial,
-    stored_digests,
-)
+from insurance_predictor.training.log_run import log_run, log_trial
+from insurance_predictor.training.trained_run import TrainedRun
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -52,17 +40,6 @@ class TrainingOptions:
     jobs: int = -1
     autolog: bool = False
     production: bool = False
-
-
-@dataclass(frozen=True)
-class TrainedRun:
-    """What `train` made: the run, every candidate's scores (best first) and the fitted pair."""
-
-    run_id: str
-    experiment: str
-    every: tuple[Scores, ...]
-    trained: Trained
-    notices: tuple[str, ...] = ()
 
 
 def train(
@@ -81,20 +58,27 @@ def train(
     where = experiment_id(client, experiment, settings)
     # On tables of this size the threads of numerical libraries mostly wait for each other: on two
     # busy cores, boosting took ten times as long with them as without.
-    with threadpool_limits(limits=1), mlflow.start_run(experiment_id=where) as run:
-        run_id = run.info.run_id
+    with threadpool_limits(limits=1), mlflow.start_run(experiment_id=where) as started:
+        run_id = started.info.run_id
         every, notices = compare(client, run_id, folds, split, options)
-        trained = fit_pair(every[0], split, _autologging(options))
-        facts = _facts(settings, run_id, table, split, trained, options)
-        log_table(table)
-        with TemporaryDirectory() as folder:
-            write_run_files(Path(folder), trained, every, split.train, facts)
-            mlflow.log_artifacts(folder)
-        source = log_model(trained)
-        # After the model: MLflow would read each metric back, one request for each, to copy it.
-        log_numbers(client, every, trained, facts, logged_model_id(source))
-        log_tags(client, facts, trained, source, stored_digests(client, run_id, source))
-    return TrainedRun(run_id, experiment, every, trained, notices)
+        with _autologging(options):
+            trained = fit_pair(every[0], split)
+        run = TrainedRun(
+            run_id=run_id,
+            experiment=experiment,
+            model_name=settings.model_name,
+            table=table,
+            rows=split.train,
+            every=every,
+            trained=trained,
+            git_commit=git_commit(),
+            trained_at=datetime.now(UTC),
+            library_versions=library_versions(),
+            options=vars(options),
+            notices=notices,
+        )
+        log_run(client, run)
+    return run
 
 
 def compare(
@@ -141,38 +125,6 @@ def _searched(
 
 def _ranked(scores: Sequence[Scores]) -> tuple[Scores, ...]:
     return tuple(sorted(scores, key=lambda found: found.mean("rmse")))
-
-
-def _facts(
-    settings: Settings,
-    run_id: str,
-    table: Table,
-    split: Split,
-    trained: Trained,
-    options: TrainingOptions,
-) -> RunFacts:
-    versions = library_versions()
-    parameters = trained.scores.candidate.estimator.get_params()
-    plain = {key: value for key, value in parameters.items() if not hasattr(value, "get_params")}
-    return RunFacts(
-        run_id=run_id,
-        model_name=settings.model_name,
-        table=table,
-        git_commit=git_commit(),
-        trained_at=datetime.now(UTC),
-        library_versions=versions,
-        parameters=plain,
-        rows_train=len(split.train),
-        configuration={
-            "candidate": trained.scores.candidate.name,
-            "parameters": plain,
-            "cross_validation": {"splits": SPLITS, "repeats": REPEATS, "seed": 0},
-            "data": {"source": table.source, "fingerprint": table.fingerprint},
-            "model_name": settings.model_name,
-            "options": vars(options),
-            "versions": versions,
-        },
-    )
 
 
 @contextmanager

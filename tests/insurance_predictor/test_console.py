@@ -22,7 +22,7 @@ from insurance_predictor.store.versions import Version
 from insurance_predictor.table.read import Table
 from insurance_predictor.table.split import split_table
 from insurance_predictor.table.synthetic import make_table
-from insurance_predictor.training.train import TrainedRun
+from insurance_predictor.training.trained_run import TrainedRun
 
 WHEN = datetime(2026, 3, 1, 14, 5, tzinfo=UTC)
 SETTINGS = Settings(mlflow_tracking_uri="http://ana:hush@host:5000")
@@ -78,7 +78,19 @@ def test_a_training_is_summed_up():
         )
         for name, rmse in (("ridge", 4400.0), ("gradient_boosting", 4600.0))
     )
-    done = TrainedRun("abc", "insurance_predictor_dev", every, Measured(evaluation))
+    done = TrainedRun(
+        run_id="abc",
+        experiment="insurance_predictor_dev",
+        model_name="insurance_predictor",
+        table=Table(make_table(10), "people.csv", "f" * 64, ()),
+        rows=make_table(10),
+        every=every,
+        trained=Measured(evaluation),
+        git_commit=None,
+        trained_at=WHEN,
+        library_versions={},
+        options={},
+    )
     assert console.training_summary(SETTINGS, done).split("\n") == [
         "",
         "Candidates           RMSE, US$ (2 folds)  R²",

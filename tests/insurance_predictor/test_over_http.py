@@ -18,7 +18,8 @@ from insurance_predictor.serving.predictor import load
 from insurance_predictor.store.status import read_state
 from insurance_predictor.store.tracking import connect, store_errors
 from insurance_predictor.table.read import Table
-from insurance_predictor.training.train import TrainedRun, TrainingOptions, train
+from insurance_predictor.training.train import TrainingOptions, train
+from insurance_predictor.training.trained_run import TrainedRun
 from tests.servers import Server, database, mlflow_server
 
 ANA = {

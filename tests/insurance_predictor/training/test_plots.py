@@ -111,7 +111,7 @@ def test_the_four_figures_are_drawn_and_saved_in_less_than_a_second_and_a_half(t
 
 def test_importing_the_module_does_not_import_matplotlib_and_drawing_leaves_pyplot_alone():
     program = (
-        "import sys; from insurance_predictor import plots;"
+        "import sys; from insurance_predictor.training import plots;"
         "assert 'matplotlib' not in sys.modules;"
         "plots.residuals([1.0], [2.0], ['no']);"
         "assert 'matplotlib.pyplot' not in sys.modules"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.training.train import TrainedRun
+from insurance_predictor.training.trained_run import TrainedRun
 from monitoring.history import mlflow_runs, recorded
 from tests.monitoring import reported
 

@@ -1,0 +1,266 @@
+"""Writes one run to the store: its files, model, numbers and tags."""
+
+import json
+import math
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import joblib
+
+from insurance_predictor.model.cross_validation import (
+    FOLD_METRICS,
+    REPEATS,
+    SPLITS,
+    learning_curve,
+)
+from insurance_predictor.model.estimators import TRUSTED_TYPES
+from insurance_predictor.model.evaluation import flat_metrics, permutation_importance
+from insurance_predictor.model.fitting import Trained, features, target
+from insurance_predictor.model.pair import file_digests, rows_sha256
+from insurance_predictor.model.run_layout import (
+    CANDIDATE_TAG,
+    COMMIT_TAG,
+    CONFIGURATION,
+    DATASET_TAG,
+    HOLDOUT,
+    MODEL,
+    MODEL_CARD,
+    MODEL_CARD_PAGE,
+    MODEL_URI_TAG,
+    NOTES,
+    PLOTS,
+    PREPROCESSOR,
+    REFERENCE,
+    ROLE,
+    ROLE_TAG,
+    ROWS_SHA256_TAG,
+    ROWS_TAG,
+    SERVING,
+    TRIAL_ROLE,
+)
+from insurance_predictor.model.tuning import Trial
+from insurance_predictor.store.artifacts import download
+from insurance_predictor.store.versions import logged_model_id
+from insurance_predictor.table import schema
+from insurance_predictor.table.read import Table
+from insurance_predictor.training import plots
+from insurance_predictor.training.model_card import as_html, model_card
+from insurance_predictor.training.trained_run import TrainedRun
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+FINGERPRINT_DIGITS = 12  # of the 64; enough to tell versions of a table apart by eye
+MODEL_REQUIREMENTS = ("mlflow", "scikit-learn", "skops", "pandas", "numpy")
+LEARNING_SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
+
+
+def log_run(client: "MlflowClient", run: TrainedRun) -> None:
+    """Write all of `run`, which must be MLflow's active run; its tags last."""
+    import mlflow
+
+    _log_table(run.table)
+    with TemporaryDirectory() as folder:
+        _write_files(Path(folder), run)
+        mlflow.log_artifacts(folder)
+    source = log_model(run)
+    # After the model: MLflow would read each metric back, one request for each, to copy it.
+    _log_numbers(client, run, logged_model_id(source))
+    log_tags(client, run, source)
+
+
+def log_trial(client: "MlflowClient", parent: str, trial: Trial) -> None:
+    """One nested run for one set of parameters."""
+    from mlflow.entities import Metric, Param
+    from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+    parent_run = client.get_run(parent)
+    run = client.create_run(
+        parent_run.info.experiment_id,
+        run_name=trial.scores.candidate.name,
+        tags={MLFLOW_PARENT_RUN_ID: parent, ROLE_TAG: TRIAL_ROLE},
+    )
+    now = run.info.start_time
+    client.log_batch(
+        run.info.run_id,
+        metrics=[
+            Metric(f"cv.{name}_mean", trial.scores.mean(name), now, 0) for name in FOLD_METRICS
+        ],
+        params=[Param(key, str(value)) for key, value in trial.parameters.items()],
+    )
+    client.set_terminated(run.info.run_id)
+
+
+def write_pair(folder: Path, trained: Trained) -> None:
+    """What is kept beside the model: the preprocessor, `serving.json`, and the run's rows.
+
+    The rows are those that were learned from (≤ 5,000) and those that were held out.
+    """
+    for name in (PREPROCESSOR, SERVING, REFERENCE, HOLDOUT):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    joblib.dump(trained.pair.preprocessor, folder / PREPROCESSOR)
+    (folder / SERVING).write_text(trained.pair.serving.to_json())
+    for name, table in ((REFERENCE, trained.reference), (HOLDOUT, trained.holdout)):
+        table.to_csv(folder / name, index=False, lineterminator="\n")
+
+
+def log_model(run: TrainedRun) -> str:
+    """Store the model; returns the URI that a version is made from."""
+    import mlflow
+    from mlflow.models import infer_signature
+
+    pair = run.trained.pair
+    columns = pair.preprocessor.transform(features(run.trained.reference.head(5)))
+    info = mlflow.sklearn.log_model(
+        pair.model,
+        name=MODEL,
+        signature=infer_signature(columns, pair.model.predict(columns)),
+        input_example=columns,
+        serialization_format="skops",
+        skops_trusted_types=list(TRUSTED_TYPES),
+        pip_requirements=[f"{name}=={run.library_versions[name]}" for name in MODEL_REQUIREMENTS],
+    )
+    return str(info.model_uri)
+
+
+def log_tags(client: "MlflowClient", run: TrainedRun, source: str) -> None:
+    """Last of all, so that a run without them is not mistaken for a candidate.
+
+    The digests are of what the store gives back, which is what everybody else will see.
+    """
+    from mlflow.entities import RunTag
+
+    with TemporaryDirectory() as folder:
+        files = download(client, run.run_id, source, Path(folder), extra=(REFERENCE, HOLDOUT))
+        digests = {**file_digests(files).as_tags(), ROWS_SHA256_TAG: rows_sha256(files)}
+    tags = {
+        ROLE_TAG: ROLE,
+        MODEL_URI_TAG: source,
+        CANDIDATE_TAG: run.candidate,
+        DATASET_TAG: run.table.fingerprint[:FINGERPRINT_DIGITS],
+        COMMIT_TAG: run.git_commit or "none",
+        ROWS_TAG: str(len(run.rows)),
+        **digests,
+    }
+    client.log_batch(run.run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+
+def _log_table(table: Table) -> None:
+    import mlflow
+
+    dataset = mlflow.data.from_pandas(
+        table.frame.astype(
+            {
+                column.name: float
+                for column in schema.COLUMNS
+                if isinstance(column, schema.NumberColumn)
+            }
+        ),
+        name="insurance",
+        targets=schema.TARGET.name,
+        digest=table.fingerprint[:FINGERPRINT_DIGITS],
+    )
+    mlflow.log_input(dataset, context="training")
+
+
+def _log_numbers(client: "MlflowClient", run: TrainedRun, model_id: str | None) -> None:
+    """Parameters and metrics, in as few requests as MLflow's batch limits allow.
+
+    The metrics that sum up the run are the model's too.
+    """
+    from mlflow.entities import Metric, Param
+
+    now = int(run.trained_at.timestamp() * 1000)
+    parameters = {
+        CANDIDATE_TAG: run.candidate,
+        "data_source": run.table.source,
+        "data_fingerprint": run.table.fingerprint,
+        COMMIT_TAG: run.git_commit or "none",
+        ROWS_TAG: len(run.rows),
+        "rows_holdout": len(run.trained.holdout),
+        "cv_splits": SPLITS,
+        "cv_repeats": REPEATS,
+        **run.parameters,
+        **{f"version.{name}": number for name, number in run.library_versions.items()},
+    }
+    metrics = [
+        Metric(f"cv.{scores.candidate.name}.{name}", fold[name], now, step)
+        for scores in run.every
+        for step, fold in enumerate(scores.folds)
+        for name in FOLD_METRICS
+    ]
+    metrics += [
+        Metric(name, value, now, 0, model_id=model_id) for name, value in _summary(run).items()
+    ]
+    client.log_batch(run.run_id, params=[Param(k, str(v)) for k, v in parameters.items()])
+    for start in range(0, len(metrics), 1000):
+        client.log_batch(run.run_id, metrics=metrics[start : start + 1000])
+
+
+def _summary(run: TrainedRun) -> dict[str, float]:
+    found = {
+        f"cv.{scores.candidate.name}.{name}_{kind}": number
+        for scores in run.every
+        for name in FOLD_METRICS
+        for kind, number in (("mean", scores.mean(name)), ("std", scores.deviation(name)))
+    }
+    found |= {f"cv.{name}_mean": run.trained.scores.mean(name) for name in FOLD_METRICS}
+    found |= flat_metrics(run.trained.evaluation, "holdout")
+    return {name: value for name, value in found.items() if math.isfinite(value)}
+
+
+def _write_files(folder: Path, run: TrainedRun) -> None:
+    """Everything but the model, as it is logged."""
+    write_pair(folder, run.trained)
+    _write_plots(folder / PLOTS, run)
+    configuration = json.dumps(_configuration(run), indent=2, sort_keys=True, default=str)
+    (folder / CONFIGURATION).write_text(configuration + "\n")
+    (folder / NOTES).write_text(_notes(run))
+    card = model_card(run)
+    (folder / MODEL_CARD).write_text(card)
+    (folder / MODEL_CARD_PAGE).write_text(as_html(card, f"Model card: {run.model_name}"))
+
+
+def _write_plots(folder: Path, run: TrainedRun) -> None:
+    trained = run.trained
+    people, charges = features(trained.holdout), target(trained.holdout)
+    predicted = trained.holdout["premium"].to_numpy()
+    smoker = people[schema.SMOKER.name].to_numpy()
+    worth = permutation_importance(
+        lambda shuffled: trained.pair.predict(shuffled)["premium"].to_numpy(), people, charges
+    )
+    curve = learning_curve(
+        trained.scores.candidate.estimator, features(run.rows), target(run.rows), LEARNING_SHARES
+    )
+    figures = {
+        "predicted_against_actual": plots.predicted_against_actual(charges, predicted, smoker),
+        "residuals": plots.residuals(charges, predicted, smoker),
+        "importance": plots.importance(worth["feature"], worth["mean"], worth["std"]),
+        "learning_curve": plots.learning_curve(*curve),
+    }
+    for name, figure in figures.items():
+        plots.save(figure, folder / f"{name}.png")
+
+
+def _configuration(run: TrainedRun) -> dict[str, Any]:
+    return {
+        "candidate": run.candidate,
+        "parameters": run.parameters,
+        "cross_validation": {"splits": SPLITS, "repeats": REPEATS, "seed": 0},
+        "data": {"source": run.table.source, "fingerprint": run.table.fingerprint},
+        "model_name": run.model_name,
+        "options": run.options,
+        "versions": run.library_versions,
+    }
+
+
+def _notes(run: TrainedRun) -> str:
+    lines = [
+        f"{run.candidate} trained on {len(run.rows):,} rows of {run.table.source}; "
+        f"{len(run.trained.holdout):,} rows held out by a hash of their content.",
+        *run.table.notices,
+        f"The model and {PREPROCESSOR} belong together: "
+        "`insurance_predictor.serving.predictor.load` checks that they are this pair.",
+    ]
+    return "\n".join(lines) + "\n"
