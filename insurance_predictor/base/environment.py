@@ -29,10 +29,15 @@ def library_versions() -> dict[str, str]:
     return {"python": python} | {name: version(name) for name in LIBRARIES}
 
 
+def is_watched() -> bool:
+    """Whether a person sees stderr: a terminal, outside CI."""
+    return sys.stderr.isatty() and not os.environ.get("CI")
+
+
 @contextmanager
 def progress(description: str, total: int) -> Iterator[Callable[[], None]]:
     """A bar on a terminal, nothing in CI or a pipe; the value advances it by one."""
-    if not sys.stderr.isatty() or os.environ.get("CI"):
+    if not is_watched():
         yield lambda: None
         return
     from rich.console import Console

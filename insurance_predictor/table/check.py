@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from math import isfinite, nan
+from math import nan
 from numbers import Real
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,6 @@ from insurance_predictor.table.files import (
     shown,
 )
 from insurance_predictor.table.schema import (
-    COLUMN_NAMES,
     COLUMNS,
     Column,
     NumberColumn,
@@ -97,33 +95,8 @@ def words(series: pd.Series) -> pd.Series:
 
 
 def _violating_cells(typed: pd.DataFrame, columns: Sequence[Column]) -> list[tuple[int, str]]:
-    import pandera.pandas as pandera
-
-    rules = pandera.DataFrameSchema({c.name: _pandera_column(c, pandera) for c in columns})
-    try:
-        rules.validate(typed, lazy=True)
-    except pandera.errors.SchemaErrors as error:
-        cases = error.failure_cases[["index", "column"]].drop_duplicates()
-        cells = zip(cases["index"].astype(int).tolist(), cases["column"].tolist(), strict=True)
-        return sorted(cells, key=lambda cell: (cell[0], COLUMN_NAMES.index(cell[1])))
-    return []
-
-
-def _pandera_column(column: Column, pandera: Any) -> Any:
-    if not isinstance(column, NumberColumn):
-        return pandera.Column(str, pandera.Check.isin(column.values))
-    limits = pandera.Check.in_range(
-        column.low,
-        column.high,
-        include_min=not column.above_low,
-        include_max=isfinite(column.high),
-    )
-    whole = [pandera.Check(_is_whole)] if column.whole else []
-    return pandera.Column(float, [limits, *whole])
-
-
-def _is_whole(numbers: pd.Series) -> pd.Series:
-    return numbers == numbers.round()
+    broken = np.column_stack([~column.fits(typed[column.name]) for column in columns])
+    return [(int(row), columns[place].name) for row, place in np.argwhere(broken)]
 
 
 def _violations_sentence(given: pd.DataFrame, cells: list[tuple[int, str]], source: str) -> str:

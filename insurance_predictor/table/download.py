@@ -1,30 +1,25 @@
 """Bring the public table to this machine, whole and unaltered, or not at all."""
 
 import hashlib
-import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from insurance_predictor.base.environment import is_watched
 from insurance_predictor.base.errors import DownloadFailed, Unreachable
+from insurance_predictor.base.files import whole_file
 from insurance_predictor.base.settings import Settings
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from requests import RequestException
 
 DATA_FOLDER = Path(__file__).parents[2] / "data"
 DOWNLOADED = DATA_FOLDER / "insurance.csv"
 
 CHUNK_BYTES = 64 * 1024
 FIRST_PAUSE_SECONDS = 0.5
-
-
-class _DeliveryError(Exception):
-    """The host did not deliver this time."""
 
 
 def download_table(
@@ -40,16 +35,13 @@ def download_table(
     when the host does not answer or does not finish.
     """
     path = destination or DOWNLOADED
-    if _has_sum(path, settings.data_sha256):
+    if path.is_file() and _sha256(path) == settings.data_sha256:
         print(f"{path} is already there, with the right sum.", file=sys.stderr)
         return path
     try:
-        with _replacement(path) as (file, partial):
-            received = _fetch(settings, file, _progress(show_progress))
-            _require_sum(received, settings)
-            file.flush()
-            os.fsync(file.fileno())
-            partial.replace(path)
+        with whole_file(path) as partial:
+            _fetch(settings, partial, is_watched() if show_progress is None else show_progress)
+            _require_sum(_sha256(partial), settings)
     except OSError as error:
         raise DownloadFailed(
             f"{path} cannot be written: {error.strerror}. Make room or choose another place."
@@ -57,11 +49,9 @@ def download_table(
     return path
 
 
-def _has_sum(path: Path, expected: str) -> bool:
-    if not path.is_file():
-        return False
+def _sha256(path: Path) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == expected
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _require_sum(received: str, settings: Settings) -> None:
@@ -73,105 +63,54 @@ def _require_sum(received: str, settings: Settings) -> None:
         )
 
 
-@contextmanager
-def _replacement(path: Path) -> Iterator[tuple[IO[bytes], Path]]:
-    """An open file beside `path`, gone afterwards unless it was renamed."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            yield file, partial
-    finally:
-        with suppress(OSError):
-            partial.unlink()
+def _fetch(settings: Settings, partial: Path, show_progress: bool) -> None:
+    from pooch import HTTPDownloader
+    from requests import RequestException
 
-
-def _fetch(settings: Settings, file: IO[bytes], progress: "Progress") -> str:
-    """The sha256 of what was written to `file`."""
-    with progress:
-        for attempt in range(settings.download_retries + 1):
-            if attempt:
-                time.sleep(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
-            try:
-                return _fetch_once(settings, file, progress)
-            except _DeliveryError as error:
-                failure = error
+    fetch = HTTPDownloader(
+        progressbar=show_progress,
+        chunk_size=CHUNK_BYTES,
+        timeout=settings.download_timeout,
+        # Compressed transfer would make Content-Length, and so the progress bar, a different size.
+        headers={"Accept-Encoding": "identity"},
+    )
+    for attempt in range(settings.download_retries + 1):
+        if attempt:
+            time.sleep(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
+        try:
+            fetch(settings.data_url, str(partial), None)
+            return
+        except RequestException as error:
+            failure, reason = error, _passing_reason(error, settings)
     tries = f"{attempt + 1} {'tries' if attempt else 'try'}"
     raise Unreachable(
-        f"{_shown(settings.data_url)} did not arrive after {tries}: {failure}. Check the network "
+        f"{_shown(settings.data_url)} did not arrive after {tries}: {reason}. Check the network "
         "and DATA_URL, then run `make data` again."
     ) from failure
 
 
-def _fetch_once(settings: Settings, file: IO[bytes], progress: "Progress") -> str:
-    import requests
+def _passing_reason(error: "RequestException", settings: Settings) -> str:
+    """Why the host did not deliver this time. Raises DownloadFailed where it never will."""
+    from requests import ConnectionError, Timeout, exceptions
 
-    file.seek(0)
-    file.truncate()
-    # Compressed transfer would make Content-Length, and so the progress bar, a different size.
-    headers = {"Accept-Encoding": "identity"}
-    try:
-        with requests.get(
-            settings.data_url, headers=headers, stream=True, timeout=settings.download_timeout
-        ) as response:
-            _require_success(response, settings)
-            return _copy(response, file, progress)
-    except (requests.Timeout, requests.ConnectionError) as error:
-        raise _DeliveryError(_reason(error, settings)) from error
-    except requests.exceptions.ChunkedEncodingError as error:
-        raise _DeliveryError("the connection was cut before the end") from error
-    except requests.RequestException as error:
-        raise DownloadFailed(
-            f"DATA_URL={_shown(settings.data_url)} cannot be fetched ({type(error).__name__}). "
-            "Give an http:// or https:// address."
-        ) from error
-
-
-def _require_success(response: Any, settings: Settings) -> None:
-    answer = f"the host answers {response.status_code} {response.reason}"
-    if response.status_code >= 500 or response.status_code == 429:
-        raise _DeliveryError(answer)
-    if response.status_code != 200:
-        raise DownloadFailed(f"{_shown(settings.data_url)}: {answer}. Correct DATA_URL.")
-
-
-def _copy(response: Any, file: IO[bytes], progress: "Progress") -> str:
-    length = response.headers.get("Content-Length", "")
-    task = progress.add_task("downloading", total=int(length) if length.isdigit() else None)
-    digest = hashlib.sha256()
-    try:
-        for chunk in response.iter_content(CHUNK_BYTES):
-            file.write(chunk)
-            digest.update(chunk)
-            progress.update(task, advance=len(chunk))
-    finally:
-        progress.remove_task(task)
-    return digest.hexdigest()
-
-
-def _reason(error: Exception, settings: Settings) -> str:
-    import requests
-
-    if isinstance(error, requests.Timeout) or "timed out" in str(error):
+    url = _shown(settings.data_url)
+    if (response := error.response) is not None:
+        answer = f"the host answers {response.status_code} {response.reason}"
+        if response.status_code >= 500 or response.status_code == 429:
+            return answer
+        raise DownloadFailed(f"{url}: {answer}. Correct DATA_URL.") from error
+    if isinstance(error, exceptions.ChunkedEncodingError):
+        return "the connection was cut before the end"
+    if isinstance(error, Timeout) or "timed out" in str(error):
         return f"the host was silent for {settings.download_timeout:g} seconds"
-    if isinstance(error, requests.exceptions.SSLError):
+    if isinstance(error, exceptions.SSLError):
         return "the certificate of the host could not be verified"
-    return "the host could not be reached"
-
-
-def _progress(show_progress: bool | None) -> "Progress":
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
-
-    wanted = sys.stderr.isatty() and not os.environ.get("CI")
-    return Progress(
-        "{task.description}",
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        console=Console(stderr=True),
-        disable=not (wanted if show_progress is None else show_progress),
-    )
+    if isinstance(error, ConnectionError):
+        return "the host could not be reached"
+    raise DownloadFailed(
+        f"DATA_URL={url} cannot be fetched ({type(error).__name__}). "
+        "Give an http:// or https:// address."
+    ) from error
 
 
 def _shown(url: str) -> str:

@@ -9,14 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from insurance_predictor.base.errors import InvalidTable, Unreachable
+from insurance_predictor.base.errors import InvalidTable
+from insurance_predictor.table.s3 import first_line, s3_bytes
 from insurance_predictor.table.schema import COLUMN_NAMES, COLUMNS, Column, NumberColumn
 
 SHOWN_FAULTS = 20
-
-S3_CONNECT_SECONDS = 3
-S3_READ_SECONDS = 6
-S3_ATTEMPTS = 2
 
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -32,7 +29,7 @@ def read_bytes(location: str) -> bytes:
     if not separator:
         return _local_bytes(Path(location))
     if scheme.lower() == "s3":
-        return _s3_bytes(location)
+        return s3_bytes(location)
     raise InvalidTable(
         f"{scheme}:// tables cannot be read. Give DATA a local CSV or Parquet file or an s3:// "
         "object; `make data` downloads the public table."
@@ -80,7 +77,7 @@ def parquet_table(content: bytes, source: str) -> Any:
         table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InvalidTable(
-            f"{source} is not a Parquet file that can be read: {_first_line(error)}. Write it "
+            f"{source} is not a Parquet file that can be read: {first_line(error)}. Write it "
             "again, or give a CSV file a name that ends in .csv."
         ) from error
     return table
@@ -122,57 +119,6 @@ def _local_bytes(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InvalidTable(f"{path} cannot be read: {reason}. Correct DATA.") from error
-
-
-def _s3_bytes(url: str) -> bytes:
-    from botocore import exceptions
-
-    bucket, _, key = url.partition("://")[2].partition("/")
-    if not bucket or not key:
-        raise InvalidTable(f"{url} names no object. Write s3://bucket/folder/table.csv.")
-    try:
-        return bytes(_s3_client().get_object(Bucket=bucket, Key=key)["Body"].read())
-    except exceptions.ClientError as error:
-        raise _s3_refusal(url, error.response) from error
-    except (
-        exceptions.ConnectionError,
-        exceptions.HTTPClientError,
-        exceptions.IncompleteReadError,
-    ) as error:
-        raise Unreachable(
-            f"The storage of {url} does not answer: {_first_line(error)}. Check AWS_ENDPOINT_URL "
-            "and the network, then try again."
-        ) from error
-    except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as error:
-        raise InvalidTable(
-            f"{url} needs credentials. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-        ) from error
-    except (exceptions.BotoCoreError, ValueError) as error:
-        raise InvalidTable(
-            f"{url} cannot be read: {_first_line(error)}. Correct DATA or AWS_*."
-        ) from error
-
-
-def _s3_client() -> Any:
-    import boto3
-    from botocore.config import Config
-
-    patience = Config(
-        connect_timeout=S3_CONNECT_SECONDS,
-        read_timeout=S3_READ_SECONDS,
-        retries={"total_max_attempts": S3_ATTEMPTS, "mode": "standard"},
-    )
-    return boto3.Session().client("s3", config=patience)
-
-
-def _s3_refusal(url: str, response: Any) -> InvalidTable | Unreachable:
-    code = response.get("Error", {}).get("Code", "no code")
-    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if status >= 500:
-        return Unreachable(f"The storage of {url} answers {status} ({code}). Try again later.")
-    if status == 404:
-        return InvalidTable(f"{url} does not exist ({code}). Correct DATA or AWS_ENDPOINT_URL.")
-    return InvalidTable(f"{url} was refused: {status} ({code}). Check the AWS_* credentials.")
 
 
 def _parquet_cells(content: bytes, source: str) -> pd.DataFrame:
@@ -279,7 +225,7 @@ def _text_cells(content: bytes, header: list[str], source: str) -> pd.DataFrame:
             ),
         )
     except pa.ArrowException as error:
-        raise InvalidTable(f"{source} is not readable CSV: {_first_line(error)}.") from error
+        raise InvalidTable(f"{source} is not readable CSV: {first_line(error)}.") from error
     if ragged:
         raise InvalidTable(_ragged_sentence(ragged, len(header), source))
     frame = table.to_pandas()
@@ -294,10 +240,6 @@ def _ragged_sentence(ragged: list[tuple[int, int]], expected: int, source: str) 
         f"{source} has {count} without exactly {expected} cells{first}: {told}. "
         "Look for a missing cell, a comma as decimal mark or an open quotation mark."
     )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0].rstrip(".")
 
 
 def shown(value: Any) -> str:

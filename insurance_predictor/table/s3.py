@@ -1,0 +1,70 @@
+"""A table kept in an S3 store: one object fetched, and each way that can fail in words."""
+
+from typing import Any
+
+from insurance_predictor.base.errors import InvalidTable, Unreachable
+
+CONNECT_SECONDS = 3
+READ_SECONDS = 6
+ATTEMPTS = 2
+
+
+def s3_bytes(url: str) -> bytes:
+    """The content of an s3:// object.
+
+    Raises InvalidTable when there is none to read, Unreachable when the storage does not answer
+    within 20 seconds.
+    """
+    from botocore import exceptions
+
+    bucket, _, key = url.partition("://")[2].partition("/")
+    if not bucket or not key:
+        raise InvalidTable(f"{url} names no object. Write s3://bucket/folder/table.csv.")
+    try:
+        return bytes(_client().get_object(Bucket=bucket, Key=key)["Body"].read())
+    except exceptions.ClientError as error:
+        raise _refusal(url, error.response) from error
+    except (
+        exceptions.ConnectionError,
+        exceptions.HTTPClientError,
+        exceptions.IncompleteReadError,
+    ) as error:
+        raise Unreachable(
+            f"The storage of {url} does not answer: {first_line(error)}. Check AWS_ENDPOINT_URL "
+            "and the network, then try again."
+        ) from error
+    except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as error:
+        raise InvalidTable(
+            f"{url} needs credentials. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        ) from error
+    except (exceptions.BotoCoreError, ValueError) as error:
+        raise InvalidTable(
+            f"{url} cannot be read: {first_line(error)}. Correct DATA or AWS_*."
+        ) from error
+
+
+def _client() -> Any:
+    import boto3
+    from botocore.config import Config
+
+    patience = Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
+    )
+    return boto3.Session().client("s3", config=patience)
+
+
+def _refusal(url: str, response: Any) -> InvalidTable | Unreachable:
+    code = response.get("Error", {}).get("Code", "no code")
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if status >= 500:
+        return Unreachable(f"The storage of {url} answers {status} ({code}). Try again later.")
+    if status == 404:
+        return InvalidTable(f"{url} does not exist ({code}). Correct DATA or AWS_ENDPOINT_URL.")
+    return InvalidTable(f"{url} was refused: {status} ({code}). Check the AWS_* credentials.")
+
+
+def first_line(error: Exception) -> str:
+    """What a library says, short enough for a sentence of ours."""
+    return str(error).partition("\n")[0].rstrip(".")
