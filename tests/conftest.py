@@ -2,20 +2,24 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 import hypothesis
+import joblib
 import pytest
+from filelock import FileLock
 
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.release.promotion import promote
 from insurance_predictor.release.registration import register
 from insurance_predictor.store.tracking import connect
-from insurance_predictor.store.versions import Version
+from insurance_predictor.store.versions import Version, create_version, get_version
 from insurance_predictor.table.read import Table, read_table
 from insurance_predictor.training.train import TrainingOptions, train
 from insurance_predictor.training.trained_run import TrainedRun
+from tests.databases import copy_database
 
 NUMBERS = count(1)
 PREFIXES = ("DATA", "DOWNLOAD_", "MLFLOW_", "AWS_", "GATE", "MODEL_NAME", "ARTIFACT_LOCATION")
@@ -54,10 +58,57 @@ def _no_settings_from_outside(tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What every test worker copies instead of making it: databases, and a training."""
+
+    empty: Path  # MLflow's tables with nothing in them
+    database: Path  # with one run in it, registered and approved
+    trained: TrainedRun
+    approved: Version
+
+
 @pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of the session's store, which keeps its database and artifacts in one folder."""
+def sample() -> Table:
+    return read_table(Settings())
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory, worker_id: str, sample: Table) -> Prepared:
+    """Made by the worker that comes first; the others wait for it."""
+    folder = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        folder = folder.parent  # which the workers of a session share
+    kept = folder / "prepared.joblib"
+    with FileLock(folder / "prepared.lock"):
+        if not kept.is_file():
+            joblib.dump(_prepare(folder, sample), kept)
+    return joblib.load(kept)
+
+
+def _prepare(folder: Path, sample: Table) -> Prepared:
+    """A real training on the bundled sample, judged by the gate."""
+    database, empty = folder / "prepared.db", folder / "empty.db"
+    ours = Settings(
+        mlflow_tracking_uri=f"sqlite:///{database}",
+        artifact_location=str(folder / "prepared_artifacts"),
+        model_name="prepared",
+    )
+    client = connect(ours)
+    client.search_experiments()  # makes the tables
+    copy_database(database, empty)
+    trained = train(client, ours, sample, TrainingOptions())
+    approved = register(client, ours, trained.run_id).version
+    version = get_version(client, ours, approved.number)
+    client.delete_registered_model(ours.model_name)
+    return Prepared(empty, database, trained, version)
+
+
+@pytest.fixture(scope="session")
+def store(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of the worker's store, which keeps its database and artifacts in one folder."""
     folder: Path = tmp_path_factory.mktemp("store")
+    copy_database(prepared.database, folder / "mlflow.db")
     return Settings(
         mlflow_tracking_uri=f"sqlite:///{folder}/mlflow.db",
         artifact_location=str(folder / "artifacts"),
@@ -70,14 +121,9 @@ def client(store: Settings):
 
 
 @pytest.fixture(scope="session")
-def sample() -> Table:
-    return read_table(Settings())
-
-
-@pytest.fixture(scope="session")
-def trained(client, store: Settings, sample: Table) -> TrainedRun:
+def trained(client, prepared: Prepared) -> TrainedRun:
     """A real training on the bundled sample."""
-    return train(client, store, sample, TrainingOptions())
+    return prepared.trained
 
 
 @pytest.fixture
@@ -94,8 +140,16 @@ def elsewhere(client, store: Settings) -> Iterator[None]:
 
 
 @pytest.fixture
-def production(client, settings: Settings, trained: TrainedRun) -> Version:
+def production(client, settings: Settings, prepared: Prepared) -> Version:
     """The trained run, registered and promoted: version 1."""
-    version = register(client, settings, trained.run_id).version
+    known = prepared.approved
+    version = create_version(
+        client,
+        settings,
+        source=known.source,
+        run_id=known.run_id,
+        description=known.description,
+        tags=known.tags,
+    )
     promote(client, settings, version.number)
     return version
