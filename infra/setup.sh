@@ -14,7 +14,7 @@ fi
 echo "Setting up $venv with $("$python" --version) ..."
 if command -v uv >/dev/null; then
   uv venv --quiet --allow-existing --python "$("$python" -c 'import sys; print(sys.executable)')" "$venv"
-  uv pip install --quiet --python "$venv/bin/python" "${locks[@]}"
+  uv pip install --quiet --compile-bytecode --python "$venv/bin/python" "${locks[@]}"
 else
   "$python" -m venv "$venv" || {
     echo "error: '$python' cannot make a virtual environment. On Debian: apt-get install python3-venv" >&2
@@ -23,7 +23,7 @@ else
   pip=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check)
   # The uv of the lock installs the rest in a sixth of the time; it has no wheel for every machine.
   if "${pip[@]}" --only-binary :all: "$(grep '^uv==' requirements-dev.txt)" 2>/dev/null; then
-    "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" "${locks[@]}"
+    "$venv/bin/uv" pip install --quiet --compile-bytecode --python "$venv/bin/python" "${locks[@]}"
   else
     "${pip[@]}" "${locks[@]}"
   fi

@@ -7,8 +7,8 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -94,11 +94,14 @@ def production_runs(client):
 
 
 def test_ctrl_c_ends_a_training_without_a_traceback_and_without_a_candidate(run, store, client):
-    database = store.mlflow_tracking_uri.removeprefix("sqlite:///")
-    presser = threading.Thread(target=press_ctrl_c_in, args=(database, "interrupted"))
+    database, over = store.mlflow_tracking_uri.removeprefix("sqlite:///"), threading.Event()
+    presser = threading.Thread(target=press_ctrl_c, args=(database, "interrupted", over))
     presser.start()
-    ended = run("train", MLFLOW_EXPERIMENT_NAME="interrupted")
-    presser.join()
+    try:
+        ended = run("train", MLFLOW_EXPERIMENT_NAME="interrupted")
+    finally:
+        over.set()
+        presser.join()
     assert ended.code == 130
     assert "Traceback" not in ended.err
     found = client.get_experiment_by_name("interrupted")
@@ -107,19 +110,21 @@ def test_ctrl_c_ends_a_training_without_a_traceback_and_without_a_candidate(run,
     assert "'interrupted' has no finished training" in refused.message
 
 
-def press_ctrl_c_in(database: str, experiment: str) -> None:
-    """Once a run of `experiment` is under way."""
+def press_ctrl_c(database: str, experiment: str, over: threading.Event) -> None:
+    """Once a run of `experiment` is under way, and again if it goes on as if nothing had been.
+
+    Python drops an interruption that meets a destructor or a callback from C.
+    """
     query = (
         "SELECT COUNT(*) FROM runs JOIN experiments USING (experiment_id) "
         "WHERE experiments.name = ? AND runs.status = 'RUNNING'"
     )
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        with sqlite3.connect(database) as connection:
-            if connection.execute(query, [experiment]).fetchone()[0]:
-                os.kill(os.getpid(), signal.SIGINT)
-                return
-        time.sleep(0.02)
+    while not over.wait(0.02):
+        with closing(sqlite3.connect(database)) as connection:
+            is_running = connection.execute(query, [experiment]).fetchone()[0]
+        if is_running:
+            os.kill(os.getpid(), signal.SIGINT)
+            over.wait(10)
 
 
 @pytest.fixture
