@@ -1,5 +1,6 @@
 """The repository as somebody else gets it."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -23,3 +24,10 @@ def copy_repository(folder: Path) -> None:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
     (folder / ".venv").symlink_to(sys.prefix)
+
+
+def readme_commands(text: str) -> list[str]:
+    """What a page tells its reader to type, in its order, without the remarks."""
+    blocks = re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)
+    lines = [line.partition("#")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line]
