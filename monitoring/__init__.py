@@ -1,1 +1,1 @@
-"""Looks back at the predictions that were made, decides what is worth telling, and tells it."""
+"""Assesses the predictions that were made, decides what is worth telling, and tells it."""

@@ -13,7 +13,7 @@ from insurance_predictor.base.command_line import run as run_app
 if TYPE_CHECKING:
     from insurance_predictor.base.settings import Settings
 
-HELP = """Looks back at the predictions that were made, and tells what is worth telling.
+HELP = """Assesses the predictions that were made, and tells what is worth telling.
 
 Exit codes: 0 quiet, 10 an incident is open, 2 bad input or settings, 4 a store or channel is
 unreachable, 1 a bug."""
@@ -57,9 +57,9 @@ def run(
 ) -> None:
     """Compare a window of predictions with the training, record it, and tell what is new."""
     from monitoring import console
-    from monitoring.run import Options, monitor
+    from monitoring.run import MonitoringOptions, monitor
 
-    options = Options(window, start, end, last, dry_run, full, retrain)
+    options = MonitoringOptions(window, start, end, last, dry_run, full, retrain)
     done = monitor(_settings(), options)
     typer.echo(console.as_json(done) if as_json else console.text(done))
     if json_file is not None:

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 from insurance_predictor.base.words import Language
 from monitoring.alerts.outbox import Delivery
-from monitoring.domain.assessment import Look, Verdict
-from monitoring.history.json import look_json
+from monitoring.domain.assessment import Assessment, Verdict
+from monitoring.history.json import assessment_json
 from monitoring.run import Monitored
 from monitoring.words import verdict_text
 
@@ -17,10 +17,11 @@ HEADINGS = {"quiet": "all quiet", "alarm": "alarm", "unknown": "not enough data"
 
 def text(done: Monitored) -> str:
     """The result for a terminal."""
+    found = done.assessment
     lines = [
-        f"Version {done.look.version}: {_window(done.look)}: {HEADINGS[done.look.status]}.",
-        *(f"  {line}" for line in _findings(done.look)),
-        *(f"  {line}" for line in _undecided(done.look)),
+        f"Version {found.version}: {_window(found)}: {HEADINGS[found.status]}.",
+        *(f"  {line}" for line in _findings(found)),
+        *(f"  {line}" for line in _undecided(found)),
         *_incidents(done),
         *_delivery(done.delivery),
     ]
@@ -37,13 +38,13 @@ def markdown(done: Monitored) -> str:
         f"| {_cell(verdict_text.check_name(verdict, LANGUAGE))} | {verdict.status} | "
         f"{_cell(verdict_text.title(verdict, LANGUAGE))} | "
         f"{_cell(verdict_text.money(verdict, LANGUAGE))} |"
-        for verdict in (*done.look.alarms, *_others(done.look))
+        for verdict in (*done.assessment.alarms, *_others(done.assessment))
     ]
     return "\n".join(
         [
-            f"## Monitoring: {HEADINGS[done.look.status]}",
+            f"## Monitoring: {HEADINGS[done.assessment.status]}",
             "",
-            f"Version {_cell(done.look.version)}: {_window(done.look)}.",
+            f"Version {_cell(done.assessment.version)}: {_window(done.assessment)}.",
             *_incidents(done),
             "",
             "| Check | Verdict | What was seen | In money |",
@@ -69,9 +70,9 @@ def as_json(done: Monitored) -> str:
         for change in done.decision.changes
     ]
     found = {
-        "status": done.look.status,
+        "status": done.assessment.status,
         "exit_code": done.exit_code,
-        "look": look_json(done.look),
+        "assessment": assessment_json(done.assessment),
         "incidents": incidents,
         "messages": list(done.messages),
         "report": str(done.report) if done.report else None,
@@ -86,24 +87,26 @@ def delivery(done: Delivery) -> str:
     return "\n".join(_delivery(done)) or "Nothing was to be sent."
 
 
-def _window(look: Look) -> str:
-    start, end = (f"{when:%Y-%m-%d %H:%M}" for when in (look.window.start, look.window.end))
-    others = sum(look.other_versions.values())
+def _window(assessment: Assessment) -> str:
+    start, end = (
+        f"{when:%Y-%m-%d %H:%M}" for when in (assessment.window.start, assessment.window.end)
+    )
+    others = sum(assessment.other_versions.values())
     more = f", {others:,} more by other versions" if others else ""
     return (
-        f"{look.rows:,} predictions from {start} to {end} UTC, "
-        f"{look.outcomes:,} with a known outcome{more}"
+        f"{assessment.rows:,} predictions from {start} to {end} UTC, "
+        f"{assessment.outcomes:,} with a known outcome{more}"
     )
 
 
-def _findings(look: Look) -> Iterable[str]:
-    for verdict in look.alarms:
+def _findings(assessment: Assessment) -> Iterable[str]:
+    for verdict in assessment.alarms:
         money = verdict_text.money(verdict, LANGUAGE)
         yield verdict_text.title(verdict, LANGUAGE) + (f" ({money})" if money else "")
 
 
-def _undecided(look: Look) -> Iterable[str]:
-    unknown = [verdict for verdict in look.verdicts if verdict.status == "unknown"]
+def _undecided(assessment: Assessment) -> Iterable[str]:
+    unknown = [verdict for verdict in assessment.verdicts if verdict.status == "unknown"]
     if unknown:
         names = [verdict_text.check_name(verdict, LANGUAGE) for verdict in unknown[:MOST_UNDECIDED]]
         more = f" and {len(unknown) - len(names)} more" if len(unknown) > len(names) else ""
@@ -131,8 +134,8 @@ def _delivery(done: Delivery | None) -> Iterable[str]:
         yield f"Messages that wait for the next run: {done.waiting}."
 
 
-def _others(look: Look) -> Iterable[Verdict]:
-    return (verdict for verdict in look.verdicts if verdict.status != "alarm")
+def _others(assessment: Assessment) -> Iterable[Verdict]:
+    return (verdict for verdict in assessment.verdicts if verdict.status != "alarm")
 
 
 def _cell(text: str) -> str:

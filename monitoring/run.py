@@ -1,4 +1,4 @@
-"""One run of `monitor`: look back, decide, write it down, and say what is worth saying."""
+"""One run of `monitor`: assess, decide, write it down, and say what is worth saying."""
 
 import shutil
 from collections.abc import Iterable
@@ -15,11 +15,17 @@ from insurance_predictor.log.prediction_log import PredictionLog
 from insurance_predictor.serving import served_model
 from insurance_predictor.serving.served_model import Served
 from monitoring.alerts import channels, retraining
-from monitoring.alerts.messages import Links, Message, incident_message, plain_text, test_message
+from monitoring.alerts.messages import (
+    Message,
+    MessageLinks,
+    incident_message,
+    plain_text,
+    test_message,
+)
 from monitoring.alerts.outbox import Delivery, deliver
-from monitoring.checks.assess import look_back
-from monitoring.domain.assessment import Look, Window
-from monitoring.domain.incidents import Change, Decision, Incident
+from monitoring.checks.assess import assess
+from monitoring.domain.assessment import Assessment, Window
+from monitoring.domain.incidents import Change, Incident, IncidentDecision
 from monitoring.domain.windows import last_rows, parse_window
 from monitoring.history import incident_store, mlflow_runs
 from monitoring.history import recorded as history
@@ -34,7 +40,7 @@ KEPT_REPORTS = 30
 
 
 @dataclass(frozen=True)
-class Options:
+class MonitoringOptions:
     """What a person may ask for: which window, and what is done about what it shows.
 
     A window is a length (7d), a start and an end, or the `last` so many predictions. `full` adds
@@ -58,8 +64,8 @@ class Monitored:
     where no channel is set, or nothing was to be sent because the run was dry.
     """
 
-    look: Look
-    decision: Decision
+    assessment: Assessment
+    decision: IncidentDecision
     open: tuple[Incident, ...]
     messages: tuple[str, ...]
     report: Path | None = None
@@ -73,8 +79,10 @@ class Monitored:
         return INCIDENT_OPEN if self.open else 0
 
 
-def monitor(settings: Settings, options: Options, now: datetime | None = None) -> Monitored:
-    """Look back at the predictions of the version in production, and act on what is found.
+def monitor(
+    settings: Settings, options: MonitoringOptions, now: datetime | None = None
+) -> Monitored:
+    """Assess the predictions of the version in production, and act on what is found.
 
     Raises BadInput, InvalidSettings, NoProductionModel, NotFound and Unreachable; what was
     decided before stays, and what could not be sent is sent by the next run.
@@ -85,17 +93,17 @@ def monitor(settings: Settings, options: Options, now: datetime | None = None) -
     if options.retrain:
         retraining.require_settings(settings)
     served = _served(settings, options, now)
-    PredictionLog(settings).close()  # what waits in the spool is looked at, too
+    PredictionLog(settings).close()  # what waits in the spool is assessed, too
     with reading(settings.prediction_log_url) as engine:
         window = asked or last_rows(engine, served.facts.version, options.last or 0, now)
-        look = look_back(settings, served, window, engine)
+        assessment = assess(settings, served, window, engine)
     with opened(settings.prediction_log_url) as engine:
         if options.dry_run:
-            return _shown(settings, engine, look, now)
-        return _Run(settings, options, served, engine, look, names, now).done()
+            return _shown(settings, engine, assessment, now)
+        return _Run(settings, options, served, engine, assessment, names, now).done()
 
 
-def asked_window(options: Options, now: datetime) -> Window | None:
+def asked_window(options: MonitoringOptions, now: datetime) -> Window | None:
     """The window that is asked for, by default the last 7 days; None for the last n predictions.
 
     Raises BadInput.
@@ -107,7 +115,7 @@ def asked_window(options: Options, now: datetime) -> Window | None:
     return None
 
 
-def _served(settings: Settings, options: Options, now: datetime) -> Served:
+def _served(settings: Settings, options: MonitoringOptions, now: datetime) -> Served:
     """The version in production; a dry run asks the registry no more often than the app does."""
     kept = served_model.read(settings)
     fresh = timedelta(seconds=settings.registry_check_seconds)
@@ -123,17 +131,17 @@ def alert_test(settings: Settings) -> tuple[str, Delivery | None]:
     if not names:
         return plain_text(message), None
     with opened(settings.prediction_log_url) as engine:
-        queued = [incident_store.Message(channel=name, content=message) for name in names]
+        queued = [incident_store.QueuedMessage(channel=name, content=message) for name in names]
         incident_store.queue(engine, queued, "test", datetime.now(UTC))
         return plain_text(message), deliver(settings, engine)
 
 
-def _shown(settings: Settings, engine: Engine, look: Look, now: datetime) -> Monitored:
+def _shown(settings: Settings, engine: Engine, assessment: Assessment, now: datetime) -> Monitored:
     """What would be said; nothing is written and nothing sent."""
-    decision = incident_store.preview(engine, look, settings.incident, now)
+    decision = incident_store.preview(engine, assessment, settings.incident, now)
     links = _links(settings, None)
-    messages = [_message(settings, change, look, links) for change in decision.told]
-    return Monitored(look, decision, decision.open, tuple(map(plain_text, messages)))
+    messages = [_message(settings, change, assessment, links) for change in decision.told]
+    return Monitored(assessment, decision, decision.open, tuple(map(plain_text, messages)))
 
 
 class _Run:
@@ -142,10 +150,10 @@ class _Run:
     def __init__(
         self,
         settings: Settings,
-        options: Options,
+        options: MonitoringOptions,
         served: Served,
         engine: Engine,
-        look: Look,
+        assessment: Assessment,
         names: tuple[str, ...],
         now: datetime,
     ) -> None:
@@ -153,34 +161,34 @@ class _Run:
         self._options = options
         self._served = served
         self._engine = engine
-        self._look = look
+        self._assessment = assessment
         self._names = names
         self._now = now
-        slot = look.window.slot
-        self._folder = settings.report_folder / f"{slot:%Y-%m-%d-%H}-version-{look.version}"
+        slot = assessment.window.slot
+        self._folder = settings.report_folder / f"{slot:%Y-%m-%d-%H}-version-{assessment.version}"
         self._messages: list[Message] = []
 
     def done(self) -> Monitored:
-        """Record the look, decide about incidents, write the pages, and send what is queued."""
-        recorded = mlflow_runs.begin(self._settings, self._look)
+        """Record the assessment, decide about incidents, write the pages, send what is queued."""
+        recorded = mlflow_runs.begin(self._settings, self._assessment)
         trend = history.trend(self._settings)
         page = self._folder / mlflow_runs.REPORT
         self._links = _links(self._settings, recorded.report_url or str(page))
         decision = incident_store.record(
             self._engine,
-            self._look,
+            self._assessment,
             self._settings.incident,
             self._now,
             self._announce,
             recorded.run_id,
         )
-        open_now = incident_store.open_incidents(self._engine, self._look.model_name)
+        open_now = incident_store.open_incidents(self._engine, self._assessment.model_name)
         pages = self._pages(recorded, trend, open_now)
         mlflow_runs.finish(self._settings, recorded, *pages)
         if self._options.retrain:
             self._ask_for_training(open_now)
         return Monitored(
-            look=self._look,
+            assessment=self._assessment,
             decision=decision,
             open=open_now,
             messages=tuple(map(plain_text, self._messages)),
@@ -190,12 +198,12 @@ class _Run:
             delivery=deliver(self._settings, self._engine),
         )
 
-    def _announce(self, change: Change) -> Iterable[incident_store.Message]:
-        message = _message(self._settings, change, self._look, self._links)
+    def _announce(self, change: Change) -> Iterable[incident_store.QueuedMessage]:
+        message = _message(self._settings, change, self._assessment, self._links)
         self._messages.append(message)
         page = self._folder / mlflow_runs.REPORT
         return [
-            incident_store.Message(channel=name, content=message, report=page.absolute())
+            incident_store.QueuedMessage(channel=name, content=message, report=page.absolute())
             for name in self._names
         ]
 
@@ -206,17 +214,19 @@ class _Run:
         _make_room(self._folder)
         language = self._settings.alert_language
         pages, why_not = [], None
-        if self._options.full or self._look.alarms:
+        if self._options.full or self._assessment.alarms:
             why_not = self._write_evidently()
             pages = [] if why_not else [self._folder / mlflow_runs.EVIDENTLY]
-        links = report_page.Links(
+        links = report_page.ReportLinks(
             runbook=self._settings.runbook_url,
             evidently=mlflow_runs.EVIDENTLY if pages else None,
             no_evidently=why_not,
             run=recorded.run_url,
         )
         path = self._folder / mlflow_runs.REPORT
-        page = report_page.report_page(self._look, open_now, trend, links, language, self._now)
+        page = report_page.report_page(
+            self._assessment, open_now, trend, links, language, self._now
+        )
         path.write_text(page, encoding="utf-8")
         return [path, *pages]
 
@@ -226,32 +236,36 @@ class _Run:
 
         reference = build(self._served)
         with reading(self._settings.prediction_log_url) as engine:
-            drawn = sample(engine, self._look.window, self._look.version, EVIDENTLY_ROWS)
+            drawn = sample(
+                engine, self._assessment.window, self._assessment.version, EVIDENTLY_ROWS
+            )
         return write_page(
             reference.people.assign(**{PREMIUM: reference.premium}),
             drawn,
-            self._look.rows,
+            self._assessment.rows,
             self._folder / mlflow_runs.EVIDENTLY,
             self._settings.alert_language,
         )
 
     def _ask_for_training(self, open_now: tuple[Incident, ...]) -> None:
-        """Once an incident, however often it is looked at."""
+        """Once an incident, however often it is assessed."""
         for incident in open_now:
             if retraining.calls_for_training(incident):
-                request = retraining.training_request(incident, self._look)
-                message = incident_store.Message(channel=channels.GITHUB, content=request)
+                request = retraining.training_request(incident, self._assessment)
+                message = incident_store.QueuedMessage(channel=channels.GITHUB, content=request)
                 incident_store.queue_once(
                     self._engine, message, incident, retraining.EVENT_TYPE, self._now
                 )
 
 
-def _message(settings: Settings, change: Change, look: Look, links: Links) -> Message:
-    return incident_message(change, look, links, settings.alert_language)
+def _message(
+    settings: Settings, change: Change, assessment: Assessment, links: MessageLinks
+) -> Message:
+    return incident_message(change, assessment, links, settings.alert_language)
 
 
-def _links(settings: Settings, report_address: str | None) -> Links:
-    return Links(report=report_address, runbook=settings.runbook_url)
+def _links(settings: Settings, report_address: str | None) -> MessageLinks:
+    return MessageLinks(report=report_address, runbook=settings.runbook_url)
 
 
 def _make_room(folder: Path) -> None:

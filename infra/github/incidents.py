@@ -58,7 +58,9 @@ def read_result(file: Path) -> Result:
         found = json.loads(file.read_text(encoding="utf-8"))
         if found["report"] is None:
             raise BadInput(f"{file} is of a dry run, which decides about no incident.")
-        return Result(found["look"]["model_name"], tuple(_incidents(found)), found["report_url"])
+        return Result(
+            found["assessment"]["model_name"], tuple(_incidents(found)), found["report_url"]
+        )
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise BadInput(f"{file} is no result of `make monitor`: {error!r}.") from error
 

@@ -8,7 +8,7 @@ from insurance_predictor.log.database import opened
 from insurance_predictor.store.ledger import Line, read_lines
 from insurance_predictor.store.tracking import connect, store_errors
 from monitoring.alerts import channels
-from monitoring.alerts.messages import Links, move_message, plain_text
+from monitoring.alerts.messages import MessageLinks, move_message, plain_text
 from monitoring.alerts.outbox import Delivery, deliver
 from monitoring.history import incident_store
 
@@ -22,7 +22,7 @@ def announce(settings: Settings) -> tuple[str, Delivery | None]:
     and InvalidSettings for the stores.
     """
     line = _last_line(settings)
-    links = Links(report=None, runbook=settings.runbook_url)
+    links = MessageLinks(report=None, runbook=settings.runbook_url)
     message = move_message(line, settings.model_name, links, settings.alert_language)
     names = channels.configured(settings)
     if not names:
@@ -30,7 +30,7 @@ def announce(settings: Settings) -> tuple[str, Delivery | None]:
     event = EVENT.format(line=line.line_id)
     with opened(settings.prediction_log_url) as engine:
         if not incident_store.was_queued(engine, event):
-            queued = [incident_store.Message(channel=name, content=message) for name in names]
+            queued = [incident_store.QueuedMessage(channel=name, content=message) for name in names]
             incident_store.queue(engine, queued, event, datetime.now(UTC))
         return plain_text(message), deliver(settings, engine)
 

@@ -17,7 +17,7 @@ from babel.dates import format_timedelta
 from insurance_predictor.base import formats
 from insurance_predictor.base.words import Language
 from insurance_predictor.store.ledger import Line
-from monitoring.domain.assessment import Look, Verdict
+from monitoring.domain.assessment import Assessment, Verdict
 from monitoring.domain.incidents import Change
 from monitoring.words import message_words as words
 from monitoring.words import verdict_text
@@ -41,7 +41,7 @@ Message = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Links:
+class MessageLinks:
     """Where a message leads: to the report, if it is anywhere, and to the runbook's page.
 
     Either may also be a path, which is shown and not linked.
@@ -61,28 +61,30 @@ class _Finding:
     anchor: str
 
 
-def incident_message(change: Change, look: Look, links: Links, language: Language) -> Message:
-    """What there is to say of `change`, found by `look`. Its event must not be None."""
+def incident_message(
+    change: Change, assessment: Assessment, links: MessageLinks, language: Language
+) -> Message:
+    """What there is to say of `change`, found by `assessment`. Its event must not be None."""
     if change.event is None:
         raise ValueError("an incident without an event has no message")
     kind = words.KINDS[change.incident.kind](language)
     header = words.HEADERS[change.event](language, kind=kind)
-    findings = _findings(change, look, language)
+    findings = _findings(change, assessment, language)
     endings = _endings(change, language)
-    facts = _facts(change, look, language)
+    facts = _facts(change, assessment, language)
     first = [finding.title for finding in findings] or endings or [""]
     return _message(
         _summary(header, first, language), header, facts, findings, endings, links, language
     )
 
 
-def test_message(model_name: str, links: Links, language: Language) -> Message:
+def test_message(model_name: str, links: MessageLinks, language: Language) -> Message:
     """The one message of `alert-test`."""
     said = words.TEST(language, model=verdict_text.shortened(model_name, LONGEST_NAME))
     return _note(words.TEST_HEADER(language), said, links, language)
 
 
-def move_message(line: Line, model_name: str, links: Links, language: Language) -> Message:
+def move_message(line: Line, model_name: str, links: MessageLinks, language: Language) -> Message:
     """Another version serves: the line that the ledger has of it."""
     header = words.BACK_HEADER if line.action == "rollback" else words.MOVE_HEADER
     said = words.MOVE if line.before else words.FIRST_MOVE
@@ -102,7 +104,7 @@ def plain_text(message: Mapping[str, Any]) -> str:
     return str(message["plain"])
 
 
-def _note(header: str, said: str, links: Links, language: Language) -> Message:
+def _note(header: str, said: str, links: MessageLinks, language: Language) -> Message:
     return _message(_summary(header, [said], language), header, [], [], [said], links, language)
 
 
@@ -112,7 +114,7 @@ def _message(
     facts: Sequence[str],
     findings: Sequence[_Finding],
     endings: Sequence[str],
-    links: Links,
+    links: MessageLinks,
     language: Language,
 ) -> Message:
     shown = findings[:SHOWN]
@@ -141,9 +143,9 @@ def _summary(header: str, said: Sequence[str], language: Language) -> str:
     return text(language, header=header, first=said[0], more=len(said) - 1)
 
 
-def _findings(change: Change, look: Look, language: Language) -> list[_Finding]:
+def _findings(change: Change, assessment: Assessment, language: Language) -> list[_Finding]:
     """The confirmed findings, the most expensive first."""
-    verdicts = {verdict.name: verdict for verdict in look.verdicts}
+    verdicts = {verdict.name: verdict for verdict in assessment.verdicts}
 
     def price(name: str) -> float:
         money = verdicts[name].money if name in verdicts else None
@@ -171,7 +173,7 @@ def _finding(name: str, verdict: Verdict | None, is_new: bool, language: Languag
     return _Finding(title, effect, step, anchor)
 
 
-def _facts(change: Change, look: Look, language: Language) -> list[str]:
+def _facts(change: Change, assessment: Assessment, language: Language) -> list[str]:
     """Of whom, since when, and seen in what."""
     incident = change.incident
     return [
@@ -183,10 +185,10 @@ def _facts(change: Change, look: Look, language: Language) -> list[str]:
         ),
         words.WINDOW(
             language,
-            start=formats.moment(look.window.start, language, None),
-            end=formats.moment(look.window.end, language, None),
-            rows=formats.decimal(look.rows, language, 0),
-            outcomes=formats.decimal(look.outcomes, language, 0),
+            start=formats.moment(assessment.window.start, language, None),
+            end=formats.moment(assessment.window.end, language, None),
+            rows=formats.decimal(assessment.rows, language, 0),
+            outcomes=formats.decimal(assessment.outcomes, language, 0),
         ),
     ]
 
@@ -220,26 +222,26 @@ def _names(names: Sequence[str], language: Language) -> str:
     return ", ".join(shown)
 
 
-def _slack_finding(finding: _Finding, links: Links, language: Language) -> str:
+def _slack_finding(finding: _Finding, links: MessageLinks, language: Language) -> str:
     how = _link(_at(links.runbook, finding.anchor), words.HOW(language))
     title = _fitting(_neutral(finding.title), LONGEST_TITLE)
     lines = [f"*{title}*", _escaped(finding.effect), _escaped(finding.step), how]
     return "\n".join(line for line in lines if line)
 
 
-def _plain_finding(finding: _Finding, links: Links, language: Language) -> Iterable[str]:
+def _plain_finding(finding: _Finding, links: MessageLinks, language: Language) -> Iterable[str]:
     how = f"{words.HOW(language)}: {_at(links.runbook, finding.anchor)}"
     return (line for line in (f"- {finding.title}", finding.effect, finding.step, how) if line)
 
 
-def _slack_links(links: Links, language: Language) -> str:
+def _slack_links(links: MessageLinks, language: Language) -> str:
     runbook = _link(links.runbook, words.RUNBOOK(language))
     if links.report is None:
         return runbook
     return f"{_link(links.report, words.REPORT(language))} · {runbook}"
 
 
-def _plain_links(links: Links, language: Language) -> list[str]:
+def _plain_links(links: MessageLinks, language: Language) -> list[str]:
     report = [f"{words.REPORT(language)}: {links.report}"] if links.report else []
     return [*report, f"{words.RUNBOOK(language)}: {links.runbook}"]
 

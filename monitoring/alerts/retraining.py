@@ -13,7 +13,7 @@ from urllib.parse import quote
 from insurance_predictor.base.errors import InvalidSettings
 from insurance_predictor.base.settings import Settings
 from monitoring.alerts.channel import NotSent, Outgoing
-from monitoring.domain.assessment import Kind, Look
+from monitoring.domain.assessment import Assessment, Kind
 from monitoring.domain.incidents import Incident
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def calls_for_training(incident: Incident) -> bool:
     return incident.kind in CALLING and incident.resolved is None and incident.told_at is not None
 
 
-def training_request(incident: Incident, look: Look) -> dict[str, Any]:
+def training_request(incident: Incident, assessment: Assessment) -> dict[str, Any]:
     """What the workflow gets to know: why it was started, and about which version."""
     return {
         "event_type": EVENT_TYPE,
@@ -65,8 +65,8 @@ def training_request(incident: Incident, look: Look) -> dict[str, Any]:
             "findings": list(incident.findings),
             "model_name": incident.model_name,
             "version": incident.version,
-            "window_start": look.window.start.isoformat(),
-            "window_end": look.window.end.isoformat(),
+            "window_start": assessment.window.start.isoformat(),
+            "window_end": assessment.window.end.isoformat(),
         },
     }
 
@@ -78,7 +78,7 @@ class GitHub:
     request's id: `run-name: Retrain ${{ github.event.client_payload.id }}`.
     """
 
-    can_tell = False  # not at once: a run is seen some seconds after the request, by the next look
+    can_tell = False  # not at once: a run is seen seconds after the request, by the next run
 
     def __init__(self, settings: Settings, timeout: float = TIMEOUT) -> None:
         require_settings(settings)

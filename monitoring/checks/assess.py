@@ -1,4 +1,4 @@
-"""One look back: the predictions of a window against what the served version was trained on."""
+"""One assessment: the predictions of a window against what the served version was trained on."""
 
 import gc
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from monitoring.checks.distributions import distributions
 from monitoring.checks.drift import drift_verdicts
 from monitoring.checks.performance import performance_verdicts
 from monitoring.checks.service import service_verdicts
-from monitoring.domain.assessment import Look, Window
+from monitoring.domain.assessment import Assessment, Window
 from monitoring.window.reader import (
     count_failures,
     read_chunks,
@@ -25,10 +25,10 @@ from monitoring.window.reader import (
     unseen_values,
 )
 from monitoring.window.reference import PREMIUM, Reference, build
-from monitoring.window.statistics import Tally
+from monitoring.window.statistics import WindowStatistics
 
 
-def look_back(settings: Settings, served: Served, window: Window, engine: Engine) -> Look:
+def assess(settings: Settings, served: Served, window: Window, engine: Engine) -> Assessment:
     """Everything that is judged of the predictions that `served` made in the window.
 
     `engine` is a prediction log's; of `log_database.reading` it lets others write meanwhile.
@@ -38,46 +38,46 @@ def look_back(settings: Settings, served: Served, window: Window, engine: Engine
     reference = build(served)
     other_versions = rows_by_version(engine, window)
     other_versions.pop(version, None)
-    tally = read_tally(engine, window, version, reference, tuple(other_versions))
+    statistics = read_statistics(engine, window, version, reference, tuple(other_versions))
     unseen = {
         column.name: unseen_values(engine, window, version, column)
-        for column in features_with_unseen(tally)
+        for column in features_with_unseen(statistics)
     }
     backlog = Spool(settings.prediction_spool).waiting()
-    premium = tally.numbers[PREMIUM]
-    return Look(
+    premium = statistics.numbers[PREMIUM]
+    return Assessment(
         model_name=settings.model_name,
         version=version,
         window=window,
-        rows=tally.rows,
-        outcomes=tally.outcomes.rows,
+        rows=statistics.rows,
+        outcomes=statistics.outcomes.rows,
         other_versions=other_versions,
         average_premium=premium.mean if premium.rows else None,
         verdicts=(
-            *quality_verdicts(reference, tally, thresholds, unseen),
-            *drift_verdicts(reference, tally, thresholds),
-            *performance_verdicts(reference, tally, thresholds),
-            *service_verdicts(tally, count_failures(engine, window), backlog, thresholds),
+            *quality_verdicts(reference, statistics, thresholds, unseen),
+            *drift_verdicts(reference, statistics, thresholds),
+            *performance_verdicts(reference, statistics, thresholds),
+            *service_verdicts(statistics, count_failures(engine, window), backlog, thresholds),
         ),
-        distributions=distributions(reference, tally),
-        power=power(reference, tally.rows, tally.outcomes.rows, thresholds),
+        distributions=distributions(reference, statistics),
+        power=power(reference, statistics.rows, statistics.outcomes.rows, thresholds),
     )
 
 
-def read_tally(
+def read_statistics(
     engine: Engine, window: Window, version: str, reference: Reference, others: tuple[str, ...]
-) -> Tally:
+) -> WindowStatistics:
     """The window as it streams by: the version's predictions, their outcomes, other versions'."""
-    tally = Tally(reference)
+    statistics = WindowStatistics(reference)
     with _no_collection():
         for chunk in read_chunks(engine, window, version):
-            tally.add(chunk)
+            statistics.add(chunk)
         for outcomes in read_outcomes(engine, window, version):
-            tally.outcomes.add(outcomes)
+            statistics.outcomes.add(outcomes)
         for other in others:
             for answers in read_service(engine, window, other):
-                tally.add_other(answers)
-    return tally
+                statistics.add_other(answers)
+    return statistics
 
 
 @contextmanager

@@ -9,12 +9,12 @@ from insurance_predictor.base.settings import MonitorThresholds
 from insurance_predictor.table.schema import FEATURES, CategoryColumn
 from monitoring.domain.assessment import Verdict
 from monitoring.window.reference import CATEGORY_COLUMNS, NUMBER_COLUMNS, Reference
-from monitoring.window.statistics import Faults, Tally
+from monitoring.window.statistics import Faults, WindowStatistics
 
 
 def quality_verdicts(
     reference: Reference,
-    tally: Tally,
+    statistics: WindowStatistics,
     thresholds: MonitorThresholds,
     unseen: Mapping[str, tuple[str, ...]],
 ) -> tuple[Verdict, ...]:
@@ -25,26 +25,32 @@ def quality_verdicts(
     holds the first few values of a feature that are no category.
     """
     return tuple(
-        _verdict(check, faults, limit, reference, tally.rows)
-        for check, faults, limit in _checks(tally, thresholds, unseen)
+        _verdict(check, faults, limit, reference, statistics.rows)
+        for check, faults, limit in _checks(statistics, thresholds, unseen)
     )
 
 
-def features_with_unseen(tally: Tally) -> tuple[CategoryColumn, ...]:
+def features_with_unseen(statistics: WindowStatistics) -> tuple[CategoryColumn, ...]:
     """The features that have values of no known category."""
-    return tuple(column for column in CATEGORY_COLUMNS if tally.unseen(column).rows)
+    return tuple(column for column in CATEGORY_COLUMNS if statistics.unseen(column).rows)
 
 
 def _checks(
-    tally: Tally, thresholds: MonitorThresholds, unseen: Mapping[str, tuple[str, ...]]
+    statistics: WindowStatistics,
+    thresholds: MonitorThresholds,
+    unseen: Mapping[str, tuple[str, ...]],
 ) -> Iterator[tuple[str, Faults, float]]:
     for column in FEATURES:
-        yield f"null.{column.name}", tally.absent(column), thresholds.null_share
+        yield f"null.{column.name}", statistics.absent(column), thresholds.null_share
     for category in CATEGORY_COLUMNS:
         examples = Faults(examples=unseen.get(category.name, ()))
-        yield f"unseen.{category.name}", tally.unseen(category) + examples, thresholds.unseen_share
+        yield (
+            f"unseen.{category.name}",
+            statistics.unseen(category) + examples,
+            thresholds.unseen_share,
+        )
     for number in NUMBER_COLUMNS:
-        yield f"outside.{number.name}", tally.outside(number), thresholds.outside_share
+        yield f"outside.{number.name}", statistics.outside(number), thresholds.outside_share
 
 
 def _verdict(check: str, faults: Faults, limit: float, reference: Reference, rows: int) -> Verdict:

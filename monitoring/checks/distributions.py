@@ -2,23 +2,23 @@
 
 from monitoring.domain.assessment import Distribution
 from monitoring.window.reference import CATEGORY_COLUMNS, NUMBER_NAMES, Reference
-from monitoring.window.statistics import Tally
+from monitoring.window.statistics import WindowStatistics
 
 
-def distributions(reference: Reference, tally: Tally) -> tuple[Distribution, ...]:
+def distributions(reference: Reference, statistics: WindowStatistics) -> tuple[Distribution, ...]:
     """One for each feature and the premium that has a value in the window.
 
     The first bin has what lies below it, too, and the last what lies above.
     """
     found = []
     for name in NUMBER_NAMES:
-        starts, window = reference.picture_starts[name], tally.numbers[name]
+        starts, window = reference.picture_starts[name], statistics.numbers[name]
         if window.rows:
             labels = tuple(f"{start:.12g}" for start in starts)
-            shares = (reference.counted[name].shares(starts), window.shares(starts))
+            shares = (reference.rank_counts[name].shares(starts), window.shares(starts))
             found.append(Distribution(name, labels, *(tuple(side.tolist()) for side in shares)))
     for column in CATEGORY_COLUMNS:
-        before, after = reference.category_counts(column), tally.categories(column)
+        before, after = reference.category_counts(column), statistics.categories(column)
         if after.sum():
             shares = (before / before.sum(), after / after.sum())
             sides = (tuple(side.tolist()) for side in shares)

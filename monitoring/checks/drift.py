@@ -15,7 +15,7 @@ from insurance_predictor.table.schema import CategoryColumn
 from monitoring.domain.assessment import Verdict
 from monitoring.window.rank_counts import ks_distance
 from monitoring.window.reference import CATEGORY_COLUMNS, NUMBER_NAMES, PREMIUM, Reference
-from monitoring.window.statistics import Tally
+from monitoring.window.statistics import WindowStatistics
 
 TESTS = len(NUMBER_NAMES) + len(CATEGORY_COLUMNS)
 LEAST_EXPECTED = 1  # rows in each cell of a chi-square test (Cochran 1954, Biometrics 10:420)
@@ -23,7 +23,7 @@ LEAST_SHARE = 1e-4  # of a bin in the PSI, which has no value where a bin is emp
 
 
 def drift_verdicts(
-    reference: Reference, tally: Tally, thresholds: MonitorThresholds
+    reference: Reference, statistics: WindowStatistics, thresholds: MonitorThresholds
 ) -> tuple[Verdict, ...]:
     """A verdict for each feature and for the premium.
 
@@ -32,8 +32,8 @@ def drift_verdicts(
     shift: means in the column's own unit, or shares of the category that changed most, which
     `details` names.
     """
-    verdicts = [_of_number(name, reference, tally, thresholds) for name in NUMBER_NAMES]
-    verdicts += [_of_category(c, reference, tally, thresholds) for c in CATEGORY_COLUMNS]
+    verdicts = [_of_number(name, reference, statistics, thresholds) for name in NUMBER_NAMES]
+    verdicts += [_of_category(c, reference, statistics, thresholds) for c in CATEGORY_COLUMNS]
     return tuple(verdicts)
 
 
@@ -79,9 +79,9 @@ def psi(reference: FloatArray, window: FloatArray) -> float:
 
 
 def _of_number(
-    name: str, reference: Reference, tally: Tally, thresholds: MonitorThresholds
+    name: str, reference: Reference, statistics: WindowStatistics, thresholds: MonitorThresholds
 ) -> Verdict:
-    sample, window = reference.counted[name], tally.numbers[name]
+    sample, window = reference.rank_counts[name], statistics.numbers[name]
     if window.rows < max(thresholds.least_rows, 1):
         return _unknown(name, window.rows, thresholds)
     distance = ks_distance(sample, window)
@@ -104,9 +104,12 @@ def _of_number(
 
 
 def _of_category(
-    column: CategoryColumn, reference: Reference, tally: Tally, thresholds: MonitorThresholds
+    column: CategoryColumn,
+    reference: Reference,
+    statistics: WindowStatistics,
+    thresholds: MonitorThresholds,
 ) -> Verdict:
-    sample, window = reference.category_counts(column), tally.categories(column)
+    sample, window = reference.category_counts(column), statistics.categories(column)
     rows = int(window.sum())
     if rows < max(thresholds.least_rows, 1):
         return _unknown(column.name, rows, thresholds)

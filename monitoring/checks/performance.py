@@ -14,9 +14,9 @@ from insurance_predictor.base.arrays import FloatArray
 from insurance_predictor.base.settings import MonitorThresholds
 from insurance_predictor.table.schema import AGE, SMOKER, TARGET
 from monitoring.domain.assessment import Status, Verdict
-from monitoring.window.rank_counts import Counted, superiority
+from monitoring.window.rank_counts import RankCounts, superiority
 from monitoring.window.reference import PREMIUM, SLICES, Reference, slices
-from monitoring.window.statistics import OutcomeTally, Tally
+from monitoring.window.statistics import OutcomeStatistics, WindowStatistics
 
 CHECKS = ("ratio", "residuals", "coverage")
 RESAMPLES = 5000
@@ -27,7 +27,7 @@ LEAST_IN_SLICE = 5  # people of the hold-out; fewer say too little of their slic
 
 
 def performance_verdicts(
-    reference: Reference, tally: Tally, thresholds: MonitorThresholds
+    reference: Reference, statistics: WindowStatistics, thresholds: MonitorThresholds
 ) -> tuple[Verdict, ...]:
     """ratio, residuals and coverage, `unknown` below `least_outcomes`, and estimated_error.
 
@@ -38,7 +38,7 @@ def performance_verdicts(
     - coverage: the share of charges inside their intervals; an alarm when it is lower.
     - estimated_error: RMSE in US dollars a year, never an alarm; see `estimated_error`.
     """
-    outcomes = tally.outcomes
+    outcomes = statistics.outcomes
     missing = thresholds.least_outcomes - outcomes.rows
     if missing > 0:
         judged = [_unknown(check, outcomes.rows, missing) for check in CHECKS]
@@ -50,7 +50,7 @@ def performance_verdicts(
             _residuals(reference.ratios, outcomes, limit),
             _coverage(holdout, outcomes, limit),
         ]
-    return (*judged, estimated_error(reference, tally, thresholds))
+    return (*judged, estimated_error(reference, statistics, thresholds))
 
 
 def limit_of(thresholds: MonitorThresholds) -> float:
@@ -86,7 +86,7 @@ class Holdout:
         return np.asarray(self.reference.holdout[name], dtype=float)
 
 
-def mann_whitney_p_value(chance: float, sample: Counted, window: Counted) -> float:
+def mann_whitney_p_value(chance: float, sample: RankCounts, window: RankCounts) -> float:
     """Two-sided, from the normal approximation to U with the variance corrected for ties.
 
     Lehmann, Nonparametrics, 1975, sections 1.3 and 1.4. Ties among values of the window that the
@@ -103,7 +103,9 @@ def mann_whitney_p_value(chance: float, sample: Counted, window: Counted) -> flo
     return float(2 * norm.sf(abs(chance - 0.5) / sqrt(variance)))
 
 
-def estimated_error(reference: Reference, tally: Tally, thresholds: MonitorThresholds) -> Verdict:
+def estimated_error(
+    reference: Reference, statistics: WindowStatistics, thresholds: MonitorThresholds
+) -> Verdict:
     """The RMSE to expect, US dollars a year, before anybody knows the charges.
 
     The hold-out's mean squared error in each slice of smoking and age, weighted by the window's
@@ -112,11 +114,11 @@ def estimated_error(reference: Reference, tally: Tally, thresholds: MonitorThres
     the outcomes show once there are `least_outcomes`; actual_low and actual_high are the band
     that was to be expected of the people they are about.
     """
-    rows = int(tally.slices.sum())
+    rows = int(statistics.slices.sum())
     if not rows:
         return _unknown("estimated_error", 0, 1)
-    outcomes = tally.outcomes
-    weights = tally.slices / rows
+    outcomes = statistics.outcomes
+    weights = statistics.slices / rows
     squared = _squared_errors(reference)
     value = sqrt(float(weights @ [errors.mean() for errors in squared]))
     low, high = _error_band(squared, weights, rows)
@@ -136,7 +138,7 @@ def estimated_error(reference: Reference, tally: Tally, thresholds: MonitorThres
     )
 
 
-def _ratio(holdout: Holdout, outcomes: OutcomeTally, limit: float) -> Verdict:
+def _ratio(holdout: Holdout, outcomes: OutcomeStatistics, limit: float) -> Verdict:
     generator = np.random.default_rng(0)
     sums = outcomes.sums[:, :2]
     expected = float(holdout.charges.sum() / holdout.premium.sum())
@@ -159,7 +161,7 @@ def _ratio(holdout: Holdout, outcomes: OutcomeTally, limit: float) -> Verdict:
     )
 
 
-def _residuals(sample: Counted, outcomes: OutcomeTally, limit: float) -> Verdict:
+def _residuals(sample: RankCounts, outcomes: OutcomeStatistics, limit: float) -> Verdict:
     chance = superiority(sample, outcomes.ratios)
     p_value = mann_whitney_p_value(chance, sample, outcomes.ratios)
     before, after = sample.quantile(0.5), outcomes.ratios.quantile(0.5)
@@ -176,7 +178,7 @@ def _residuals(sample: Counted, outcomes: OutcomeTally, limit: float) -> Verdict
     )
 
 
-def _coverage(holdout: Holdout, outcomes: OutcomeTally, limit: float) -> Verdict:
+def _coverage(holdout: Holdout, outcomes: OutcomeStatistics, limit: float) -> Verdict:
     """Fisher's exact test of the window's share against the hold-out's, which is a sample, too."""
     from scipy.stats import hypergeom
 

@@ -2,13 +2,13 @@
 
 from insurance_predictor.base.settings import MonitorThresholds
 from monitoring.domain.assessment import Verdict
-from monitoring.window.statistics import Tally
+from monitoring.window.statistics import WindowStatistics
 
 LEAST_FOR_P95 = 20  # the 95 % quantile of fewer is their largest
 
 
 def service_verdicts(
-    tally: Tally, failures: int, backlog: int, thresholds: MonitorThresholds
+    statistics: WindowStatistics, failures: int, backlog: int, thresholds: MonitorThresholds
 ) -> tuple[Verdict, ...]:
     """error_rate, latency, backlog and stale, each an alarm when `value` exceeds `limit`.
 
@@ -17,12 +17,12 @@ def service_verdicts(
     to 1 %; of a batch nobody waits for one. The others are shares of the window's quotes, of all
     versions.
     """
-    rows = tally.rows + tally.other_rows
+    rows = statistics.rows + statistics.other_rows
     return (
         _share("error_rate", failures, failures + rows, thresholds.error_rate),
-        _latency(tally, thresholds.latency_p95_ms),
+        _latency(statistics, thresholds.latency_p95_ms),
         _backlog(backlog, thresholds.spool_backlog),
-        _share("stale", tally.stale, rows, thresholds.stale_share),
+        _share("stale", statistics.stale, rows, thresholds.stale_share),
     )
 
 
@@ -40,14 +40,14 @@ def _share(check: str, count: int, rows: int, limit: float) -> Verdict:
     )
 
 
-def _latency(tally: Tally, limit: float) -> Verdict:
-    rows = tally.latencies.rows
+def _latency(statistics: WindowStatistics, limit: float) -> Verdict:
+    rows = statistics.latencies.rows
     if rows < LEAST_FOR_P95:
         missing = LEAST_FOR_P95 - rows
         return Verdict(
             kind="service", check="latency", status="unknown", rows=rows, missing=missing
         )
-    value = tally.latencies.quantile(0.95)
+    value = statistics.latencies.quantile(0.95)
     return Verdict(
         kind="service",
         check="latency",
@@ -55,7 +55,7 @@ def _latency(tally: Tally, limit: float) -> Verdict:
         rows=rows,
         value=value,
         limit=limit,
-        effects={"p50": tally.latencies.quantile(0.50)},
+        effects={"p50": statistics.latencies.quantile(0.50)},
     )
 
 

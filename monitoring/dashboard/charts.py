@@ -9,7 +9,7 @@ import pandas as pd
 
 from insurance_predictor.base.words import Language
 from monitoring.domain.incidents import Incident
-from monitoring.history.trend import RecordedLook
+from monitoring.history.trend import MonitoringRun
 from monitoring.report.svg import Series
 from monitoring.words import dashboard_words, report_words, verdict_text
 
@@ -92,18 +92,18 @@ def lines(series: Sequence[Series], title: str, language: Language) -> Chart:
     return Chart(pd.DataFrame(rows), spec)
 
 
-def alarms(looks: Iterable[RecordedLook], language: Language) -> Chart:
+def alarms(assessments: Iterable[MonitoringRun], language: Language) -> Chart:
     """Check by window, coloured by how it was judged."""
-    looks = tuple(looks)
-    names = shown_checks(looks)
+    assessments = tuple(assessments)
+    names = shown_checks(assessments)
     words = {name: report_words.STATUSES[name](language) for name in ("quiet", "alarm", "unknown")}
     rows = [
         {
-            "time": look.end,
+            "time": assessment.end,
             "check": verdict_text.check_name(name, language),
-            "status": words[_status(look, name)],
+            "status": words[_status(assessment, name)],
         }
-        for look in looks
+        for assessment in assessments
         for name in names
     ]
     labels = [verdict_text.check_name(name, language) for name in names]
@@ -175,18 +175,18 @@ def incidents(found: Iterable[Incident], now: datetime, language: Language) -> C
     )
 
 
-def shown_checks(looks: Iterable[RecordedLook]) -> tuple[str, ...]:
+def shown_checks(assessments: Iterable[MonitoringRun]) -> tuple[str, ...]:
     """Names of the checks with a row: those judged by tests, and whatever else was in alarm."""
     names: dict[str, None] = {}
-    for look in looks:
-        for metric, value in sorted(look.metrics.items()):
+    for assessment in assessments:
+        for metric, value in sorted(assessment.metrics.items()):
             if metric.endswith(TESTED) or (metric.endswith(ALARM) and value):
                 names[metric.removesuffix(TESTED).removesuffix(ALARM)] = None
     return tuple(names)
 
 
-def _status(look: RecordedLook, name: str) -> str:
-    alarm = look.metrics.get(name + ALARM)
+def _status(assessment: MonitoringRun, name: str) -> str:
+    alarm = assessment.metrics.get(name + ALARM)
     if alarm is None:
         return "unknown"
     return "alarm" if alarm else "quiet"

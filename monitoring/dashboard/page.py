@@ -26,7 +26,7 @@ from insurance_predictor.base.words import Language  # noqa: E402
 from insurance_predictor.table.schema import FEATURES, CategoryColumn, NumberColumn  # noqa: E402
 from monitoring.dashboard import charts  # noqa: E402
 from monitoring.domain.incidents import Incident  # noqa: E402
-from monitoring.history.trend import RecordedLook, Trend  # noqa: E402
+from monitoring.history.trend import MonitoringRun, Trend  # noqa: E402
 from monitoring.report import trend as trend_charts  # noqa: E402
 from monitoring.report.svg import Series  # noqa: E402
 from monitoring.words import dashboard_words, report_words, verdict_text  # noqa: E402
@@ -77,17 +77,17 @@ def show(language: Language) -> None:
     st.write(dashboard_words.INTRO(language, model=formats.plain(settings.model_name)))
     with st.spinner(dashboard_words.LOADING(language)):
         history = read(settings, settings.model_dump_json())
-    if not history.trend.looks:
+    if not history.trend.assessments:
         st.info(dashboard_words.NOTHING_YET(language))
         st.code(FIRST_STEP, language="sh")
         return
     _now(history, language)
     _alarms(history, language)
     _incidents(history.incidents, language)
-    _features(history.trend.looks, language)
+    _features(history.trend.assessments, language)
     _performance(history.trend, language)
-    _service(history.trend.looks, language)
-    _reports(settings, history.trend.looks, language)
+    _service(history.trend.assessments, language)
+    _reports(settings, history.trend.assessments, language)
 
 
 @st.cache_data(ttl=KEPT_SECONDS, show_spinner=False)
@@ -112,7 +112,7 @@ def _page(_settings: Settings, run_id: str, name: str) -> bytes | None:
 
 
 def _now(history: History, language: Language) -> None:
-    latest = history.trend.looks[-1]
+    latest = history.trend.assessments[-1]
     still_open = [incident for incident in history.incidents if incident.resolved is None]
     st.caption(
         dashboard_words.LATEST(
@@ -140,7 +140,7 @@ def _now(history: History, language: Language) -> None:
 
 def _alarms(history: History, language: Language) -> None:
     st.subheader(dashboard_words.ALARMS(language), anchor=False)
-    chart = charts.alarms(history.trend.looks, language)
+    chart = charts.alarms(history.trend.assessments, language)
     if chart.data.empty:
         st.write(dashboard_words.NOTHING_JUDGED(language))
         return
@@ -175,7 +175,7 @@ def _incidents(incidents: Sequence[Incident], language: Language) -> None:
     st.table(shown, hide_index=True, border="horizontal")
 
 
-def _features(looks: Sequence[RecordedLook], language: Language) -> None:
+def _features(assessments: Sequence[MonitoringRun], language: Language) -> None:
     st.subheader(report_words.FEATURES(language), anchor=False)
     names = [*(column.name for column in FEATURES), PREMIUM]
     name = st.selectbox(
@@ -187,7 +187,7 @@ def _features(looks: Sequence[RecordedLook], language: Language) -> None:
     shift = dashboard_words.SHIFT(language, unit=_unit(name, language))
     scale = 100 if _is_category(name) else 1
     series = [
-        trend_charts.series(looks, f"drift.{name}.{effect}", f"drift.{name}", title, factor)
+        trend_charts.series(assessments, f"drift.{name}.{effect}", f"drift.{name}", title, factor)
         for effect, title, factor in (
             ("shift", shift, scale),
             ("psi", dashboard_words.PSI(language), 1),
@@ -210,32 +210,35 @@ def _performance(trend: Trend, language: Language) -> None:
     _lines([ratios], ratios.name, language)
 
 
-def _service(looks: Sequence[RecordedLook], language: Language) -> None:
+def _service(assessments: Sequence[MonitoringRun], language: Language) -> None:
     st.subheader(report_words.SERVICE(language), anchor=False)
     for check, words, scale in (
         ("service.error_rate", dashboard_words.ERROR_RATE, 100),
         ("service.latency", dashboard_words.LATENCY, 1),
     ):
-        one = trend_charts.series(looks, f"{check}.value", check, words(language), scale)
+        one = trend_charts.series(assessments, f"{check}.value", check, words(language), scale)
         _lines([one], one.name, language)
 
 
-def _reports(settings: Settings, looks: Sequence[RecordedLook], language: Language) -> None:
+def _reports(settings: Settings, assessments: Sequence[MonitoringRun], language: Language) -> None:
     from monitoring.history import mlflow_runs
 
     st.subheader(dashboard_words.REPORTS(language), anchor=False)
-    names = {look.run_id: _report_name(look, language) for look in reversed(looks)}
+    names = {
+        assessment.run_id: _report_name(assessment, language)
+        for assessment in reversed(assessments)
+    }
     chosen = st.selectbox(
         dashboard_words.REPORT(language),
         list(names),
         format_func=names.__getitem__,
         key="monitoring_report",
     )
-    [look] = [look for look in looks if look.run_id == chosen]
+    [assessment] = [assessment for assessment in assessments if assessment.run_id == chosen]
     pages = {
         name: content
         for name in (mlflow_runs.REPORT, mlflow_runs.EVIDENTLY)
-        if (content := _page(settings, look.run_id, name)) is not None
+        if (content := _page(settings, assessment.run_id, name)) is not None
     }
     if not pages:
         st.write(dashboard_words.NO_REPORT(language))
@@ -245,20 +248,20 @@ def _reports(settings: Settings, looks: Sequence[RecordedLook], language: Langua
     }
     with st.container(horizontal=True):
         for name, content in pages.items():
-            file = f"{Path(name).stem}-{look.end:%Y-%m-%d}.html"
+            file = f"{Path(name).stem}-{assessment.end:%Y-%m-%d}.html"
             st.download_button(words[name], content, file, "text/html", key=f"download_{name}")
-        address = mlflow_runs.run_url(settings, look.experiment_id, look.run_id)
+        address = mlflow_runs.run_url(settings, assessment.experiment_id, assessment.run_id)
         if address is not None:
             st.link_button(dashboard_words.IN_MLFLOW(language), address)
 
 
-def _report_name(look: RecordedLook, language: Language) -> str:
+def _report_name(assessment: MonitoringRun, language: Language) -> str:
     return dashboard_words.REPORT_OF(
         language,
-        start=_moment(look.start, language),
-        end=_moment(look.end, language),
-        version=look.version,
-        status=report_words.STATUSES[look.status](language),
+        start=_moment(assessment.start, language),
+        end=_moment(assessment.end, language),
+        version=assessment.version,
+        status=report_words.STATUSES[assessment.status](language),
     )
 
 

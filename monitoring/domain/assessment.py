@@ -1,4 +1,4 @@
-"""What one look back is made of: the window it was over and a verdict for each thing judged."""
+"""What one assessment is made of: the window it was over and a verdict for each thing judged."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ class Window:
     """The predictions from `start` up to, but not at, `end`; both aware and in UTC.
 
     `slot` is the moment that stands for it in the history of incidents: of windows with the same
-    slot only the last one counts, so that looking twice is no second vote.
+    slot only the last one counts, so that assessing twice is no second vote.
     """
 
     start: datetime
@@ -78,8 +78,8 @@ class Power:
 
 
 @dataclass(frozen=True)
-class Look:
-    """One look back at the predictions of `version`, with everything that was judged.
+class Assessment:
+    """One assessment at the predictions of `version`, with everything that was judged.
 
     `outcomes` counts the predictions whose charges are known. `other_versions` counts predictions
     of the same window that other versions made, which only the service is judged by.

@@ -13,7 +13,7 @@ from typing import Literal
 from uuid import uuid4
 
 from insurance_predictor.base.settings import IncidentRules
-from monitoring.domain.assessment import KINDS, Kind, Look, Status
+from monitoring.domain.assessment import KINDS, Assessment, Kind, Status
 
 Event = Literal["opened", "updated", "resolved"]
 
@@ -22,8 +22,8 @@ AT_ONCE: frozenset[Kind] = frozenset({"schema", "service"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class PastLook:
-    """What an earlier look said: a vote for each verdict's name, as in drift.bmi."""
+class PastAssessment:
+    """What an earlier assessment said: a vote for each verdict's name, as in drift.bmi."""
 
     slot: datetime
     version: str
@@ -88,20 +88,20 @@ class Change:
 
 
 @dataclass(frozen=True, kw_only=True)
-class History:
-    """What is known before a look: earlier looks in any order, and what is open or silenced.
+class IncidentHistory:
+    """What is known before an assessment: earlier ones in any order, what is open, what is silent.
 
     `snoozes` says until when nothing is said of a kind.
     """
 
-    past: Sequence[PastLook] = ()
+    past: Sequence[PastAssessment] = ()
     open: Mapping[Kind, Incident] = field(default_factory=dict)
     snoozes: Mapping[Kind, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decision:
-    """What a look leads to: every incident that it leaves open or ends.
+class IncidentDecision:
+    """What an assessment leads to: every incident that it leaves open or ends.
 
     One that does not count is older than what was judged before; it changes and says nothing.
     """
@@ -120,82 +120,96 @@ class Decision:
         return tuple(change for change in self.changes if change.event is not None)
 
 
-def decide(history: History, look: Look, rules: IncidentRules, now: datetime) -> Decision:
-    """What `look` changes, by `rules`; `now` is aware, and is when it is said.
+def decide(
+    history: IncidentHistory, assessment: Assessment, rules: IncidentRules, now: datetime
+) -> IncidentDecision:
+    """What `assessment` changes, by `rules`; `now` is aware, and is when it is said.
 
-    Of looks with the same slot only the last one votes, so `history` and the decision may come
-    from the same window twice, and the second time there is nothing to say.
+    Of assessments with the same slot only the last one votes, so the same window may come twice,
+    and the second time there is nothing to say.
     """
-    if any(past.slot > look.window.slot for past in history.past):
+    if any(past.slot > assessment.window.slot for past in history.past):
         unchanged = tuple(Change(incident=incident) for incident in history.open.values())
-        return Decision(counts=False, changes=unchanged)
-    changes = [change for kind in KINDS for change in _changes(kind, history, look, rules, now)]
-    return Decision(counts=True, changes=tuple(changes))
+        return IncidentDecision(counts=False, changes=unchanged)
+    changes = [
+        change for kind in KINDS for change in _changes(kind, history, assessment, rules, now)
+    ]
+    return IncidentDecision(counts=True, changes=tuple(changes))
 
 
 def _changes(
-    kind: Kind, history: History, look: Look, rules: IncidentRules, now: datetime
+    kind: Kind,
+    history: IncidentHistory,
+    assessment: Assessment,
+    rules: IncidentRules,
+    now: datetime,
 ) -> Iterator[Change]:
     """What becomes of the open incident of `kind`, and perhaps a new one."""
     is_silent = now < history.snoozes.get(kind, now)
     incident = history.open.get(kind)
-    findings = confirmed(kind, history.past, look, rules)
-    if incident is not None and kind not in AT_ONCE and incident.version != look.version:
-        yield _resolved(incident, now, is_silent, replaced_by=look.version)
+    findings = confirmed(kind, history.past, assessment, rules)
+    if incident is not None and kind not in AT_ONCE and incident.version != assessment.version:
+        yield _resolved(incident, now, is_silent, replaced_by=assessment.version)
         incident = None
     if incident is None and findings:
-        opened = _opened(kind, look, findings, now)
+        opened = _opened(kind, assessment, findings, now)
         yield _still_open(opened, rules, now, is_silent)
     elif incident is not None and findings:
-        current = replace(incident, findings=findings, version=look.version)
+        current = replace(incident, findings=findings, version=assessment.version)
         yield _still_open(current, rules, now, is_silent)
     elif incident is not None:
         yield _resolved(incident, now, is_silent)
 
 
 def confirmed(
-    kind: Kind, past: Sequence[PastLook], look: Look, rules: IncidentRules
+    kind: Kind, past: Sequence[PastAssessment], assessment: Assessment, rules: IncidentRules
 ) -> tuple[str, ...]:
-    """The names of the verdicts of `kind` that enough of the last looks agree on, sorted.
+    """The names of the verdicts of `kind` that enough of the last assessments agree on, sorted.
 
-    A look that could not decide a verdict has no vote on it, and neither have looks before the
-    last change of version, except on what does not depend on the version.
+    An assessment that could not decide a verdict has no vote on it, and neither have those before
+    the last change of version, except on what does not depend on the version.
     """
     votes, windows = (1, 1) if kind in AT_ONCE else (rules.votes, rules.windows)
-    looks = [_vote(look), *_earlier(kind, past, look)]
-    names = {name for one in looks for name in one.statuses if name.startswith(f"{kind}.")}
-    return tuple(sorted(name for name in names if _alarms(name, looks, windows) >= votes))
+    assessments = [_vote(assessment), *_earlier(kind, past, assessment)]
+    names = {name for one in assessments for name in one.statuses if name.startswith(f"{kind}.")}
+    return tuple(sorted(name for name in names if _alarms(name, assessments, windows) >= votes))
 
 
-def _vote(look: Look) -> PastLook:
-    statuses = {verdict.name: verdict.status for verdict in look.verdicts}
-    return PastLook(slot=look.window.slot, version=look.version, statuses=statuses)
+def _vote(assessment: Assessment) -> PastAssessment:
+    statuses = {verdict.name: verdict.status for verdict in assessment.verdicts}
+    return PastAssessment(
+        slot=assessment.window.slot, version=assessment.version, statuses=statuses
+    )
 
 
-def _earlier(kind: Kind, past: Sequence[PastLook], look: Look) -> list[PastLook]:
-    """The looks before `look` whose votes count for `kind`, the newest first."""
+def _earlier(
+    kind: Kind, past: Sequence[PastAssessment], assessment: Assessment
+) -> list[PastAssessment]:
+    """The assessments before `assessment` whose votes count for `kind`, the newest first."""
     before = sorted(
-        (one for one in past if one.slot < look.window.slot),
+        (one for one in past if one.slot < assessment.window.slot),
         key=lambda one: one.slot,
         reverse=True,
     )
     if kind in AT_ONCE:
         return before
-    return list(takewhile(lambda one: one.version == look.version, before))
+    return list(takewhile(lambda one: one.version == assessment.version, before))
 
 
-def _alarms(name: str, looks: Sequence[PastLook], windows: int) -> int:
-    """How many of the last `windows` looks that decided about `name` were in alarm."""
-    statuses = (one.statuses.get(name, "unknown") for one in looks)
+def _alarms(name: str, assessments: Sequence[PastAssessment], windows: int) -> int:
+    """How many of the last `windows` assessments that decided about `name` were in alarm."""
+    statuses = (one.statuses.get(name, "unknown") for one in assessments)
     decided = (status for status in statuses if status != "unknown")
     return sum(status == "alarm" for status in islice(decided, windows))
 
 
-def _opened(kind: Kind, look: Look, findings: tuple[str, ...], now: datetime) -> Incident:
+def _opened(
+    kind: Kind, assessment: Assessment, findings: tuple[str, ...], now: datetime
+) -> Incident:
     return Incident(
-        model_name=look.model_name,
+        model_name=assessment.model_name,
         kind=kind,
-        version=look.version,
+        version=assessment.version,
         opened=now,
         findings=findings,
     )

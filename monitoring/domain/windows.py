@@ -1,4 +1,4 @@
-"""Which predictions are looked at: the last days, a stretch of time, or the last so many."""
+"""Which predictions are assessed: the last days, a stretch of time, or the last so many."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The history of looks and incidents, kept beside the prediction log, one transaction a look.
+"""Assessments and incidents, kept beside the prediction log, one transaction an assessment.
 
 A message is queued in the transaction that changes its incident: either both are there or
 neither is, whenever a process dies. Whoever delivers the outbox does so afterwards.
@@ -16,16 +16,23 @@ from uuid import uuid4
 from sqlalchemy import Connection, Engine, Row, func, select
 
 from insurance_predictor.base.settings import IncidentRules
-from monitoring.domain.assessment import Kind, Look
-from monitoring.domain.incidents import Change, Decision, History, Incident, PastLook, decide
+from monitoring.domain.assessment import Assessment, Kind
+from monitoring.domain.incidents import (
+    Change,
+    Incident,
+    IncidentDecision,
+    IncidentHistory,
+    PastAssessment,
+    decide,
+)
 from monitoring.history.tables import INCIDENTS, LOOKS, OUTBOX, SNOOZES
 
 HISTORY_LOCK = 0x10CC  # any number, the same for everybody who changes the history
-PAST = 100  # looks that a decision goes back to; what was decided before them has no vote
+PAST = 100  # assessments that a decision goes back to; what was decided before them has no vote
 
 
 @dataclass(frozen=True, kw_only=True)
-class Message:
+class QueuedMessage:
     """What to bring to a channel; `report` is the file that goes along."""
 
     channel: str
@@ -34,8 +41,8 @@ class Message:
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeptLook:
-    """A look as it is remembered: `verdicts` has status, value, p_value and money by name."""
+class KeptAssessment:
+    """An assessment as it is kept: `verdicts` has status, value, p_value and money by name."""
 
     slot: datetime
     version: str
@@ -47,27 +54,27 @@ class KeptLook:
     run_id: str | None
 
 
-Announce = Callable[[Change], Iterable[Message]]
+Announce = Callable[[Change], Iterable[QueuedMessage]]
 
 
 def record(
     engine: Engine,
-    look: Look,
+    assessment: Assessment,
     rules: IncidentRules,
     now: datetime,
     announce: Announce,
     run_id: str | None = None,
-) -> Decision:
-    """Keep `look`, what it changes, and the messages that `announce` makes of what is told.
+) -> IncidentDecision:
+    """Keep `assessment`, what it changes, and the messages that `announce` makes of what is told.
 
     `now` is aware; `run_id` is the MLflow run with the report. Several processes may do this at
     once: they take turns. Raises sqlalchemy's errors, which `log_database.opened` translates.
     """
     with _turn(engine) as connection:
-        history = _history(connection, look.model_name)
-        decision = decide(history, look, rules, now)
+        history = _history(connection, assessment.model_name)
+        decision = decide(history, assessment, rules, now)
         if decision.counts:
-            _keep_look(connection, look, run_id)
+            _keep_assessment(connection, assessment, run_id)
         known = {incident.id for incident in history.open.values()}
         for change in decision.changes:
             _keep_incident(connection, change.incident, is_new=change.incident.id not in known)
@@ -76,10 +83,12 @@ def record(
     return decision
 
 
-def preview(engine: Engine, look: Look, rules: IncidentRules, now: datetime) -> Decision:
+def preview(
+    engine: Engine, assessment: Assessment, rules: IncidentRules, now: datetime
+) -> IncidentDecision:
     """What `record` would decide; nothing is kept and nothing queued."""
     with engine.begin() as connection:
-        return decide(_history(connection, look.model_name), look, rules, now)
+        return decide(_history(connection, assessment.model_name), assessment, rules, now)
 
 
 def snooze(engine: Engine, model_name: str, kinds: Sequence[Kind], until: datetime | None) -> None:
@@ -112,13 +121,13 @@ def incidents(engine: Engine, model_name: str, most: int = 1000) -> tuple[Incide
         return tuple(_incident(row) for row in connection.execute(newest))
 
 
-def looks(engine: Engine, model_name: str, most: int = 1000) -> tuple[KeptLook, ...]:
-    """The newest `most` looks, the newest first."""
+def assessments(engine: Engine, model_name: str, most: int = 1000) -> tuple[KeptAssessment, ...]:
+    """The newest `most` assessments, the newest first."""
     with engine.begin() as connection:
-        return _looks(connection, model_name, most)
+        return _assessments(connection, model_name, most)
 
 
-def queue(engine: Engine, messages: Iterable[Message], event: str, now: datetime) -> None:
+def queue(engine: Engine, messages: Iterable[QueuedMessage], event: str, now: datetime) -> None:
     """Queue messages about no incident, like a test."""
     with engine.begin() as connection:
         _queue(connection, messages, now, event, None)
@@ -132,7 +141,7 @@ def was_queued(engine: Engine, event: str) -> bool:
 
 
 def queue_once(
-    engine: Engine, message: Message, incident: Incident, event: str, now: datetime
+    engine: Engine, message: QueuedMessage, incident: Incident, event: str, now: datetime
 ) -> bool:
     """Queue a message unless its channel had one of that event and incident; whether it was."""
     asked = select(OUTBOX.c.id).where(
@@ -156,25 +165,25 @@ def _turn(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def _history(connection: Connection, model_name: str) -> History:
-    past = [_past(look) for look in _looks(connection, model_name, PAST)]
-    return History(
+def _history(connection: Connection, model_name: str) -> IncidentHistory:
+    past = [_past(assessment) for assessment in _assessments(connection, model_name, PAST)]
+    return IncidentHistory(
         past=past,
         open={incident.kind: incident for incident in _open(connection, model_name)},
         snoozes=_snoozes(connection, model_name),
     )
 
 
-def _looks(connection: Connection, model_name: str, most: int) -> tuple[KeptLook, ...]:
+def _assessments(connection: Connection, model_name: str, most: int) -> tuple[KeptAssessment, ...]:
     asked = select(LOOKS).where(LOOKS.c.model_name == model_name)
     found = connection.execute(asked.order_by(LOOKS.c.slot.desc()).limit(most)).mappings()
-    names = [one.name for one in fields(KeptLook)]
-    return tuple(KeptLook(**{name: row[name] for name in names}) for row in found)
+    names = [one.name for one in fields(KeptAssessment)]
+    return tuple(KeptAssessment(**{name: row[name] for name in names}) for row in found)
 
 
-def _past(look: KeptLook) -> PastLook:
-    statuses = {name: verdict["status"] for name, verdict in look.verdicts.items()}
-    return PastLook(slot=look.slot, version=look.version, statuses=statuses)
+def _past(assessment: KeptAssessment) -> PastAssessment:
+    statuses = {name: verdict["status"] for name, verdict in assessment.verdicts.items()}
+    return PastAssessment(slot=assessment.slot, version=assessment.version, statuses=statuses)
 
 
 def _open(connection: Connection, model_name: str) -> tuple[Incident, ...]:
@@ -195,9 +204,9 @@ def _snoozes(connection: Connection, model_name: str) -> dict[Kind, datetime]:
     return {row.kind: row.until for row in connection.execute(asked)}
 
 
-def _keep_look(connection: Connection, look: Look, run_id: str | None) -> None:
+def _keep_assessment(connection: Connection, assessment: Assessment, run_id: str | None) -> None:
     """In the place of an earlier one with the same slot."""
-    key = {"model_name": look.model_name, "slot": look.window.slot}
+    key = {"model_name": assessment.model_name, "slot": assessment.window.slot}
     connection.execute(LOOKS.delete().filter_by(**key))
     verdicts = {
         verdict.name: {
@@ -206,14 +215,14 @@ def _keep_look(connection: Connection, look: Look, run_id: str | None) -> None:
             "p_value": _finite(verdict.p_value),
             "money": _finite(verdict.money),
         }
-        for verdict in look.verdicts
+        for verdict in assessment.verdicts
     }
     row = key | {
-        "version": look.version,
-        "start": look.window.start,
-        "end": look.window.end,
-        "rows": look.rows,
-        "outcomes": look.outcomes,
+        "version": assessment.version,
+        "start": assessment.window.start,
+        "end": assessment.window.end,
+        "rows": assessment.rows,
+        "outcomes": assessment.outcomes,
         "verdicts": verdicts,
         "run_id": run_id,
     }
@@ -237,7 +246,7 @@ def _keep_incident(connection: Connection, incident: Incident, is_new: bool) -> 
 
 def _queue(
     connection: Connection,
-    messages: Iterable[Message],
+    messages: Iterable[QueuedMessage],
     now: datetime,
     event: str,
     incident_id: str | None,

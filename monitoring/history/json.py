@@ -1,4 +1,4 @@
-"""A look as JSON and back: what `--json` prints and `result.json` of a monitoring run holds."""
+"""An assessment as JSON and back: what `--json` prints and a monitoring run's result.json holds."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -6,42 +6,42 @@ from math import isfinite
 from typing import Any
 
 from insurance_predictor.base.errors import BadInput
-from monitoring.domain.assessment import Distribution, Look, Power, Verdict, Window
+from monitoring.domain.assessment import Assessment, Distribution, Power, Verdict, Window
 
 FORMAT = 1
 
 
-def look_json(look: Look) -> dict[str, Any]:
-    """`look` in the words of JSON: times in ISO 8601, numbers that are not finite as null.
+def assessment_json(assessment: Assessment) -> dict[str, Any]:
+    """`assessment` in the words of JSON: times in ISO 8601, numbers that are not finite as null.
 
     Each verdict has its full `name` too, which nobody has to put together again.
     """
     parts = {
-        "window": {name: when.isoformat() for name, when in vars(look.window).items()},
-        "verdicts": [{"name": verdict.name, **vars(verdict)} for verdict in look.verdicts],
-        "distributions": [vars(distribution) for distribution in look.distributions],
-        "power": [vars(power) for power in look.power],
+        "window": {name: when.isoformat() for name, when in vars(assessment.window).items()},
+        "verdicts": [{"name": verdict.name, **vars(verdict)} for verdict in assessment.verdicts],
+        "distributions": [vars(distribution) for distribution in assessment.distributions],
+        "power": [vars(power) for power in assessment.power],
     }
-    written: dict[str, Any] = _finite({"format": FORMAT, **vars(look), **parts})
+    written: dict[str, Any] = _finite({"format": FORMAT, **vars(assessment), **parts})
     return written
 
 
-def look_from_json(found: Mapping[str, Any]) -> Look:
-    """The look that `look_json` wrote. Raises BadInput for what is no look or a newer one's."""
+def assessment_from_json(found: Mapping[str, Any]) -> Assessment:
+    """The assessment that `assessment_json` wrote. Raises BadInput for anything else."""
     if found.get("format") != FORMAT:
         raise BadInput(
-            f"This is no result of a look of format {FORMAT} but of {found.get('format')!r}. "
+            f"This result of an assessment has format {found.get('format')!r}, not {FORMAT}. "
             "Read it with the version of monitoring that wrote it."
         )
     try:
-        return _look(found)
+        return _assessment(found)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise BadInput(f"The result of a look is damaged: {error!r}.") from error
+        raise BadInput(f"The result of an assessment is damaged: {error!r}.") from error
 
 
-def finite(look: Look) -> Look:
-    """`look` as JSON would keep it: a number that is not finite is None, an effect is left out."""
-    return look_from_json(look_json(look))
+def finite(assessment: Assessment) -> Assessment:
+    """As JSON would keep it: a number that is not finite is None, an effect is left out."""
+    return assessment_from_json(assessment_json(assessment))
 
 
 def _finite(value: Any) -> Any:
@@ -53,9 +53,9 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not isfinite(value) else value
 
 
-def _look(found: Mapping[str, Any]) -> Look:
+def _assessment(found: Mapping[str, Any]) -> Assessment:
     window = found["window"]
-    return Look(
+    return Assessment(
         model_name=found["model_name"],
         version=found["version"],
         window=Window(*(datetime.fromisoformat(window[name]) for name in ("start", "end", "slot"))),

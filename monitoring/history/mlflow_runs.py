@@ -1,4 +1,4 @@
-"""A look as an MLflow run: verdicts as metrics and tags, the result as JSON, and the pages."""
+"""An assessment as an MLflow run: verdicts as metrics and tags, result as JSON, and the pages."""
 
 import json
 import math
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.run_layout import ROLE_TAG
 from insurance_predictor.store.tracking import connect, experiment_id, store_errors
-from monitoring.domain.assessment import Look, Verdict
-from monitoring.history.json import look_json
+from monitoring.domain.assessment import Assessment, Verdict
+from monitoring.history.json import assessment_json
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -28,7 +28,7 @@ BATCH = 1000  # metrics of one request to MLflow
 
 @dataclass(frozen=True)
 class Recorded:
-    """Where a look is kept; the links are None unless the tracking store is an HTTP server."""
+    """Where an assessment is kept; links are None unless the tracking store is an HTTP server."""
 
     run_id: str
     experiment_id: str
@@ -46,19 +46,21 @@ class Recorded:
         return None if self.run_url is None else f"{self.run_url}/artifacts/{name}"
 
 
-def begin(settings: Settings, look: Look) -> Recorded:
-    """A running MLflow run with all numbers of `look`; its pages, which link to it, come later.
+def begin(settings: Settings, assessment: Assessment) -> Recorded:
+    """A running MLflow run with all numbers of `assessment`; pages, which link to it, come later.
 
     Raises Unreachable or InvalidSettings when the tracking store cannot keep it.
     """
     with store_errors(settings):
         client = connect(settings)
         experiment = experiment_id(client, settings.monitoring_experiment_name, settings)
-        run = client.create_run(experiment, run_name=_run_name(look), tags=tags(look))
-        _log_numbers(client, run.info.run_id, look)
+        run = client.create_run(experiment, run_name=_run_name(assessment), tags=tags(assessment))
+        _log_numbers(client, run.info.run_id, assessment)
         with TemporaryDirectory() as folder:
             path = Path(folder) / RESULT
-            path.write_text(json.dumps(look_json(look), indent=2, ensure_ascii=False) + "\n")
+            path.write_text(
+                json.dumps(assessment_json(assessment), indent=2, ensure_ascii=False) + "\n"
+            )
             client.log_artifact(run.info.run_id, str(path))
     return Recorded(run.info.run_id, experiment, run_url(settings, experiment, run.info.run_id))
 
@@ -72,29 +74,29 @@ def finish(settings: Settings, recorded: Recorded, *pages: Path) -> None:
         client.set_terminated(recorded.run_id)
 
 
-def tags(look: Look) -> dict[str, str]:
+def tags(assessment: Assessment) -> dict[str, str]:
     """What a run is found by."""
     return {
         ROLE_TAG: ROLE,
-        MODEL_TAG: look.model_name,
-        VERSION_TAG: look.version,
-        START_TAG: look.window.start.isoformat(),
-        END_TAG: look.window.end.isoformat(),
-        SLOT_TAG: look.window.slot.isoformat(),
-        ROWS_TAG: str(look.rows),
-        OUTCOMES_TAG: str(look.outcomes),
-        STATUS_TAG: look.status,
-        "alarms": ", ".join(verdict.name for verdict in look.alarms),
+        MODEL_TAG: assessment.model_name,
+        VERSION_TAG: assessment.version,
+        START_TAG: assessment.window.start.isoformat(),
+        END_TAG: assessment.window.end.isoformat(),
+        SLOT_TAG: assessment.window.slot.isoformat(),
+        ROWS_TAG: str(assessment.rows),
+        OUTCOMES_TAG: str(assessment.outcomes),
+        STATUS_TAG: assessment.status,
+        "alarms": ", ".join(verdict.name for verdict in assessment.alarms),
     }
 
 
-def metrics(look: Look) -> dict[str, float]:
+def metrics(assessment: Assessment) -> dict[str, float]:
     """Every finite number of the verdicts: drift.bmi.p_value, drift.bmi.psi, drift.bmi.alarm."""
-    found: dict[str, float] = {"rows": look.rows, "outcomes": look.outcomes}
-    found["alarms"] = len(look.alarms)
-    if look.average_premium is not None:
-        found["average_premium"] = look.average_premium
-    for verdict in look.verdicts:
+    found: dict[str, float] = {"rows": assessment.rows, "outcomes": assessment.outcomes}
+    found["alarms"] = len(assessment.alarms)
+    if assessment.average_premium is not None:
+        found["average_premium"] = assessment.average_premium
+    for verdict in assessment.verdicts:
         found |= {f"{verdict.name}.{name}": number for name, number in _numbers(verdict).items()}
     return {name: float(number) for name, number in found.items() if math.isfinite(number)}
 
@@ -113,19 +115,21 @@ def _numbers(verdict: Verdict) -> Mapping[str, float]:
     return {name: number for name, number in known.items() if number is not None}
 
 
-def _log_numbers(client: "MlflowClient", run_id: str, look: Look) -> None:
+def _log_numbers(client: "MlflowClient", run_id: str, assessment: Assessment) -> None:
     """At the end of the window, so that MLflow's own charts have the right time."""
     from mlflow.entities import Metric
 
-    when = int(look.window.end.timestamp() * 1000)
-    found = [Metric(name, number, when, 0) for name, number in metrics(look).items()]
+    when = int(assessment.window.end.timestamp() * 1000)
+    found = [Metric(name, number, when, 0) for name, number in metrics(assessment).items()]
     for start in range(0, len(found), BATCH):
         client.log_batch(run_id, metrics=found[start : start + BATCH])
 
 
-def _run_name(look: Look) -> str:
-    start, end = (when.strftime("%Y-%m-%d %H:%M") for when in (look.window.start, look.window.end))
-    return f"version {look.version}, {start} to {end}"
+def _run_name(assessment: Assessment) -> str:
+    start, end = (
+        when.strftime("%Y-%m-%d %H:%M") for when in (assessment.window.start, assessment.window.end)
+    )
+    return f"version {assessment.version}, {start} to {end}"
 
 
 def run_url(settings: Settings, experiment: str, run_id: str) -> str | None:

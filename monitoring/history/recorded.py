@@ -9,7 +9,7 @@ from insurance_predictor.model.run_layout import ROLE as TRAINING
 from insurance_predictor.model.run_layout import ROLE_TAG
 from insurance_predictor.store.tracking import connect, store_errors
 from monitoring.history import mlflow_runs
-from monitoring.history.trend import RecordedLook, Training, Trend
+from monitoring.history.trend import MonitoringRun, TrainingRun, Trend
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -20,9 +20,9 @@ HOLDOUT = "holdout."
 
 
 def trend(settings: Settings, most: int = MOST_RUNS) -> Trend:
-    """The newest trainings and looks at this model, the oldest first.
+    """The newest trainings and assessments of this model, the oldest first.
 
-    The look that `mlflow_runs.begin` has just written is among them. Raises Unreachable or
+    The assessment that `mlflow_runs.begin` has just written is among them. Raises Unreachable or
     InvalidSettings when the tracking store does not answer.
     """
     with store_errors(settings):
@@ -33,7 +33,7 @@ def trend(settings: Settings, most: int = MOST_RUNS) -> Trend:
             f"tags.{ROLE_TAG} = '{TRAINING}'",
             most,
         )
-        looks = _runs(
+        assessments = _runs(
             client,
             (settings.monitoring_experiment_name,),
             f"tags.{ROLE_TAG} = '{mlflow_runs.ROLE}' "
@@ -41,11 +41,11 @@ def trend(settings: Settings, most: int = MOST_RUNS) -> Trend:
             "and metrics.rows >= 0",  # a run that broke off before has no numbers
             most,
         )
-    return Trend(_trainings(trainings), _looks(looks))
+    return Trend(_trainings(trainings), _assessments(assessments))
 
 
 def report(settings: Settings, run_id: str, name: str = mlflow_runs.REPORT) -> bytes | None:
-    """A page of a recorded look; None when the run has none. Raises like `trend`."""
+    """A page of a recorded assessment; None when the run has none. Raises like `trend`."""
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
@@ -76,9 +76,9 @@ def _runs(
     return runs
 
 
-def _trainings(runs: Sequence["Run"]) -> tuple[Training, ...]:
+def _trainings(runs: Sequence["Run"]) -> tuple[TrainingRun, ...]:
     return tuple(
-        Training(
+        TrainingRun(
             run_id=run.info.run_id,
             time=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
             metrics={
@@ -89,22 +89,22 @@ def _trainings(runs: Sequence["Run"]) -> tuple[Training, ...]:
     )
 
 
-def _looks(runs: Sequence["Run"]) -> tuple[RecordedLook, ...]:
-    """Of the looks at one slot the last one that was made stays."""
-    by_slot: dict[datetime, RecordedLook] = {}
+def _assessments(runs: Sequence["Run"]) -> tuple[MonitoringRun, ...]:
+    """Of the assessments at one slot the last one that was made stays."""
+    by_slot: dict[datetime, MonitoringRun] = {}
     for run in reversed(runs):
-        look = _look(run)
-        by_slot[look.slot] = look
+        assessment = _assessment(run)
+        by_slot[assessment.slot] = assessment
     return tuple(by_slot[slot] for slot in sorted(by_slot))
 
 
-def _look(run: "Run") -> RecordedLook:
+def _assessment(run: "Run") -> MonitoringRun:
     tags = run.data.tags
     start, end, slot = (
         datetime.fromisoformat(tags[name])
         for name in (mlflow_runs.START_TAG, mlflow_runs.END_TAG, mlflow_runs.SLOT_TAG)
     )
-    return RecordedLook(
+    return MonitoringRun(
         run_id=run.info.run_id,
         experiment_id=run.info.experiment_id,
         version=tags[mlflow_runs.VERSION_TAG],

@@ -6,7 +6,7 @@ from datetime import datetime
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingRun:
     """One training: when, and its metrics as `evaluation.flat_metrics` names them."""
 
     run_id: str
@@ -15,8 +15,8 @@ class Training:
 
 
 @dataclass(frozen=True)
-class RecordedLook:
-    """One recorded look: its version, its window (UTC) and its metrics as `record` names them.
+class MonitoringRun:
+    """One recorded assessment: its version, window (UTC) and metrics as `mlflow_runs` names them.
 
     `performance.ratio.value`, `drift.bmi.p_value`, `drift.bmi.alarm`: 1 or 0, absent if undecided.
     """
@@ -34,7 +34,7 @@ class RecordedLook:
 
 @dataclass(frozen=True)
 class Trend:
-    """Both, the oldest first; of the looks at one slot only the last."""
+    """Both, the oldest first; of the assessments at one slot only the last."""
 
-    trainings: tuple[Training, ...] = ()
-    looks: tuple[RecordedLook, ...] = ()
+    trainings: tuple[TrainingRun, ...] = ()
+    assessments: tuple[MonitoringRun, ...] = ()

@@ -1,4 +1,4 @@
-"""One look as a page a person enjoys reading: no script, no request, everything in one file."""
+"""One assessment as a page that is enjoyed: no script, no request, everything in one file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from markupsafe import Markup
 from insurance_predictor.base import formats
 from insurance_predictor.base.words import Language
 from insurance_predictor.table.schema import FEATURE_NAMES
-from monitoring.domain.assessment import KINDS, Look, Power, Verdict
+from monitoring.domain.assessment import KINDS, Assessment, Power, Verdict
 from monitoring.domain.incidents import Incident
 from monitoring.history.json import finite
 from monitoring.history.trend import Trend
@@ -27,7 +27,7 @@ TEMPLATE = Path(__file__).with_name("page.html.j2")
 
 
 @dataclass(frozen=True)
-class Links:
+class ReportLinks:
     """Where the page points to; what is None is not linked, and `no_evidently` says why not.
 
     An address that is neither http(s) nor the file evidently.html beside the page is only shown.
@@ -40,32 +40,32 @@ class Links:
 
 
 def report_page(
-    look: Look,
+    assessment: Assessment,
     open_incidents: Sequence[Incident],
     trend: Trend,
-    links: Links,
+    links: ReportLinks,
     language: Language,
     generated: datetime,
 ) -> str:
     """The page as HTML. Whatever comes from the data is escaped; `generated` is aware."""
-    look = finite(look)
+    assessment = finite(assessment)
     return _template().render(
         language=language,
         say=partial(_say, language),
         number=partial(formats.decimal, language=language, digits=0),
         moment=partial(_moment, language),
-        look=look,
+        assessment=assessment,
         links=links,
-        headline=_headline(look, language),
-        figures=_figures(look, open_incidents, language),
-        findings=[_finding(verdict, links, language) for verdict in look.alarms],
+        headline=_headline(assessment, language),
+        figures=_figures(assessment, open_incidents, language),
+        findings=[_finding(verdict, links, language) for verdict in assessment.alarms],
         incidents=[_incident(incident, language) for incident in open_incidents],
-        features=verdict_tables.features(look, language),
-        performance=performance.shown(look, language),
-        tables=[verdict_tables.table(look, kind, language) for kind in KINDS],
-        power=[_power(power, language) for power in look.power],
+        features=verdict_tables.features(assessment, language),
+        performance=performance.shown(assessment, language),
+        tables=[verdict_tables.table(assessment, kind, language) for kind in KINDS],
+        power=[_power(power, language) for power in assessment.power],
         trends=trend_charts.charts(trend, language),
-        facts=_facts(look, generated, language),
+        facts=_facts(assessment, generated, language),
         reading=[line(language) for line in report_words.READING_LINES],
     )
 
@@ -90,37 +90,37 @@ def _moment(language: Language, when: datetime) -> str:
     return formats.moment(when, language, None)
 
 
-def _headline(look: Look, language: Language) -> str:
+def _headline(assessment: Assessment, language: Language) -> str:
     """The one sentence for somebody who reads no other."""
-    if look.alarms:
-        title = verdict_text.title(look.alarms[0], language)
-        if len(look.alarms) == 1:
+    if assessment.alarms:
+        title = verdict_text.title(assessment.alarms[0], language)
+        if len(assessment.alarms) == 1:
             return title
-        return report_words.MANY_ALARMS(language, count=len(look.alarms), title=title)
-    if not look.rows:
+        return report_words.MANY_ALARMS(language, count=len(assessment.alarms), title=title)
+    if not assessment.rows:
         return report_words.EMPTY(language)
-    if look.status == "quiet":
+    if assessment.status == "quiet":
         return report_words.QUIET(language)
-    drift = [verdict.missing for verdict in look.verdicts if verdict.kind == "drift"]
+    drift = [verdict.missing for verdict in assessment.verdicts if verdict.kind == "drift"]
     missing = formats.decimal(max(drift, default=0), language, 0)
     return report_words.UNDECIDED(language, missing=missing)
 
 
 def _figures(
-    look: Look, incidents: Sequence[Incident], language: Language
+    assessment: Assessment, incidents: Sequence[Incident], language: Language
 ) -> list[tuple[str, str]]:
     """The few numbers at the top, each with its words."""
-    average = look.average_premium
+    average = assessment.average_premium
     premium = verdict_text.NOTHING if average is None else formats.money(average, language)
     return [
-        (formats.decimal(look.rows, language, 0), report_words.QUOTES(language)),
-        (formats.decimal(look.outcomes, language, 0), report_words.WITH_OUTCOME(language)),
+        (formats.decimal(assessment.rows, language, 0), report_words.QUOTES(language)),
+        (formats.decimal(assessment.outcomes, language, 0), report_words.WITH_OUTCOME(language)),
         (premium, report_words.AVERAGE_PREMIUM(language)),
         (str(len(incidents)), report_words.OPEN_INCIDENTS(language)),
     ]
 
 
-def _finding(verdict: Verdict, links: Links, language: Language) -> dict[str, Any]:
+def _finding(verdict: Verdict, links: ReportLinks, language: Language) -> dict[str, Any]:
     """An alarm: what happened, what it costs, what it means, what to do."""
     return {
         "title": verdict_text.title(verdict, language),
@@ -150,15 +150,17 @@ def _power(power: Power, language: Language) -> tuple[str, str]:
     return verdict_text.check_name(name, language), f"{least}{formats.SPACE}{unit or power.unit}"
 
 
-def _facts(look: Look, generated: datetime, language: Language) -> list[tuple[str, str]]:
+def _facts(
+    assessment: Assessment, generated: datetime, language: Language
+) -> list[tuple[str, str]]:
     others = ", ".join(
         f"{version}: {formats.decimal(rows, language, 0)}"
-        for version, rows in sorted(look.other_versions.items())
+        for version, rows in sorted(assessment.other_versions.items())
     )
     return [
-        (report_words.FROM(language), _moment(language, look.window.start)),
-        (report_words.UNTIL(language), _moment(language, look.window.end)),
-        (report_words.VERSION(language), f"{look.model_name} {look.version}"),
+        (report_words.FROM(language), _moment(language, assessment.window.start)),
+        (report_words.UNTIL(language), _moment(language, assessment.window.end)),
+        (report_words.VERSION(language), f"{assessment.model_name} {assessment.version}"),
         (report_words.OTHERS(language), others or report_words.NONE(language)),
         (report_words.GENERATED(language), _moment(language, generated.astimezone(UTC))),
     ]

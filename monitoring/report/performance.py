@@ -5,7 +5,7 @@ from typing import Any
 
 from insurance_predictor.base import formats
 from insurance_predictor.base.words import Language, Text
-from monitoring.domain.assessment import Look, Verdict
+from monitoring.domain.assessment import Assessment, Verdict
 from monitoring.report import svg
 from monitoring.words import report_words, verdict_text
 
@@ -14,9 +14,9 @@ DRAWN = ("ratio", "coverage")  # what has a value to compare with what was expec
 EXPECTED_RATIO = 1.0
 
 
-def shown(look: Look, language: Language) -> dict[str, Any]:
+def shown(assessment: Assessment, language: Language) -> dict[str, Any]:
     """Pictures of what outcomes have shown, and sentences about the estimate."""
-    verdicts = {v.check: v for v in look.verdicts if v.kind == "performance"}
+    verdicts = {v.check: v for v in assessment.verdicts if v.kind == "performance"}
     drawn = [verdicts[check] for check in DRAWN if check in verdicts]
     return {
         "measured": [_measured(v, v.value, language) for v in drawn if v.value is not None],

@@ -12,17 +12,17 @@ from markupsafe import Markup
 
 from insurance_predictor.base import formats
 from insurance_predictor.base.words import Language
-from monitoring.history.trend import RecordedLook, Trend
+from monitoring.history.trend import MonitoringRun, Trend
 from monitoring.report import svg
 from monitoring.report.svg import Point, Series
 from monitoring.words import report_words
 
 RATIO, ESTIMATE = "performance.ratio", "performance.estimated_error"
-LEAST_LOOKS = 2  # one point is no trend
+LEAST_ASSESSMENTS = 2  # one point is no trend
 
 
 class Measured(Protocol):
-    """A training or a look."""
+    """A training or an assessment."""
 
     @property
     def metrics(self) -> Mapping[str, float]: ...
@@ -31,9 +31,9 @@ class Measured(Protocol):
 def charts(trend: Trend, language: Language) -> list[dict[str, object]]:
     """Each chart's title, its series' names with their styles, and its picture.
 
-    None before the second look.
+    None before the second assessment.
     """
-    if len(trend.looks) < LEAST_LOOKS:
+    if len(trend.assessments) < LEAST_ASSESSMENTS:
         return []
     dollars, plain = partial(_compact, language), partial(_plain, language)
     found = (
@@ -59,31 +59,33 @@ def errors(trend: Trend, language: Language) -> tuple[Series, ...]:
     return (
         Series(report_words.IN_TRAINING(language), "reference", training),
         replace(
-            series(trend.looks, f"{ESTIMATE}.value", ESTIMATE, report_words.ESTIMATED(language)),
+            series(
+                trend.assessments, f"{ESTIMATE}.value", ESTIMATE, report_words.ESTIMATED(language)
+            ),
             style="estimate",
         ),
-        series(trend.looks, f"{ESTIMATE}.actual", ESTIMATE, report_words.ACTUAL(language)),
+        series(trend.assessments, f"{ESTIMATE}.actual", ESTIMATE, report_words.ACTUAL(language)),
     )
 
 
 def ratios(trend: Trend, language: Language) -> Series:
     """What was charged over what was predicted."""
-    return series(trend.looks, f"{RATIO}.value", RATIO, report_words.TREND_RATIO(language))
+    return series(trend.assessments, f"{RATIO}.value", RATIO, report_words.TREND_RATIO(language))
 
 
 def premiums(trend: Trend, language: Language) -> Series:
     """The average premium of each window, US dollars a year."""
     title = report_words.TREND_PREMIUM(language)
-    return series(trend.looks, "average_premium", "drift.premium", title)
+    return series(trend.assessments, "average_premium", "drift.premium", title)
 
 
 def alarms(trend: Trend, language: Language) -> Series:
     """How many verdicts were in alarm."""
-    return series(trend.looks, "alarms", "", report_words.TREND_ALARMS(language))
+    return series(trend.assessments, "alarms", "", report_words.TREND_ALARMS(language))
 
 
 def series(
-    looks: Iterable[RecordedLook], metric: str, judged: str, name: str, scale: float = 1.0
+    assessments: Iterable[MonitoringRun], metric: str, judged: str, name: str, scale: float = 1.0
 ) -> Series:
     """The metric of production over time times `scale`, with band and alarm of `judged`.
 
@@ -91,11 +93,13 @@ def series(
     """
     has_band = metric == f"{judged}.value"
     points = []
-    for look in looks:
-        if metric in look.metrics:
-            low, high = _band(look, judged, ".") if has_band else (None, None)
-            is_alarm = look.metrics.get(f"{judged}.alarm") == 1.0
-            points.append(Point(look.end, scale * look.metrics[metric], low, high, is_alarm))
+    for assessment in assessments:
+        if metric in assessment.metrics:
+            low, high = _band(assessment, judged, ".") if has_band else (None, None)
+            is_alarm = assessment.metrics.get(f"{judged}.alarm") == 1.0
+            points.append(
+                Point(assessment.end, scale * assessment.metrics[metric], low, high, is_alarm)
+            )
     return Series(name, "window", tuple(points))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from insurance_predictor.base import formats
 from insurance_predictor.base.words import Language, Text
 from insurance_predictor.table.schema import FEATURES, CategoryColumn, NumberColumn
-from monitoring.domain.assessment import Distribution, Kind, Look, Verdict
+from monitoring.domain.assessment import Assessment, Distribution, Kind, Verdict
 from monitoring.report import svg
 from monitoring.words import report_words, verdict_text
 
@@ -15,21 +15,21 @@ COLUMNS = {column.name: column for column in FEATURES}
 LEAST_P = 0.0001  # smaller ones are said to be smaller than this
 
 
-def features(look: Look, language: Language) -> list[dict[str, Any]]:
+def features(assessment: Assessment, language: Language) -> list[dict[str, Any]]:
     """A picture of each feature and the premium: the reference beside the window."""
-    verdicts = {verdict.name: verdict for verdict in look.verdicts}
+    verdicts = {verdict.name: verdict for verdict in assessment.verdicts}
     return [
         _feature(distribution, verdicts.get(f"drift.{distribution.feature}"), language)
-        for distribution in look.distributions
+        for distribution in assessment.distributions
     ]
 
 
-def table(look: Look, kind: Kind, language: Language) -> dict[str, Any]:
+def table(assessment: Assessment, kind: Kind, language: Language) -> dict[str, Any]:
     """All verdicts of `kind`, without the columns where none has anything.
 
     The schema's are many and mostly quiet: closed then.
     """
-    verdicts = [verdict for verdict in look.verdicts if verdict.kind == kind]
+    verdicts = [verdict for verdict in assessment.verdicts if verdict.kind == kind]
     rows = [_cells(verdict, language) for verdict in verdicts]
     heads = [head for head in (rows[0] if rows else {}) if any(row[head] for row in rows)]
     return {

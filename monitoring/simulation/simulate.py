@@ -18,10 +18,10 @@ from insurance_predictor.serving import served_model
 from insurance_predictor.serving.served_model import Served
 from insurance_predictor.table.read import Table, read_table
 from insurance_predictor.table.schema import FEATURE_NAMES
-from monitoring.alerts.messages import Links, incident_message, plain_text
-from monitoring.checks.assess import look_back
-from monitoring.domain.assessment import Look, Window
-from monitoring.domain.incidents import Decision
+from monitoring.alerts.messages import MessageLinks, incident_message, plain_text
+from monitoring.checks.assess import assess
+from monitoring.domain.assessment import Assessment, Window
+from monitoring.domain.incidents import IncidentDecision
 from monitoring.history import incident_store
 from monitoring.simulation.scenarios import SCENARIOS, Month, Scenario, play
 from monitoring.words import verdict_text
@@ -37,8 +37,8 @@ class Played:
     """One month as `monitor` saw it at its end."""
 
     month: Month
-    look: Look
-    decision: Decision
+    assessment: Assessment
+    decision: IncidentDecision
 
 
 def simulate(settings: Settings, name: str, months: int, seed: int) -> Iterator[str]:
@@ -76,11 +76,11 @@ def play_months(
                 waiting += _log(engine, month, served, np.random.default_rng([seed, month.number]))
                 waiting = _record_known(engine, waiting, month.end)
                 window = Window(month.start, month.end, month.start)
-                look = look_back(thrown_away, served, window, engine)
+                assessment = assess(thrown_away, served, window, engine)
                 decision = incident_store.record(
-                    engine, look, settings.incident, month.end, announce=lambda change: ()
+                    engine, assessment, settings.incident, month.end, announce=lambda change: ()
                 )
-                yield Played(month, look, decision)
+                yield Played(month, assessment, decision)
 
 
 def _log(
@@ -139,13 +139,13 @@ def _identifier(dice: np.random.Generator) -> str:
 
 def _told(settings: Settings, played: Played) -> Iterator[str]:
     """The month in a line, its alarms, and what the team would have been told."""
-    look = played.look
-    known = f"{look.rows:,} quotes, {look.outcomes:,} outcomes"
-    yield f"  {played.month.start:%Y-%m}: {known}: {'alarm' if look.alarms else 'quiet'}"
-    for verdict in look.alarms:
+    assessment = played.assessment
+    known = f"{assessment.rows:,} quotes, {assessment.outcomes:,} outcomes"
+    yield f"  {played.month.start:%Y-%m}: {known}: {'alarm' if assessment.alarms else 'quiet'}"
+    for verdict in assessment.alarms:
         money = verdict_text.money(verdict, "en")
         yield f"    seen: {verdict_text.title(verdict, 'en')}" + (f" ({money})" if money else "")
-    links = Links(report=None, runbook=settings.runbook_url)
+    links = MessageLinks(report=None, runbook=settings.runbook_url)
     for change in played.decision.told:
-        message = plain_text(incident_message(change, look, links, "en"))
+        message = plain_text(incident_message(change, assessment, links, "en"))
         yield f"    told: {message.partition(chr(10))[0]}"

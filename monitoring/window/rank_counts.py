@@ -12,7 +12,7 @@ from insurance_predictor.base.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
-class Counted:
+class RankCounts:
     """How many of `rows` values lie below, and up to and at, each of the sorted `points` (k,).
 
     `total` is the sum of the values.
@@ -29,9 +29,9 @@ class Counted:
         """NaN without a value."""
         return self.total / self.rows if self.rows else float("nan")
 
-    def __add__(self, other: "Counted") -> "Counted":
+    def __add__(self, other: "RankCounts") -> "RankCounts":
         """Both together; they are counted at the same points."""
-        return Counted(
+        return RankCounts(
             self.points,
             self.below + other.below,
             self.up_to + other.up_to,
@@ -53,10 +53,10 @@ class Counted:
         return float(self.points[min(position, len(self.points) - 1)])
 
 
-def counted(points: FloatArray, values: FloatArray) -> Counted:
+def count_ranks(points: FloatArray, values: FloatArray) -> RankCounts:
     """`values` (n,), all finite, at `points` (k,), which are sorted."""
     ordered = np.sort(values)
-    return Counted(
+    return RankCounts(
         points,
         np.searchsorted(ordered, points, "left").astype(np.int64),
         np.searchsorted(ordered, points, "right").astype(np.int64),
@@ -65,7 +65,7 @@ def counted(points: FloatArray, values: FloatArray) -> Counted:
     )
 
 
-def ks_distance(sample: Counted, window: Counted) -> float:
+def ks_distance(sample: RankCounts, window: RankCounts) -> float:
     """The largest distance between two empirical distribution functions, exactly.
 
     All values of `sample` have to be points. Between two points only the window's function rises,
@@ -76,7 +76,7 @@ def ks_distance(sample: Counted, window: Counted) -> float:
     return float(max(np.abs(at).max(), np.abs(before).max()))
 
 
-def superiority(sample: Counted, window: Counted) -> float:
+def superiority(sample: RankCounts, window: RankCounts) -> float:
     """The chance that a value of the window exceeds one of the sample, ties counting half.
 
     Mann and Whitney's U over the number of pairs, exactly. All values of `sample` have to be

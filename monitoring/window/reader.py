@@ -158,7 +158,7 @@ def _within(
 
 
 def _versions(connection: Connection) -> Iterator[str]:
-    """Every version of the log, by one look into the index for each."""
+    """Every version of the log, by one search of the index for each."""
     kept = PREDICTIONS.c.version
     version = connection.scalar(select(func.min(kept)))
     while version is not None:

@@ -22,7 +22,7 @@ from insurance_predictor.table.schema import (
     CategoryColumn,
     NumberColumn,
 )
-from monitoring.window.rank_counts import Counted, counted
+from monitoring.window.rank_counts import RankCounts, count_ranks
 
 PREMIUM = "premium"
 NUMBER_COLUMNS = tuple(column for column in FEATURES if isinstance(column, NumberColumn))
@@ -51,12 +51,12 @@ class Reference:
         return self.premium if name == PREMIUM else self.people[name].to_numpy(dtype=float)
 
     @cached_property
-    def counted(self) -> Mapping[str, Counted]:
+    def rank_counts(self) -> Mapping[str, RankCounts]:
         """Each number, counted at its own values and at the starts of its bins."""
         found = {}
         for name in NUMBER_NAMES:
             values = self.values(name)
-            found[name] = counted(np.unique([*values, *self.picture_starts[name]]), values)
+            found[name] = count_ranks(np.unique([*values, *self.picture_starts[name]]), values)
         return found
 
     @cached_property
@@ -93,10 +93,10 @@ class Reference:
         return np.array([group.mean() if len(group) else everybody for group in groups])
 
     @cached_property
-    def ratios(self) -> Counted:
+    def ratios(self) -> RankCounts:
         """Charges over premium of the hold-out, counted at their own values and 0.5 % apart."""
         values = (self.holdout[TARGET.name] / self.holdout[PREMIUM]).to_numpy(dtype=float)
-        return counted(np.unique([*values, *RATIOS]), values)
+        return count_ranks(np.unique([*values, *RATIOS]), values)
 
 
 def build(served: Served) -> Reference:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from insurance_predictor.base.arrays import FloatArray, IntArray
 from insurance_predictor.table.schema import AGE, SMOKER, CategoryColumn, NumberColumn
-from monitoring.window.rank_counts import counted
+from monitoring.window.rank_counts import count_ranks
 from monitoring.window.reader import (
     ABSENT,
     EXAMPLES,
@@ -72,7 +72,7 @@ class Latencies:
         return LEAST_LATENCY * float(LATENCY_STEP ** (place + 0.5))
 
 
-class OutcomeTally:
+class OutcomeStatistics:
     """Predictions whose charges became known; those that are no positive numbers are left out.
 
     Sums are kept for 1,000 groups, which the rows join in turn, so that up to 1,000 rows the
@@ -84,7 +84,7 @@ class OutcomeTally:
         self.rows = 0
         self.covered = 0
         self.slices: IntArray = np.zeros(SLICES, dtype=np.int64)
-        self.ratios = counted(reference.ratios.points, np.array([]))
+        self.ratios = count_ranks(reference.ratios.points, np.array([]))
         self._sums = np.zeros((GROUPS, 3))
 
     @property
@@ -100,7 +100,7 @@ class OutcomeTally:
         group = (self.rows + np.arange(len(charges))) % GROUPS
         for column, values in enumerate((charges, premium, (charges - premium) ** 2)):
             self._sums[:, column] += np.bincount(group, values, minlength=GROUPS)
-        self.ratios += counted(self.ratios.points, charges / premium)
+        self.ratios += count_ranks(self.ratios.points, charges / premium)
         inside = (chunk.low[usable] <= charges) & (charges <= chunk.high[usable])
         self.covered += int(inside.sum())
         smoker = np.nan_to_num(chunk.smoker[usable], nan=-1).astype(np.int64)
@@ -109,7 +109,7 @@ class OutcomeTally:
         self.rows += len(charges)
 
 
-class Tally:
+class WindowStatistics:
     """Everything that is judged of a window.
 
     `table` counts predictions of the version by the places of SHAPE. `slices` counts them by the
@@ -118,11 +118,12 @@ class Tally:
 
     def __init__(self, reference: Reference) -> None:
         self.numbers = {
-            name: counted(reference.counted[name].points, np.array([])) for name in NUMBER_NAMES
+            name: count_ranks(reference.rank_counts[name].points, np.array([]))
+            for name in NUMBER_NAMES
         }
         self.table: IntArray = np.zeros(SHAPE, dtype=np.int64)
         self.slices: IntArray = np.zeros(SLICES, dtype=np.int64)
-        self.outcomes = OutcomeTally(reference)
+        self.outcomes = OutcomeStatistics(reference)
         self.latencies = Latencies()
         self.other_rows = 0
         self._other_stale = 0
@@ -165,7 +166,9 @@ class Tally:
         self._premiums += np.bincount(chunk.code, premium, self.table.size).reshape(SHAPE)
         for name in NUMBER_NAMES:
             values = chunk.numbers[name]
-            self.numbers[name] += counted(self.numbers[name].points, values[np.isfinite(values)])
+            self.numbers[name] += count_ranks(
+                self.numbers[name].points, values[np.isfinite(values)]
+            )
         for column in NUMBER_COLUMNS:
             self._look_for_faults(column, chunk.numbers[column.name], premium)
         self._add_slices(chunk)

@@ -7,8 +7,8 @@ LANGUAGE = Text("Idioma", "Language")
 LANGUAGE_NAME = Text("Português", "English")
 LOADING = Text("Lendo o histórico…", "Reading the history…")
 INTRO = Text(
-    "O que os olhares sobre as cotações de **{model}** encontraram até agora.",
-    "What the looks back at the quotes of **{model}** have found so far.",
+    "O que as avaliações das cotações de **{model}** encontraram até agora.",
+    "What the assessments back at the quotes of **{model}** have found so far.",
 )
 NOTHING_YET = Text(
     "Ainda não houve nenhum monitoramento deste modelo. Rode na raiz do repositório:",

@@ -33,7 +33,7 @@ EARLIER = Text(
 )
 MONEY = Text("Efeito: {money}.", "Effect: {money}.")
 NEXT = Text("O que fazer: {step}", "What to do: {step}")
-HOW = Text("Como olhar de perto", "How to look closer")
+HOW = Text("Como investigar", "How to investigate")
 MORE = Text("E mais {more}, no relatório.", "And {more} more, in the report.")
 OVER = Text("Já não: {names}.", "No longer: {names}.")
 ALL_OVER = Text(

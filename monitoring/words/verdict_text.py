@@ -13,7 +13,7 @@ from insurance_predictor.base.words import Language
 from insurance_predictor.table import schema
 from monitoring.domain.assessment import Verdict
 from monitoring.words import verdict_words
-from monitoring.words.verdict_words import Words
+from monitoring.words.verdict_words import CheckWords
 
 LONGEST = 40  # characters of a word from the data
 SHOWN = 3  # words from the data in one sentence
@@ -22,7 +22,7 @@ NOTHING = "–"  # for what was not measured
 MOST = 1e15  # what is more comes from a value that cannot be, and would fill the line
 COLUMNS = {column.name: column for column in schema.FEATURES}
 DIGITS = {"age": 1, "bmi": 1, "children": 2}
-GROUPS: Mapping[str, Mapping[str, Words]] = {
+GROUPS: Mapping[str, Mapping[str, CheckWords]] = {
     "drift": verdict_words.DRIFT,
     "schema": verdict_words.SCHEMA,
     "performance": verdict_words.PERFORMANCE,
@@ -99,7 +99,7 @@ def _name(verdict: Verdict | str) -> str:
     return verdict if isinstance(verdict, str) else verdict.name
 
 
-def _words(name: str) -> Words:
+def _words(name: str) -> CheckWords:
     """The words for "schema.null.bmi" are those of "null"."""
     kind, _, check = name.partition(".")
     return GROUPS.get(kind, {}).get(check.partition(".")[0], verdict_words.UNKNOWN)

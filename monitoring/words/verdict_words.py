@@ -7,7 +7,7 @@ from insurance_predictor.base.words import Text
 
 
 @dataclass(frozen=True)
-class Words:
+class CheckWords:
     """What is said of one check.
 
     `name` says what is judged, `alarm` what has happened, `meaning` and `next_step` what that is
@@ -81,11 +81,11 @@ SEGMENT_STEP = Text(
     "here to stay, train again.",
 )
 
-DRIFT: Mapping[str, Words] = {
-    "age": Words(
+DRIFT: Mapping[str, CheckWords] = {
+    "age": CheckWords(
         Text("Idade", "Age"), SHIFTED, NUMBER_MEANING, SEGMENT_STEP, runbook="Age has shifted"
     ),
-    "bmi": Words(
+    "bmi": CheckWords(
         Text("IMC", "BMI"),
         SHIFTED,
         NUMBER_MEANING,
@@ -97,7 +97,7 @@ DRIFT: Mapping[str, Words] = {
         ),
         runbook="BMI has shifted",
     ),
-    "children": Words(
+    "children": CheckWords(
         Text("Filhos", "Children"),
         SHIFTED,
         NUMBER_MEANING,
@@ -109,8 +109,10 @@ DRIFT: Mapping[str, Words] = {
         ),
         runbook="Children have shifted",
     ),
-    "sex": Words(Text("Sexo", "Sex"), MIX_SHIFTED, MIX_MEANING, SEGMENT_STEP, "Sex has shifted"),
-    "smoker": Words(
+    "sex": CheckWords(
+        Text("Sexo", "Sex"), MIX_SHIFTED, MIX_MEANING, SEGMENT_STEP, "Sex has shifted"
+    ),
+    "smoker": CheckWords(
         Text("Fumante", "Smoker"),
         MIX_SHIFTED,
         MIX_MEANING,
@@ -122,10 +124,10 @@ DRIFT: Mapping[str, Words] = {
         ),
         runbook="Smoker has shifted",
     ),
-    "region": Words(
+    "region": CheckWords(
         Text("Região", "Region"), MIX_SHIFTED, MIX_MEANING, SEGMENT_STEP, "Region has shifted"
     ),
-    "premium": Words(
+    "premium": CheckWords(
         Text("Prêmio previsto", "Predicted premium"),
         SHIFTED,
         Text(
@@ -144,8 +146,8 @@ DRIFT: Mapping[str, Words] = {
     ),
 }
 
-SCHEMA: Mapping[str, Words] = {
-    "null": Words(
+SCHEMA: Mapping[str, CheckWords] = {
+    "null": CheckWords(
         Text("{label}: valores ausentes", "{label}: missing values"),
         Text("{label} falta em {value} das cotações", "{label} is missing in {value} of quotes"),
         Text(
@@ -162,7 +164,7 @@ SCHEMA: Mapping[str, Words] = {
         ),
         runbook="Missing values",
     ),
-    "unseen": Words(
+    "unseen": CheckWords(
         Text("{label}: categorias desconhecidas", "{label}: unknown categories"),
         Text(
             "{label} tem categorias desconhecidas em {value} das cotações{details}",
@@ -180,7 +182,7 @@ SCHEMA: Mapping[str, Words] = {
         ),
         runbook="Unknown categories",
     ),
-    "outside": Words(
+    "outside": CheckWords(
         Text("{label}: valores fora dos limites", "{label}: values out of range"),
         Text(
             "{label} está fora dos limites em {value} das cotações{details}",
@@ -200,8 +202,8 @@ SCHEMA: Mapping[str, Words] = {
     ),
 }
 
-PERFORMANCE: Mapping[str, Words] = {
-    "ratio": Words(
+PERFORMANCE: Mapping[str, CheckWords] = {
+    "ratio": CheckWords(
         Text("Cobrado ÷ previsto", "Charged ÷ predicted"),
         Text(
             "O que foi cobrado difere do previsto em {value}",
@@ -219,7 +221,7 @@ PERFORMANCE: Mapping[str, Words] = {
         ),
         runbook="Charges differ from the predictions",
     ),
-    "residuals": Words(
+    "residuals": CheckWords(
         Text("Erros das previsões", "Errors of the predictions"),
         Text(
             "Os erros mudaram: cobrado ÷ previsto era {reference} na mediana e agora é {window}",
@@ -238,7 +240,7 @@ PERFORMANCE: Mapping[str, Words] = {
         ),
         runbook="The errors have changed",
     ),
-    "coverage": Words(
+    "coverage": CheckWords(
         Text("Cobertura dos intervalos", "Coverage of the intervals"),
         Text(
             "Os intervalos contêm {value} dos valores cobrados; deveriam conter {reference}",
@@ -255,7 +257,7 @@ PERFORMANCE: Mapping[str, Words] = {
         ),
         runbook="The intervals do not hold",
     ),
-    "estimated_error": Words(
+    "estimated_error": CheckWords(
         Text("Erro estimado", "Estimated error"),
         Text("Erro estimado (RMSE): {value}", "Estimated error (RMSE): {value}"),
         Text(
@@ -273,8 +275,8 @@ PERFORMANCE: Mapping[str, Words] = {
     ),
 }
 
-SERVICE: Mapping[str, Words] = {
-    "error_rate": Words(
+SERVICE: Mapping[str, CheckWords] = {
+    "error_rate": CheckWords(
         Text("Taxa de erros", "Error rate"),
         Text(
             "{value} das cotações falharam (limite: {limit})",
@@ -290,7 +292,7 @@ SERVICE: Mapping[str, Words] = {
         ),
         runbook="Quotes fail",
     ),
-    "latency": Words(
+    "latency": CheckWords(
         Text("Tempo de resposta", "Response time"),
         Text(
             "5 % das cotações demoram mais de {value} (limite: {limit})",
@@ -307,7 +309,7 @@ SERVICE: Mapping[str, Words] = {
         ),
         runbook="Quotes are slow",
     ),
-    "backlog": Words(
+    "backlog": CheckWords(
         Text("Cotações à espera do banco", "Quotes waiting for the database"),
         Text(
             "{value} cotações esperam pelo banco (limite: {limit})",
@@ -323,7 +325,7 @@ SERVICE: Mapping[str, Words] = {
         ),
         runbook="Quotes wait for the database",
     ),
-    "stale": Words(
+    "stale": CheckWords(
         Text("Versão não conferida", "Version not checked"),
         Text(
             "{value} das cotações saíram sem conferir a versão no registro (limite: {limit})",
@@ -340,7 +342,7 @@ SERVICE: Mapping[str, Words] = {
         runbook="The registry does not answer",
     ),
 }
-UNKNOWN = Words(
+UNKNOWN = CheckWords(
     Text("{check}", "{check}"),
     Text("{check}: fora do esperado", "{check}: not as expected"),
     Text(

@@ -11,20 +11,20 @@ from playwright.sync_api import Browser, Page, expect
 from insurance_predictor.base.words import Language
 from insurance_predictor.table.synthetic import make_table
 from monitoring.report.evidently_page import write_page
-from monitoring.report.page import Links, report_page
-from tests.monitoring import reported
+from monitoring.report.page import ReportLinks, report_page
+from tests.monitoring import example_assessments as examples
 from tests.repository import ROOT
 
 DESKTOP, PHONE = 1280, 390  # pixels
 MOST_BYTES = 400_000
 OVERFLOW = "() => document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth"
-EVIL = f"</script>{reported.SCRIPT}<img src=x onerror=\"document.title='broken'\">"
-LOOKS = {
-    "alarming": reported.alarming(),
-    "typical": reported.typical(),
-    "quiet": reported.quiet(),
-    "one row": reported.one_row(),
-    "empty": reported.empty(),
+EVIL = f"</script>{examples.SCRIPT}<img src=x onerror=\"document.title='broken'\">"
+EXAMPLES = {
+    "alarming": examples.alarming(),
+    "typical": examples.typical(),
+    "quiet": examples.quiet(),
+    "one row": examples.one_row(),
+    "empty": examples.empty(),
 }
 
 Open = Callable[..., tuple[Page, list[str]]]
@@ -48,12 +48,12 @@ def open_page(browser: Browser) -> Iterator[Open]:
         context.close()
 
 
-def write(folder: Path, look: object, language: Language) -> Path:
+def write(folder: Path, assessment: object, language: Language) -> Path:
     file = folder / "report.html"
-    links = Links("https://example.com/runbook.md", evidently="evidently.html")
-    incidents = (reported.incident(),) if look is LOOKS["typical"] else ()
+    links = ReportLinks("https://example.com/runbook.md", evidently="evidently.html")
+    incidents = (examples.incident(),) if assessment is EXAMPLES["typical"] else ()
     file.write_text(
-        report_page(look, incidents, reported.trend(), links, language, reported.END),
+        report_page(assessment, incidents, examples.trend(), links, language, examples.END),
         encoding="utf-8",
     )
     return file
@@ -61,9 +61,11 @@ def write(folder: Path, look: object, language: Language) -> Path:
 
 @pytest.mark.parametrize("language", ["pt", "en"])
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
-@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
-def test_the_report_fits_and_asks_nobody(open_page: Open, tmp_path: Path, look, width, language):
-    file = write(tmp_path, look, language)
+@pytest.mark.parametrize("assessment", EXAMPLES.values(), ids=EXAMPLES)
+def test_the_report_fits_and_asks_nobody(
+    open_page: Open, tmp_path: Path, assessment, width, language
+):
+    file = write(tmp_path, assessment, language)
     page, requests = open_page(file, width)
     assert page.evaluate(OVERFLOW) == 0
     assert requests == [file.as_uri()]
@@ -74,20 +76,20 @@ def test_the_report_fits_and_asks_nobody(open_page: Open, tmp_path: Path, look, 
 def test_a_category_that_is_a_script_is_read_and_not_run(
     open_page: Open, tmp_path: Path, javascript: bool
 ):
-    page, _ = open_page(write(tmp_path, reported.alarming(), "en"), java_script_enabled=javascript)
+    page, _ = open_page(write(tmp_path, examples.alarming(), "en"), java_script_enabled=javascript)
     assert "broken" not in page.title()
-    expect(page.get_by_text(reported.SCRIPT).first).to_be_visible()
+    expect(page.get_by_text(examples.SCRIPT).first).to_be_visible()
 
 
 def test_even_a_script_that_got_in_would_not_run(open_page: Open, tmp_path: Path):
-    file = write(tmp_path, reported.quiet(), "en")
-    file.write_text(file.read_text().replace("</main>", f"{reported.SCRIPT}</main>"))
+    file = write(tmp_path, examples.quiet(), "en")
+    file.write_text(file.read_text().replace("</main>", f"{examples.SCRIPT}</main>"))
     page, _ = open_page(file)
     assert page.title() != "broken"
 
 
 def test_dark_is_dark_and_paper_is_light(open_page: Open, tmp_path: Path):
-    page, _ = open_page(write(tmp_path, reported.alarming(), "en"), color_scheme="dark")
+    page, _ = open_page(write(tmp_path, examples.alarming(), "en"), color_scheme="dark")
     colour = "() => getComputedStyle(document.body).backgroundColor"
     assert page.evaluate(colour) == "rgb(20, 24, 29)"
     page.emulate_media(media="print")
@@ -113,7 +115,7 @@ def test_a_picture_for_the_documentation(open_page: Open, tmp_path: Path):
     named = os.environ.get("SCREENSHOTS")
     folder = ROOT / named if named else tmp_path
     folder.mkdir(parents=True, exist_ok=True)
-    page, _ = open_page(write(tmp_path, LOOKS["typical"], "en"), width=1080)
+    page, _ = open_page(write(tmp_path, EXAMPLES["typical"], "en"), width=1080)
     picture = folder / "report.png"
     page.screenshot(path=picture, full_page=True)
     with Image.open(picture) as full:  # flat colours: 256 of them are a quarter of the bytes

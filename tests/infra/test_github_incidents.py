@@ -1,4 +1,4 @@
-"""Incidents of real looks, and the issues that a repository has of them."""
+"""Incidents of real assessments, and the issues that a repository has of them."""
 
 import json
 import os
@@ -15,9 +15,9 @@ from insurance_predictor.base.errors import BadInput, InvalidSettings
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.serving import served_model
 from monitoring import console
-from monitoring.run import Options, monitor
+from monitoring.run import MonitoringOptions, monitor
 from tests.infra import github_server
-from tests.monitoring.served import NOW, in_folder, log_quotes, population
+from tests.monitoring.logged_quotes import NOW, in_folder, log_quotes, population
 
 RUN = "https://github.com/ana/insurance/actions/runs/7"
 OPENED = "🔴 Data drift: incident opened – Age\nFrom 40 to 52. Ask @everybody ``` #1"
@@ -46,7 +46,7 @@ def keep(server, tmp_path):
 
 def result(*incidents: dict, messages: tuple[str, ...] = (), model: str = "mine") -> dict:
     return {
-        "look": {"model_name": model},
+        "assessment": {"model_name": model},
         "incidents": list(incidents),
         "messages": list(messages),
         "report": "reports/report.html",
@@ -221,13 +221,13 @@ def test_what_monitoring_finds_is_an_issue_until_it_is_over(server, settings, pr
     log_quotes(ours, served, population(300, seed=12), NOW + timedelta(days=1))
     github = GitHub(server.settings(ours))
 
-    def look(now: datetime) -> list[str]:
+    def assess(now: datetime) -> list[str]:
         file = tmp_path / "monitor.json"
-        file.write_text(console.as_json(monitor(ours, Options(window="1d"), now)))
+        file.write_text(console.as_json(monitor(ours, MonitoringOptions(window="1d"), now)))
         return list(keep_issues(github, read_result(file)))
 
-    (opened,) = look(NOW)
+    (opened,) = assess(NOW)
     assert "BMI is out of range" in opened
-    assert look(NOW + timedelta(minutes=5)) == []
-    assert look(NOW + timedelta(days=1)) == ["Issue #1 is closed: the incident is over."]
+    assert assess(NOW + timedelta(minutes=5)) == []
+    assert assess(NOW + timedelta(days=1)) == ["Issue #1 is closed: the incident is over."]
     assert "incident resolved" in server.on(1)[0]

@@ -10,7 +10,7 @@ import pytest
 
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.serving import served_model
-from tests.monitoring.served import NOW, in_folder, log_quotes, population
+from tests.monitoring.logged_quotes import NOW, in_folder, log_quotes, population
 from tests.monitoring.slack_server import slack
 from tests.outcome import Outcome
 
@@ -76,11 +76,11 @@ def test_an_open_incident_ends_with_10_and_is_printed_without_a_channel(
 ):
     log_quotes(own, served, population(300), region="<script>|x")
     page = tmp_path / "summary.md"
-    variables = {"GITHUB_STEP_SUMMARY": str(page), "JSON_FILE": "look.json"}
+    variables = {"GITHUB_STEP_SUMMARY": str(page), "JSON_FILE": "assessment.json"}
     done = command("run", "--json", *WINDOW, **variables)
     assert done.code == 10
     told = json.loads(done.out)
-    assert json.loads((tmp_path / "look.json").read_text()) == told
+    assert json.loads((tmp_path / "assessment.json").read_text()) == told
     assert (told["status"], told["exit_code"]) == ("alarm", 10)
     assert [one["event"] for one in told["incidents"]] == ["opened"]
     assert "Region" in told["messages"][0]

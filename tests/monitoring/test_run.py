@@ -11,19 +11,19 @@ import pytest
 from insurance_predictor.base.errors import BadInput, InvalidSettings, NoProductionModel
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.serving import served_model
-from monitoring.run import INCIDENT_OPEN, Options, alert_test, monitor
-from tests.monitoring.served import NOW, in_folder, log_quotes, population
+from monitoring.run import INCIDENT_OPEN, MonitoringOptions, alert_test, monitor
+from tests.monitoring.logged_quotes import NOW, in_folder, log_quotes, population
 from tests.monitoring.slack_server import slack
 
-DAY = Options(window="1d")
+DAY = MonitoringOptions(window="1d")
 LIGHT = """
 import json, sys
 from datetime import datetime
 from insurance_predictor.base.settings import Settings
-from monitoring.run import Options, monitor
+from monitoring.run import MonitoringOptions, monitor
 settings = Settings(**json.loads(sys.argv[1]))
-done = monitor(settings, Options(window="1d"), datetime.fromisoformat(sys.argv[2]))
-print(done.exit_code, done.look.rows, "evidently" in sys.modules)
+done = monitor(settings, MonitoringOptions(window="1d"), datetime.fromisoformat(sys.argv[2]))
+print(done.exit_code, done.assessment.rows, "evidently" in sys.modules)
 """
 
 
@@ -40,7 +40,7 @@ def served(own: Settings, production) -> served_model.Served:
 def test_a_quiet_window_is_recorded_and_nothing_is_said(own, served, client):
     log_quotes(own, served, population(300))
     done = monitor(own, DAY, NOW)
-    assert (done.exit_code, done.look.status, done.look.rows) == (0, "quiet", 300)
+    assert (done.exit_code, done.assessment.status, done.assessment.rows) == (0, "quiet", 300)
     assert done.messages == ()
     assert done.delivery.sent == 0
     run = client.get_run(done.run_id)
@@ -120,15 +120,15 @@ def test_what_could_not_be_sent_is_sent_by_the_next_run_once(own, served):
 
 def test_a_window_without_quotes_is_undecided(own, served):
     done = monitor(own, DAY, NOW)
-    assert (done.exit_code, done.look.status, done.look.rows) == (0, "unknown", 0)
+    assert (done.exit_code, done.assessment.status, done.assessment.rows) == (0, "unknown", 0)
     assert done.report.is_file()
 
 
 def test_the_last_quotes_are_a_window(own, served):
     log_quotes(own, served, population(300))
-    assert monitor(own, Options(last=120), NOW).look.rows == 120
+    assert monitor(own, MonitoringOptions(last=120), NOW).assessment.rows == 120
     with pytest.raises(BadInput, match="LAST=120 is a window of its own"):
-        monitor(own, Options(last=120, window="7d"), NOW)
+        monitor(own, MonitoringOptions(last=120, window="7d"), NOW)
 
 
 def test_old_reports_make_room(own, served):

@@ -28,7 +28,7 @@ from monitoring.checks.performance import performance_verdicts
 from monitoring.domain.assessment import Kind, Verdict
 from monitoring.window.reader import SHAPE, Chunk, OutcomeChunk
 from monitoring.window.reference import CATEGORY_COLUMNS, NUMBER_NAMES, PREMIUM, Reference
-from monitoring.window.statistics import Tally
+from monitoring.window.statistics import WindowStatistics
 from tests.studies.markdown import markdown_table
 
 SPLITS = 1000
@@ -114,20 +114,20 @@ def judge(
     window: pd.DataFrame, pair: Pair, reference: Reference, thresholds: MonitorThresholds
 ) -> tuple[Verdict, ...]:
     """The verdicts of drift and performance on people (n, 7) whose charges are all known."""
-    tally = Tally(reference)
+    statistics = WindowStatistics(reference)
     answers = pair.predict(features(window))
     numbers = {name: window[name].to_numpy(dtype=float) for name in NUMBER_NAMES[:-1]}
     numbers |= {PREMIUM: answers[PREMIUM].to_numpy(), "latency_ms": np.full(len(window), np.nan)}
     places = [window[column.name].map(column.values.index) for column in CATEGORY_COLUMNS]
     code = np.ravel_multi_index((*map(np.asarray, places), np.zeros(len(window), int)), SHAPE)
-    tally.add(Chunk(numbers, code))
+    statistics.add(Chunk(numbers, code))
     outcomes = (answers[name].to_numpy() for name in (PREMIUM, "low", "high"))
     smoker = places[CATEGORY_COLUMNS.index(SMOKER)].to_numpy(dtype=float)
     age = numbers[AGE.name]
-    tally.outcomes.add(OutcomeChunk(*outcomes, target(window), age, smoker))
+    statistics.outcomes.add(OutcomeChunk(*outcomes, target(window), age, smoker))
     return (
-        *drift_verdicts(reference, tally, thresholds),
-        *performance_verdicts(reference, tally, thresholds),
+        *drift_verdicts(reference, statistics, thresholds),
+        *performance_verdicts(reference, statistics, thresholds),
     )
 
 

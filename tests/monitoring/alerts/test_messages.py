@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.alerts.messages import Links, Message, incident_message, plain_text
+from monitoring.alerts.messages import Message, MessageLinks, incident_message, plain_text
 from monitoring.alerts.messages import test_message as message_for_a_test
-from monitoring.domain.assessment import KINDS, Look, Verdict
+from monitoring.domain.assessment import KINDS, Assessment, Verdict
 from monitoring.domain.incidents import Change, Incident
-from tests.monitoring.looks import MODEL, day, look
+from tests.monitoring.assessments import MODEL, assessment, day
 from tests.repository import ROOT
 
 RUNBOOK = "https://example.org/runbook.md"
-LINKS = Links(report="https://example.org/#/runs/1/report.html", runbook=RUNBOOK)
+LINKS = MessageLinks(report="https://example.org/#/runs/1/report.html", runbook=RUNBOOK)
 EXAMPLE = ROOT / "docs" / "images" / "slack_message.json"
 BMI = Verdict(
     kind="drift",
@@ -49,8 +49,8 @@ OPENED = Change(incident=INCIDENT, event="opened")
 hostile = st.text() | st.text("*_~`:<>&|@!#\n\u202e", max_size=400)
 
 
-def seen(*verdicts: Verdict) -> Look:
-    return look(0, verdicts or (BMI, SMOKER), version="7")
+def seen(*verdicts: Verdict) -> Assessment:
+    return assessment(0, verdicts or (BMI, SMOKER), version="7")
 
 
 def said(message: Message) -> str:
@@ -67,7 +67,7 @@ def test_the_opening_says_what_since_when_how_much_and_what_to_do():
     assert "version 7 · since Mar 1, 2026, 06:00 UTC" in text
     assert "Check the unit first: BMI has to arrive in kg/m²." in text
     assert f"<{LINKS.report}|Report>" in text
-    assert f"<{RUNBOOK}#bmi-has-shifted|How to look closer>" in text
+    assert f"<{RUNBOOK}#bmi-has-shifted|How to investigate>" in text
 
 
 def test_the_team_reads_it_in_its_language():
@@ -114,10 +114,10 @@ def test_a_new_version_ends_the_incident_of_the_old_one():
 
 
 def test_a_path_is_shown_and_not_linked():
-    links = Links(report="reports/2026_03_01.html", runbook="docs/runbook.md")
+    links = MessageLinks(report="reports/2026_03_01.html", runbook="docs/runbook.md")
     message = incident_message(OPENED, seen(), links, "en")
     assert "Report: `reports/2026_03_01.html`" in said(message)
-    assert "How to look closer: `docs/runbook.md#bmi-has-shifted`" in said(message)
+    assert "How to investigate: `docs/runbook.md#bmi-has-shifted`" in said(message)
     assert "Report: reports/2026_03_01.html" in plain_text(message)
 
 
@@ -210,7 +210,7 @@ def test_slack_takes_a_message_at_any_number_of_features(
         before=names[: len(names) // 2],
         replaced_by=replaced_by if event == "resolved" else None,
     )
-    links = Links(report=report, runbook=RUNBOOK)
+    links = MessageLinks(report=report, runbook=RUNBOOK)
     require_within_limits(incident_message(change, seen(*verdicts), links, language))
 
 

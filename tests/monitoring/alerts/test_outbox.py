@@ -13,9 +13,9 @@ from insurance_predictor.log.prediction_log import PredictionLog
 from monitoring.alerts import channels
 from monitoring.alerts.outbox import Delivery
 from monitoring.history import incident_store
-from monitoring.history.incident_store import Message
-from tests.monitoring.deliveries import Deliveries, content, delivery, queue, rows
-from tests.monitoring.looks import day
+from monitoring.history.incident_store import QueuedMessage
+from tests.monitoring.assessments import day
+from tests.monitoring.outbox_contract import Deliveries, content, delivery, queue, rows
 from tests.monitoring.slack_server import slack
 from tests.predictions import entry, kept_ids, log_in
 from tests.servers import PATIENCE, Quiet, host
@@ -71,7 +71,7 @@ def test_another_service_gets_title_body_and_report(endpoint, tmp_path):
     with opened(settings.prediction_log_url) as engine:
         (name,) = channels.configured(settings)
         incident_store.queue(
-            engine, [Message(channel=name, content=content("a"), report=report)], "x", day(0)
+            engine, [QueuedMessage(channel=name, content=content("a"), report=report)], "x", day(0)
         )
         assert delivery(settings, engine) == Delivery(sent=1)
         assert delivery(settings, engine) == Delivery()

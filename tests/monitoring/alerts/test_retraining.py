@@ -18,7 +18,7 @@ from monitoring.alerts.retraining import (
     training_request,
 )
 from monitoring.domain.incidents import Incident
-from tests.monitoring.looks import MODEL, day, look
+from tests.monitoring.assessments import MODEL, assessment, day
 from tests.servers import Quiet, free_port, host, silent_host
 
 TOKEN = "a-token"
@@ -97,7 +97,7 @@ def request() -> Outgoing:
         id="row-7",
         time=day(1),
         event="training",
-        message=training_request(INCIDENT, look(1)),
+        message=training_request(INCIDENT, assessment(1)),
         channel="github",
         incident_id="one",
     )

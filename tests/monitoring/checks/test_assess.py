@@ -1,4 +1,4 @@
-"""One look back over a real log, by a version that was trained, registered and promoted."""
+"""One assessment over a real log, by a version that was trained, registered and promoted."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -11,10 +11,10 @@ from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.database import FAILURES, insert, opened, reading
 from insurance_predictor.serving.served_model import refresh
 from insurance_predictor.table.schema import FEATURE_NAMES
-from monitoring.checks.assess import look_back
-from monitoring.domain.assessment import Look, Window
+from monitoring.checks.assess import assess
+from monitoring.domain.assessment import Assessment, Window
 from monitoring.window.reference import build
-from tests.monitoring.windowed import DAY, START, log, people
+from tests.monitoring.windows import DAY, START, log, people
 from tests.predictions import log_in
 
 
@@ -31,12 +31,12 @@ def log_settings(settings: Settings, tmp_path) -> Settings:
 
 
 @pytest.fixture
-def look(log_settings, served):
-    """A look back at what has been logged until then."""
+def assessment(log_settings, served):
+    """An assessment of what has been logged until then."""
 
-    def at(window: Window = DAY) -> Look:
+    def at(window: Window = DAY) -> Assessment:
         with reading(log_settings.prediction_log_url) as engine:
-            return look_back(log_settings, served, window, engine)
+            return assess(log_settings, served, window, engine)
 
     return at
 
@@ -49,14 +49,14 @@ def quote(settings: Settings, served, rows: int, outcomes: int = 0, **columns) -
         log(engine, table, outcomes, **{name: answers[name] for name in answers} | columns)
 
 
-def test_a_look_has_a_verdict_for_everything(log_settings, served, look):
+def test_a_look_has_a_verdict_for_everything(log_settings, served, assessment):
     quote(log_settings, served, 400, outcomes=200)
     quote(log_settings, served, 30, version="7", start=START + timedelta(hours=2), stale=True)
     with opened(log_settings.prediction_log_url) as engine:
         failure = {"id": "f", "time": START, "version": None, "source": "app", "error": "KeyError"}
         insert(engine, FAILURES, [failure | {"latency_ms": None}])
 
-    found = look()
+    found = assessment()
 
     names = {verdict.name for verdict in found.verdicts}
     assert len(names) == len(found.verdicts) == 12 + 7 + 4 + 4
@@ -78,26 +78,26 @@ def test_a_look_has_a_verdict_for_everything(log_settings, served, look):
     assert verdicts["service.error_rate"].value == pytest.approx(1 / 431)
 
 
-def test_alarms_come_with_the_most_expensive_first(log_settings, served, look):
+def test_alarms_come_with_the_most_expensive_first(log_settings, served, assessment):
     quote(log_settings, served, 200, smoker="yes", premium=40_000.0, sex=None)
 
-    alarms = look().alarms
+    alarms = assessment().alarms
 
     money = [abs(verdict.money or 0) for verdict in alarms]
     assert money == sorted(money, reverse=True)
     assert {"drift.smoker", "drift.premium", "schema.null.sex"} <= {v.name for v in alarms}
 
 
-def test_unknown_words_are_shown_with_their_verdict(log_settings, served, look):
+def test_unknown_words_are_shown_with_their_verdict(log_settings, served, assessment):
     quote(log_settings, served, 1, region="<script>")
 
-    verdict = next(v for v in look().verdicts if v.name == "schema.unseen.region")
+    verdict = next(v for v in assessment().verdicts if v.name == "schema.unseen.region")
 
     assert (verdict.status, verdict.details) == ("alarm", ("<script>",))
 
 
-def test_an_empty_window_is_looked_at_without_a_verdict(look):
-    found = look()
+def test_an_empty_window_is_assessed_without_a_verdict(assessment):
+    found = assessment()
 
     assert (found.rows, found.average_premium, found.distributions, found.power) == (
         0,
@@ -110,10 +110,10 @@ def test_an_empty_window_is_looked_at_without_a_verdict(look):
     assert set(statuses.values()) == {"unknown"}
 
 
-def test_values_of_nothing_but_null_are_looked_at(log_settings, served, look):
+def test_values_of_nothing_but_null_are_assessed(log_settings, served, assessment):
     quote(log_settings, served, 150, **dict.fromkeys(FEATURE_NAMES))
 
-    found = look()
+    found = assessment()
 
     assert {verdict.name for verdict in found.alarms} == {
         *(f"schema.null.{name}" for name in FEATURE_NAMES)

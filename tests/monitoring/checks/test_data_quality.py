@@ -5,7 +5,7 @@ import pytest
 from insurance_predictor.base.settings import MonitorThresholds
 from insurance_predictor.table.schema import FEATURE_NAMES
 from monitoring.checks.data_quality import features_with_unseen, quality_verdicts
-from tests.monitoring.windowed import THRESHOLDS, database, log, model, named, people, tallied
+from tests.monitoring.windows import THRESHOLDS, database, log, model, named, people, statistics_of
 
 CHECKS = {f"null.{name}" for name in FEATURE_NAMES}
 CHECKS |= {f"unseen.{name}" for name in ("sex", "smoker", "region")}
@@ -19,7 +19,7 @@ def engine(tmp_path):
 
 
 def judged(engine, thresholds: MonitorThresholds = THRESHOLDS, **unseen: tuple[str, ...]):
-    return named(quality_verdicts(model()[1], tallied(engine), thresholds, unseen))
+    return named(quality_verdicts(model()[1], statistics_of(engine), thresholds, unseen))
 
 
 def alarms(verdicts) -> set[str]:
@@ -71,4 +71,4 @@ def test_money_is_what_the_rows_at_fault_add_to_the_average_premium(engine):
 def test_the_features_with_unknown_words_are_named(engine):
     log(engine, people(3), sex="?")
 
-    assert [column.name for column in features_with_unseen(tallied(engine))] == ["sex"]
+    assert [column.name for column in features_with_unseen(statistics_of(engine))] == ["sex"]

@@ -5,9 +5,9 @@ import pytest
 
 from monitoring.checks import drift, performance
 from monitoring.checks.detectable_change import power
-from monitoring.window.rank_counts import counted, ks_distance, superiority
+from monitoring.window.rank_counts import count_ranks, ks_distance, superiority
 from monitoring.window.reference import Reference
-from tests.monitoring.windowed import THRESHOLDS, model
+from tests.monitoring.windows import THRESHOLDS, model
 
 ROWS = 400
 WINDOWS = 1500
@@ -35,7 +35,7 @@ def shifted(check: str, shift: float):
         growth = np.floor(shift + generator.random(ROWS)) if check == "age" else shift
         window = generator.choice(values, ROWS) + growth
         points = np.unique(sample)
-        distance = ks_distance(counted(points, sample), counted(points, window))
+        distance = ks_distance(count_ranks(points, sample), count_ranks(points, window))
         p_value = drift.ks_p_value(distance, len(sample), ROWS)
         return p_value < drift.limit_of(THRESHOLDS)
 
@@ -81,7 +81,7 @@ def test_the_least_rise_of_charges_is_caught_in_eight_windows_of_ten(cards):
         sample = generator.choice(ratios, len(ratios))
         window = generator.choice(ratios, ROWS) * (1 + cards["charges"] / 100)
         points = np.unique(sample)
-        sides = counted(points, sample), counted(points, window)
+        sides = count_ranks(points, sample), count_ranks(points, window)
         p_value = performance.mann_whitney_p_value(superiority(*sides), *sides)
         return p_value < performance.limit_of(THRESHOLDS)
 

@@ -8,7 +8,7 @@ from insurance_predictor.base.settings import MonitorThresholds
 from insurance_predictor.table.schema import FEATURE_NAMES
 from monitoring.checks.drift import chi_square, drift_verdicts, ks_p_value, psi
 from monitoring.window.reference import Reference
-from tests.monitoring.windowed import THRESHOLDS, database, log, model, named, people, tallied
+from tests.monitoring.windows import THRESHOLDS, database, log, model, named, people, statistics_of
 
 ALL = {*FEATURE_NAMES, "premium"}
 
@@ -20,7 +20,7 @@ def engine(tmp_path):
 
 
 def judged(engine, thresholds: MonitorThresholds = THRESHOLDS):
-    return named(drift_verdicts(model()[1], tallied(engine), thresholds))
+    return named(drift_verdicts(model()[1], statistics_of(engine), thresholds))
 
 
 def alarms(verdicts) -> set[str]:
@@ -92,7 +92,7 @@ def test_the_premium_is_priced_by_its_own_mean(engine):
 
     verdict = judged(engine)["premium"]
 
-    shift = tallied(engine).numbers["premium"].mean - reference.premium.mean()
+    shift = statistics_of(engine).numbers["premium"].mean - reference.premium.mean()
     assert verdict.money == verdict.effects["shift"] == pytest.approx(shift)
     assert verdict.money > 1_000
 
@@ -138,9 +138,9 @@ def test_a_reference_of_one_value_is_compared_all_the_same(engine):
     constant = Reference(reference.people.assign(age=40.0), reference.premium, reference.holdout)
     log(engine, people(200))
 
-    tally = tallied(engine, reference=constant)
+    statistics = statistics_of(engine, reference=constant)
 
-    verdict = named(drift_verdicts(constant, tally, THRESHOLDS))["age"]
+    verdict = named(drift_verdicts(constant, statistics, THRESHOLDS))["age"]
     assert verdict.status == "alarm"
     assert np.isfinite(verdict.money)
 
@@ -179,6 +179,6 @@ def test_psi_is_nothing_for_the_same_shares_and_finite_for_an_empty_bin():
 def test_prices_of_bins_add_up_to_the_average_premium():
     _, reference = model()
     for name in ("age", "bmi", "children", "premium"):
-        shares = reference.counted[name].shares(reference.price_starts[name])
+        shares = reference.rank_counts[name].shares(reference.price_starts[name])
         total = shares @ reference.price_of_bins(name)
         assert total == pytest.approx(reference.premium.mean())

@@ -10,8 +10,8 @@ from scipy.stats import fisher_exact, mannwhitneyu
 from insurance_predictor.base.settings import MonitorThresholds
 from insurance_predictor.model.fitting import features
 from monitoring.checks.performance import limit_of, mann_whitney_p_value, performance_verdicts
-from monitoring.window.rank_counts import counted
-from tests.monitoring.windowed import (
+from monitoring.window.rank_counts import count_ranks
+from tests.monitoring.windows import (
     START,
     THRESHOLDS,
     database,
@@ -19,7 +19,7 @@ from tests.monitoring.windowed import (
     model,
     named,
     people,
-    tallied,
+    statistics_of,
 )
 
 LIMIT = limit_of(THRESHOLDS)
@@ -33,7 +33,7 @@ def engine(tmp_path):
 
 
 def judged(engine, thresholds: MonitorThresholds = THRESHOLDS):
-    return named(performance_verdicts(model()[1], tallied(engine), thresholds))
+    return named(performance_verdicts(model()[1], statistics_of(engine), thresholds))
 
 
 def alarms(verdicts) -> set[str]:
@@ -116,7 +116,7 @@ def test_coverage_is_fishers_exact_test(engine):
     log(engine, table, outcomes=200)
     holdout = reference.holdout
     inside = holdout["charges"].between(holdout["low"], holdout["high"]).sum()
-    covered = tallied(engine).outcomes.covered
+    covered = statistics_of(engine).outcomes.covered
 
     verdict = judged(engine)["coverage"]
 
@@ -192,6 +192,6 @@ def test_an_empty_window_has_no_error_to_estimate(engine):
 
 
 def test_ratios_that_are_all_the_same_are_no_evidence():
-    same = counted(np.array([1.0]), np.ones(5))
+    same = count_ranks(np.array([1.0]), np.ones(5))
 
     assert mann_whitney_p_value(0.5, same, same) == 1.0

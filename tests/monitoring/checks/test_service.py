@@ -5,14 +5,14 @@ import pytest
 
 from monitoring.checks.service import service_verdicts
 from monitoring.window.reader import ServiceChunk
-from monitoring.window.statistics import Tally
-from tests.monitoring.windowed import THRESHOLDS, model, named
+from monitoring.window.statistics import WindowStatistics
+from tests.monitoring.windows import THRESHOLDS, model, named
 
 
 def judged(latency=(), stale: int = 0, failures: int = 0, backlog: int = 0):
-    tally = Tally(model()[1])
-    tally.add_other(ServiceChunk(np.array(latency, dtype=float), stale))
-    return named(service_verdicts(tally, failures, backlog, THRESHOLDS))
+    statistics = WindowStatistics(model()[1])
+    statistics.add_other(ServiceChunk(np.array(latency, dtype=float), stale))
+    return named(service_verdicts(statistics, failures, backlog, THRESHOLDS))
 
 
 def test_a_service_that_does_its_part_is_quiet():

@@ -1,4 +1,4 @@
-"""The dashboard as a visitor sees it, alone: before the first look, after some, and in trouble."""
+"""The dashboard as a visitor sees it: before the first assessment, after some, in trouble."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from insurance_predictor.log.database import opened
 from monitoring.dashboard import charts as dashboard_charts
 from monitoring.history import incident_store, mlflow_runs
 from monitoring.words import dashboard_words, report_words, verdict_text
-from tests.monitoring import reported
+from tests.monitoring import example_assessments as examples
 from tests.repository import ROOT
 
 LOCALES = {"pt": "pt-BR", "en": "en-US"}
@@ -29,7 +29,7 @@ def language(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def place(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings of a model that nobody has looked at, also in the environment."""
+    """Settings of a model that nobody has assessed, also in the environment."""
     url = f"sqlite:///{tmp_path}/log.db"
     made = settings.model_copy(
         update={
@@ -48,16 +48,21 @@ def place(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture
 def watched(place: Settings, tmp_path: Path) -> Settings:
     """A quiet week, a week in alarm with an incident and a report, and the incident's message."""
-    for weeks_ago, look in ((1, reported.quiet()), (0, reported.alarming())):
-        look = reported.alarming(
+    for weeks_ago, assessment in ((1, examples.quiet()), (0, examples.alarming())):
+        assessment = examples.alarming(
             model_name=place.model_name,
-            verdicts=look.verdicts,
-            window=reported.week(weeks_ago),
+            verdicts=assessment.verdicts,
+            window=examples.week(weeks_ago),
         )
-        recorded = mlflow_runs.begin(place, look)
+        recorded = mlflow_runs.begin(place, assessment)
         with opened(place.prediction_log_url) as engine:
             incident_store.record(
-                engine, look, AT_FIRST, look.window.end, lambda change: [], recorded.run_id
+                engine,
+                assessment,
+                AT_FIRST,
+                assessment.window.end,
+                lambda change: [],
+                recorded.run_id,
             )
     page = tmp_path / mlflow_runs.REPORT
     page.write_text("<!doctype html>")
@@ -163,7 +168,7 @@ def test_the_language_can_be_changed(watched: Settings):
 
 
 def test_windows_too_small_to_judge_are_said_to_be_so(place: Settings, language: str):
-    mlflow_runs.begin(place, replace(reported.empty(), model_name=place.model_name))
+    mlflow_runs.begin(place, replace(examples.empty(), model_name=place.model_name))
     page = visit(language)
     assert not page.exception
     for said in (
@@ -183,13 +188,13 @@ def test_every_text_says_something_in_both_languages():
 
 
 def test_a_check_has_a_row_when_a_test_judges_it_or_it_was_ever_in_alarm():
-    looks = reported.trend().looks
-    names = dashboard_charts.shown_checks(looks)
+    assessments = examples.trend().assessments
+    names = dashboard_charts.shown_checks(assessments)
     assert set(names) == {"drift.bmi", "drift.premium", "performance.ratio"}
 
 
 def test_alarms_are_a_field_of_checks_by_windows(language):
-    chart = dashboard_charts.alarms(reported.trend().looks, language)
+    chart = dashboard_charts.alarms(examples.trend().assessments, language)
     found = chart.data.groupby("status").size().to_dict()
     quiet, alarm = (report_words.STATUSES[name](language) for name in ("quiet", "alarm"))
     assert found == {quiet: 15, alarm: 3}

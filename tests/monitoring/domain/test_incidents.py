@@ -1,4 +1,4 @@
-"""An incident opens when enough looks agree, is spoken of sparingly, and ends."""
+"""An incident opens when enough assessments agree, is spoken of sparingly, and ends."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -11,34 +11,42 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from insurance_predictor.base.settings import IncidentRules
-from monitoring.domain.assessment import KINDS, Kind, Look
-from monitoring.domain.incidents import Decision, History, Incident, PastLook, decide
-from tests.monitoring.looks import MODEL, alarms, day, look, verdict
+from monitoring.domain.assessment import KINDS, Assessment, Kind
+from monitoring.domain.incidents import (
+    Incident,
+    IncidentDecision,
+    IncidentHistory,
+    PastAssessment,
+    decide,
+)
+from tests.monitoring.assessments import MODEL, alarms, assessment, day, verdict
 
 RULES = IncidentRules(votes=2, windows=3, cooldown_hours=24 * 3)
 
 
 class Monitor:
-    """Remembers between looks, as the store does."""
+    """Remembers between assessments, as the store does."""
 
     def __init__(self, rules: IncidentRules = RULES) -> None:
         self.rules = rules
-        self.past: dict[datetime, PastLook] = {}
+        self.past: dict[datetime, PastAssessment] = {}
         self.open: dict[Kind, Incident] = {}
         self.snoozes: dict[Kind, datetime] = {}
 
-    def see(self, seen: Look, now: datetime | None = None) -> Decision:
-        history = History(past=list(self.past.values()), open=self.open, snoozes=self.snoozes)
+    def see(self, seen: Assessment, now: datetime | None = None) -> IncidentDecision:
+        history = IncidentHistory(
+            past=list(self.past.values()), open=self.open, snoozes=self.snoozes
+        )
         decision = decide(history, seen, self.rules, now or seen.window.slot)
         if decision.counts:
             statuses = {verdict.name: verdict.status for verdict in seen.verdicts}
             slot = seen.window.slot
-            self.past[slot] = PastLook(slot=slot, version=seen.version, statuses=statuses)
+            self.past[slot] = PastAssessment(slot=slot, version=seen.version, statuses=statuses)
         self.open = {incident.kind: incident for incident in decision.open}
         return decision
 
-    def say(self, seen: Look, now: datetime | None = None) -> list[tuple]:
-        """What is told of a look: event, kind, findings."""
+    def say(self, seen: Assessment, now: datetime | None = None) -> list[tuple]:
+        """What is told of an assessment: event, kind, findings."""
         told = self.see(seen, now).told
         return [(one.event, one.incident.kind, one.incident.confirmed) for one in told]
 
@@ -77,20 +85,20 @@ def test_features_that_move_together_are_one_incident(monitor):
 def test_a_look_without_enough_data_has_no_vote(monitor):
     monitor.see(alarms(0, "drift.bmi"))
     for number in range(1, 6):
-        assert monitor.say(look(number, [verdict("drift.bmi", "unknown")])) == []
+        assert monitor.say(assessment(number, [verdict("drift.bmi", "unknown")])) == []
     assert monitor.say(alarms(6, "drift.bmi")) == [("opened", "drift", ("drift.bmi",))]
-    assert monitor.say(look(7, [verdict("drift.bmi", "unknown")])) == []
+    assert monitor.say(assessment(7, [verdict("drift.bmi", "unknown")])) == []
     assert "drift" in monitor.open
 
 
 def test_faults_of_inputs_and_service_open_and_end_at_once(monitor):
     faulty = [verdict("schema.null.smoker"), verdict("service.error_rate")]
-    assert monitor.say(look(0, faulty)) == [
+    assert monitor.say(assessment(0, faulty)) == [
         ("opened", "schema", ("schema.null.smoker",)),
         ("opened", "service", ("service.error_rate",)),
     ]
     repaired = [replace(one, status="quiet") for one in faulty]
-    assert monitor.say(look(1, repaired)) == [
+    assert monitor.say(assessment(1, repaired)) == [
         ("resolved", "schema", ()),
         ("resolved", "service", ()),
     ]
@@ -98,14 +106,14 @@ def test_faults_of_inputs_and_service_open_and_end_at_once(monitor):
 
 
 def test_a_fault_goes_on_while_nobody_can_tell(monitor):
-    monitor.see(look(0, [verdict("schema.null.smoker")]))
-    assert monitor.say(look(1, [verdict("schema.null.smoker", "unknown")])) == []
+    monitor.see(assessment(0, [verdict("schema.null.smoker")]))
+    assert monitor.say(assessment(1, [verdict("schema.null.smoker", "unknown")])) == []
     assert "schema" in monitor.open
 
 
 def test_the_same_window_twice_says_nothing_twice(monitor):
-    first = monitor.see(look(0, [verdict("schema.null.smoker")]))
-    again = monitor.see(look(0, [verdict("schema.null.smoker")]))
+    first = monitor.see(assessment(0, [verdict("schema.null.smoker")]))
+    again = monitor.see(assessment(0, [verdict("schema.null.smoker")]))
     assert [change.event for change in first.told] == ["opened"]
     assert again.told == ()
     assert again.open == first.open
@@ -117,16 +125,16 @@ def test_the_same_window_twice_is_one_vote(monitor):
     assert monitor.open == {}
 
 
-def test_looking_again_replaces_the_vote_of_the_window(monitor):
+def test_assessing_again_replaces_the_vote_of_the_window(monitor):
     monitor.see(alarms(0, "drift.bmi"))
     monitor.see(alarms(0))
     assert monitor.say(alarms(1, "drift.bmi")) == []
 
 
 def test_an_older_window_changes_and_says_nothing(monitor):
-    monitor.see(look(5, [verdict("schema.null.smoker")]))
+    monitor.see(assessment(5, [verdict("schema.null.smoker")]))
     before = dict(monitor.open)
-    decision = monitor.see(look(4, [verdict("schema.null.smoker", "quiet")]))
+    decision = monitor.see(assessment(4, [verdict("schema.null.smoker", "quiet")]))
     assert not decision.counts
     assert decision.told == ()
     assert monitor.open == before
@@ -157,17 +165,17 @@ def test_the_first_run_after_the_cooldown_tells_what_is_pending_even_of_the_same
 
 
 def test_a_change_that_is_undone_within_the_cooldown_is_never_told(monitor):
-    monitor.see(look(0, [verdict("schema.null.smoker")]))
-    monitor.see(look(1, [verdict("schema.null.smoker"), verdict("schema.unseen.region")]))
+    monitor.see(assessment(0, [verdict("schema.null.smoker")]))
+    monitor.see(assessment(1, [verdict("schema.null.smoker"), verdict("schema.unseen.region")]))
     back = [verdict("schema.null.smoker"), verdict("schema.unseen.region", "quiet")]
-    assert monitor.say(look(2, back)) == []
-    assert monitor.say(look(9, back)) == []
+    assert monitor.say(assessment(2, back)) == []
+    assert monitor.say(assessment(9, back)) == []
 
 
 def test_what_is_over_is_told_at_once_whatever_the_cooldown(monitor):
-    monitor.see(look(0, [verdict("schema.null.smoker"), verdict("schema.unseen.region")]))
+    monitor.see(assessment(0, [verdict("schema.null.smoker"), verdict("schema.unseen.region")]))
     over = [verdict("schema.null.smoker", "quiet"), verdict("schema.unseen.region", "quiet")]
-    (change,) = monitor.see(look(0, over), day(0) + timedelta(minutes=1)).told
+    (change,) = monitor.see(assessment(0, over), day(0) + timedelta(minutes=1)).told
     assert change.event == "resolved"
     assert change.disappeared == ("schema.null.smoker", "schema.unseen.region")
     assert change.incident.findings == ("schema.null.smoker", "schema.unseen.region")
@@ -176,37 +184,37 @@ def test_what_is_over_is_told_at_once_whatever_the_cooldown(monitor):
 
 def test_a_snooze_silences_an_incident_that_opens_and_ends_in_it(monitor):
     monitor.snoozes["schema"] = day(5)
-    assert monitor.say(look(0, [verdict("schema.null.smoker")])) == []
+    assert monitor.say(assessment(0, [verdict("schema.null.smoker")])) == []
     assert "schema" in monitor.open
-    assert monitor.say(look(4, [verdict("schema.null.smoker", "quiet")])) == []
+    assert monitor.say(assessment(4, [verdict("schema.null.smoker", "quiet")])) == []
     assert monitor.open == {}
-    assert monitor.say(look(6)) == []
+    assert monitor.say(assessment(6)) == []
 
 
 def test_what_was_silenced_and_goes_on_is_told_when_the_snooze_ends(monitor):
     monitor.snoozes["schema"] = day(5)
-    monitor.see(look(0, [verdict("schema.null.smoker")]))
-    (change,) = monitor.see(look(5, [verdict("schema.null.smoker")])).told
+    monitor.see(assessment(0, [verdict("schema.null.smoker")]))
+    (change,) = monitor.see(assessment(5, [verdict("schema.null.smoker")])).told
     assert change.event == "opened"
     assert change.incident.opened == day(0)
 
 
 def test_a_snooze_silences_updates_and_their_end_and_no_other_kind(monitor):
-    monitor.see(look(0, [verdict("schema.null.smoker")]))
+    monitor.see(assessment(0, [verdict("schema.null.smoker")]))
     monitor.snoozes["schema"] = day(9)
     more = [verdict("schema.null.smoker"), verdict("schema.unseen.region")]
-    assert monitor.say(look(7, [*more, verdict("service.backlog")])) == [
+    assert monitor.say(assessment(7, [*more, verdict("service.backlog")])) == [
         ("opened", "service", ("service.backlog",))
     ]
-    assert monitor.say(look(9, more)) == [
+    assert monitor.say(assessment(9, more)) == [
         ("updated", "schema", ("schema.null.smoker", "schema.unseen.region"))
     ]
 
 
 def test_the_end_of_what_was_told_is_silenced_too(monitor):
-    monitor.see(look(0, [verdict("schema.null.smoker")]))
+    monitor.see(assessment(0, [verdict("schema.null.smoker")]))
     monitor.snoozes["schema"] = day(9)
-    over = look(1, [verdict("schema.null.smoker", "quiet")])
+    over = assessment(1, [verdict("schema.null.smoker", "quiet")])
     assert monitor.say(over) == []
     assert monitor.open == {}
 
@@ -226,8 +234,8 @@ def test_votes_from_before_a_version_was_away_do_not_count(monitor):
 
 
 def test_a_fault_of_the_inputs_outlives_a_new_version_and_is_told_of_it(monitor):
-    monitor.see(look(0, [verdict("schema.null.smoker")]))
-    fault = look(5, [verdict("schema.null.smoker")], version="2")
+    monitor.see(assessment(0, [verdict("schema.null.smoker")]))
+    fault = assessment(5, [verdict("schema.null.smoker")], version="2")
     (change,) = monitor.see(fault).told
     assert (change.event, change.incident.version) == ("updated", "2")
     assert change.appeared == change.disappeared == ()
@@ -255,10 +263,10 @@ class AnyHistory(RuleBasedStateMachine):
         self.monitor = Monitor()
         self.day = 0
         self.version = "1"
-        self.last = look(0)
+        self.last = assessment(0)
         self.heard: dict[str, list[tuple]] = {}
 
-    def see(self, seen: Look, now: datetime) -> Decision:
+    def see(self, seen: Assessment, now: datetime) -> IncidentDecision:
         decision = self.monitor.see(seen, now)
         for change in decision.told:
             said = (change.event, change.incident.confirmed, change.incident.version, now)
@@ -270,7 +278,7 @@ class AnyHistory(RuleBasedStateMachine):
     def a_new_window(self, statuses: tuple, days: int) -> None:
         self.day += days
         verdicts = [verdict(name, status) for name, status in zip(NAMES, statuses, strict=True)]
-        self.see(look(self.day, verdicts, self.version), day(self.day))
+        self.see(assessment(self.day, verdicts, self.version), day(self.day))
 
     @rule()
     def the_same_window_again(self) -> None:
@@ -283,7 +291,7 @@ class AnyHistory(RuleBasedStateMachine):
     def an_older_window(self, back: int) -> None:
         if self.monitor.past:
             last, before = self.last, dict(self.monitor.open)
-            decision = self.see(look(self.day - back, map(verdict, NAMES)), self.now)
+            decision = self.see(assessment(self.day - back, map(verdict, NAMES)), self.now)
             assert (decision.counts, decision.told) == (False, ())
             assert self.monitor.open == before
             self.last = last
@@ -303,7 +311,7 @@ class AnyHistory(RuleBasedStateMachine):
         for _ in range(3):
             self.day += 1
             quiet = [verdict(name, "quiet") for name in NAMES]
-            self.see(look(self.day, quiet, self.version), day(self.day))
+            self.see(assessment(self.day, quiet, self.version), day(self.day))
         assert self.monitor.open == {}
 
     @invariant()
@@ -341,5 +349,5 @@ def names(changes: Iterable) -> list[str]:
 
 
 def test_kinds_come_in_a_fixed_order(monitor):
-    everything = look(0, [verdict("service.latency"), verdict("schema.null.smoker")])
+    everything = assessment(0, [verdict("service.latency"), verdict("schema.null.smoker")])
     assert names(monitor.see(everything).changes) == ["schema", "service"]

@@ -7,7 +7,7 @@ import pytest
 
 from insurance_predictor.base.errors import BadInput
 from monitoring.domain.windows import last_rows, parse_window
-from tests.monitoring.windowed import START, database, log, people
+from tests.monitoring.windows import START, database, log, people
 
 NOW = datetime(2026, 3, 15, 10, 45, 30, tzinfo=UTC)
 

@@ -13,11 +13,11 @@ from insurance_predictor.log.database import opened
 from insurance_predictor.log.prediction_log import PredictionLog
 from monitoring.domain.assessment import KINDS
 from monitoring.history import incident_store
-from monitoring.history.incident_store import Message, record
+from monitoring.history.incident_store import QueuedMessage, record
 from monitoring.history.tables import INCIDENTS
-from tests.monitoring import incident_history as history
-from tests.monitoring.incident_history import RULES, announce, nothing, queued, texts
-from tests.monitoring.looks import MODEL, alarms, day, look, verdict
+from tests.monitoring import incident_store_contract as history
+from tests.monitoring.assessments import MODEL, alarms, assessment, day, verdict
+from tests.monitoring.incident_store_contract import RULES, announce, nothing, queued, texts
 from tests.predictions import entry, kept, log_in
 
 
@@ -53,16 +53,18 @@ def test_a_snooze_is_lifted(engine):
     assert incident_store.snoozes(engine, MODEL) == dict.fromkeys(KINDS, day(9))
     incident_store.snooze(engine, MODEL, ["schema"], None)
     assert "schema" not in incident_store.snoozes(engine, MODEL)
-    record(engine, look(0, [verdict("schema.null.smoker")]), RULES, day(0), announce)
+    record(engine, assessment(0, [verdict("schema.null.smoker")]), RULES, day(0), announce)
     assert texts(engine) == ["opened schema.null.smoker"]
 
 
 def test_a_message_waits_as_it_was_written(engine):
-    def with_report(change) -> list[Message]:
+    def with_report(change) -> list[QueuedMessage]:
         content = {"text": "é <b>", "blocks": [{"type": "divider"}]}
-        return [Message(channel="slack_bot", content=content, report=Path("reports/one.html"))]
+        return [
+            QueuedMessage(channel="slack_bot", content=content, report=Path("reports/one.html"))
+        ]
 
-    record(engine, look(0, [verdict("service.latency")]), RULES, day(0), with_report)
+    record(engine, assessment(0, [verdict("service.latency")]), RULES, day(0), with_report)
     (row,) = queued(engine)
     (incident,) = incident_store.open_incidents(engine, MODEL)
     assert (row["event"], row["incident_id"], row["time"]) == ("opened", incident.id, day(0))
@@ -74,40 +76,44 @@ def test_a_message_waits_as_it_was_written(engine):
 
 def test_a_look_is_remembered_and_replaced_by_the_next_of_its_slot(engine):
     given = replace(verdict("drift.bmi"), p_value=0.001, value=float("inf"), money=-12.5)
-    record(engine, look(0, [verdict("drift.age")]), RULES, day(0), nothing, run_id="first")
-    record(engine, look(0, [given]), RULES, day(0), nothing, run_id="second")
-    record(engine, look(3), RULES, day(3), nothing)
-    third, second = incident_store.looks(engine, MODEL)
+    record(engine, assessment(0, [verdict("drift.age")]), RULES, day(0), nothing, run_id="first")
+    record(engine, assessment(0, [given]), RULES, day(0), nothing, run_id="second")
+    record(engine, assessment(3), RULES, day(3), nothing)
+    third, second = incident_store.assessments(engine, MODEL)
     assert (third.slot, third.run_id, third.verdicts) == (day(3), None, {})
     assert (second.slot, second.start, second.end) == (day(0), day(-7), day(0))
     assert (second.rows, second.outcomes, second.run_id) == (400, 0, "second")
     expected = {"status": "alarm", "value": None, "p_value": 0.001, "money": -12.5}
     assert second.verdicts == {"drift.bmi": expected}
-    assert [one.slot for one in incident_store.looks(engine, MODEL, most=1)] == [day(3)]
+    assert [one.slot for one in incident_store.assessments(engine, MODEL, most=1)] == [day(3)]
 
 
 def test_an_older_look_is_not_remembered(engine):
-    record(engine, look(3), RULES, day(3), announce)
-    decision = record(engine, look(2, [verdict("service.latency")]), RULES, day(3), announce)
+    record(engine, assessment(3), RULES, day(3), announce)
+    decision = record(engine, assessment(2, [verdict("service.latency")]), RULES, day(3), announce)
     assert not decision.counts
-    assert [one.slot for one in incident_store.looks(engine, MODEL)] == [day(3)]
+    assert [one.slot for one in incident_store.assessments(engine, MODEL)] == [day(3)]
     assert queued(engine) == []
 
 
 def test_a_preview_decides_the_same_and_keeps_nothing(engine):
-    seen = look(0, [verdict("schema.null.smoker")])
+    seen = assessment(0, [verdict("schema.null.smoker")])
     first = incident_store.preview(engine, seen, RULES, day(0))
     again = incident_store.preview(engine, seen, RULES, day(0))
     assert [change.event for change in first.told] == ["opened"]
     assert [change.event for change in again.told] == ["opened"]
-    assert incident_store.looks(engine, MODEL) == incident_store.open_incidents(engine, MODEL) == ()
+    assert (
+        incident_store.assessments(engine, MODEL)
+        == incident_store.open_incidents(engine, MODEL)
+        == ()
+    )
     assert [change.event for change in record(engine, seen, RULES, day(0), nothing).told] == [
         "opened"
     ]
 
 
 def test_models_have_histories_of_their_own(engine):
-    fault = look(0, [verdict("schema.null.smoker")])
+    fault = assessment(0, [verdict("schema.null.smoker")])
     other = replace(fault, model_name="another")
     for seen in (fault, other):
         record(engine, seen, RULES, day(0), announce)
@@ -120,7 +126,7 @@ def test_models_have_histories_of_their_own(engine):
 def test_what_is_over_stays_in_the_history_the_newest_first(engine):
     for number, name in enumerate(["schema.null.smoker", "service.latency"]):
         before = [verdict("schema.null.smoker", "quiet")] if number else []
-        record(engine, look(number, [verdict(name), *before]), RULES, day(number), nothing)
+        record(engine, assessment(number, [verdict(name), *before]), RULES, day(number), nothing)
     newest, oldest = incident_store.incidents(engine, MODEL)
     assert (newest.kind, newest.resolved) == ("service", None)
     assert (oldest.kind, oldest.resolved) == ("schema", day(1))
@@ -129,15 +135,15 @@ def test_what_is_over_stays_in_the_history_the_newest_first(engine):
 
 
 def test_one_incident_of_a_kind_is_open_whoever_writes(engine):
-    record(engine, look(0, [verdict("schema.null.smoker")]), RULES, day(0), nothing)
+    record(engine, assessment(0, [verdict("schema.null.smoker")]), RULES, day(0), nothing)
     (incident,) = incident_store.open_incidents(engine, MODEL)
     second = vars(incident) | {"id": "second", "findings": [], "told": []}
     with pytest.raises(IntegrityError), engine.begin() as connection:
         connection.execute(INCIDENTS.insert(), second)
 
 
-def test_the_thread_that_delivery_found_outlives_the_next_look(engine):
-    seen = look(0, [verdict("schema.null.smoker")])
+def test_the_thread_that_delivery_found_outlives_the_next_assessment(engine):
+    seen = assessment(0, [verdict("schema.null.smoker")])
     record(engine, seen, RULES, day(0), announce)
     with engine.begin() as connection:
         connection.execute(INCIDENTS.update().values(thread="C1:17.5"))
@@ -150,7 +156,7 @@ def test_a_request_is_queued_once_an_incident(engine):
     for number in range(2):
         record(engine, alarms(number, "drift.bmi"), RULES, day(number), nothing)
     (incident,) = incident_store.open_incidents(engine, MODEL)
-    message = Message(channel="github", content={"event_type": "retrain"})
+    message = QueuedMessage(channel="github", content={"event_type": "retrain"})
     assert incident_store.queue_once(engine, message, incident, "training", day(1))
     assert not incident_store.queue_once(engine, message, incident, "training", day(2))
     another = replace(incident, id="another")
@@ -160,7 +166,7 @@ def test_a_request_is_queued_once_an_incident(engine):
 
 def test_a_test_message_is_about_no_incident(engine):
     incident_store.queue(
-        engine, [Message(channel="other", content={"text": "test"})], "test", day(0)
+        engine, [QueuedMessage(channel="other", content={"text": "test"})], "test", day(0)
     )
     (row,) = queued(engine)
     assert (row["event"], row["incident_id"]) == ("test", None)

@@ -1,4 +1,4 @@
-"""A look as JSON: whole, valid, and read back as it was."""
+"""An assessment as JSON: whole, valid, and read back as it was."""
 
 import json
 from types import MappingProxyType
@@ -8,21 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from insurance_predictor.base.errors import BadInput
-from monitoring.domain.assessment import Look, Verdict
-from monitoring.history.json import look_from_json, look_json
-from tests.monitoring import reported
+from monitoring.domain.assessment import Assessment, Verdict
+from monitoring.history.json import assessment_from_json, assessment_json
+from tests.monitoring import example_assessments as examples
 
-LOOKS = (reported.alarming(), reported.quiet(), reported.one_row(), reported.empty())
+EXAMPLES = (examples.alarming(), examples.quiet(), examples.one_row(), examples.empty())
 
 
-def written(look: Look) -> str:
+def written(assessment: Assessment) -> str:
     """The JSON; what it has no word for, like NaN, raises ValueError."""
-    return json.dumps(look_json(look), allow_nan=False)
+    return json.dumps(assessment_json(assessment), allow_nan=False)
 
 
-@pytest.mark.parametrize("look", LOOKS)
-def test_a_look_survives_the_way_through_json(look: Look):
-    assert look_from_json(json.loads(written(look))) == look
+@pytest.mark.parametrize("assessment", EXAMPLES)
+def test_a_look_survives_the_way_through_json(assessment: Assessment):
+    assert assessment_from_json(json.loads(written(assessment))) == assessment
 
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -44,12 +44,12 @@ verdicts = st.builds(
 
 @given(st.lists(verdicts, max_size=4))
 def test_whatever_a_verdict_holds_survives(found: list[Verdict]):
-    look = reported.alarming(verdicts=tuple(found))
-    assert look_from_json(json.loads(written(look))) == look
+    assessment = examples.alarming(verdicts=tuple(found))
+    assert assessment_from_json(json.loads(written(assessment))) == assessment
 
 
 def test_each_verdict_has_its_full_name_for_programs():
-    names = [verdict["name"] for verdict in look_json(reported.alarming())["verdicts"]]
+    names = [verdict["name"] for verdict in assessment_json(examples.alarming())["verdicts"]]
     assert names[:2] == ["drift.age", "drift.bmi"]
 
 
@@ -62,19 +62,19 @@ def test_numbers_that_json_does_not_know_are_null():
         value=float("nan"),
         effects={"psi": float("inf"), "shift": 2.0},
     )
-    [verdict] = json.loads(written(reported.alarming(verdicts=(odd,))))["verdicts"]
+    [verdict] = json.loads(written(examples.alarming(verdicts=(odd,))))["verdicts"]
     assert verdict["value"] is None
     assert verdict["effects"] == {"psi": None, "shift": 2.0}
-    [back] = look_from_json(look_json(reported.alarming(verdicts=(odd,)))).verdicts
+    [back] = assessment_from_json(assessment_json(examples.alarming(verdicts=(odd,)))).verdicts
     assert back.effects == {"shift": 2.0}
 
 
 def test_any_kind_of_mapping_can_be_written():
-    look = reported.alarming(other_versions=MappingProxyType({"2": 17}))
-    assert json.loads(written(look))["other_versions"] == {"2": 17}
+    assessment = examples.alarming(other_versions=MappingProxyType({"2": 17}))
+    assert json.loads(written(assessment))["other_versions"] == {"2": 17}
 
 
 @pytest.mark.parametrize("found", [{}, {"format": 2}, {"format": 1}, {"format": 1, "window": 3}])
-def test_what_is_no_look_is_refused_in_a_sentence(found: dict[str, object]):
-    with pytest.raises(BadInput, match=r"result of a look"):
-        look_from_json(found)
+def test_what_is_no_assessment_is_refused_in_a_sentence(found: dict[str, object]):
+    with pytest.raises(BadInput, match=r"result of an assessment"):
+        assessment_from_json(found)

@@ -1,4 +1,4 @@
-"""A look as an MLflow run: its numbers, its tags, its files."""
+"""An assessment as an MLflow run: its numbers, its tags, its files."""
 
 import json
 import math
@@ -10,8 +10,8 @@ from insurance_predictor.base.errors import Unreachable
 from insurance_predictor.base.settings import Settings
 from monitoring.domain.assessment import Verdict
 from monitoring.history import mlflow_runs
-from monitoring.history.json import look_from_json
-from tests.monitoring import reported
+from monitoring.history.json import assessment_from_json
+from tests.monitoring import example_assessments as examples
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def place(settings: Settings) -> Settings:
 
 
 def test_a_recorded_look_has_its_verdicts_as_metrics_and_its_facts_as_tags(client, place: Settings):
-    look = reported.alarming()
-    recorded = mlflow_runs.begin(place, look)
+    assessment = examples.alarming()
+    recorded = mlflow_runs.begin(place, assessment)
     run = client.get_run(recorded.run_id)
     assert run.info.status == "RUNNING"
     assert run.data.metrics["drift.bmi.p_value"] == pytest.approx(0.00002)
@@ -34,7 +34,7 @@ def test_a_recorded_look_has_its_verdicts_as_metrics_and_its_facts_as_tags(clien
     assert run.data.metrics["schema.unseen.region.value"] == pytest.approx(0.011)
     assert run.data.tags | {
         "role": "monitoring",
-        "model_name": reported.MODEL,
+        "model_name": examples.MODEL,
         "version": "3",
         "window_start": "2026-03-08T00:00:00+00:00",
         "window_end": "2026-03-15T00:00:00+00:00",
@@ -44,14 +44,14 @@ def test_a_recorded_look_has_its_verdicts_as_metrics_and_its_facts_as_tags(clien
         "alarms": "drift.premium, drift.bmi, schema.unseen.region",
     } == dict(run.data.tags)
     [psi] = client.get_metric_history(recorded.run_id, "drift.bmi.psi")
-    assert psi.timestamp == look.window.end.timestamp() * 1000
+    assert psi.timestamp == assessment.window.end.timestamp() * 1000
 
 
 def test_the_result_and_the_pages_are_files_of_the_run_which_then_ends(
     client, place: Settings, tmp_path: Path
 ):
-    look = reported.alarming()
-    recorded = mlflow_runs.begin(place, look)
+    assessment = examples.alarming()
+    recorded = mlflow_runs.begin(place, assessment)
     page = tmp_path / mlflow_runs.REPORT
     page.write_text("<!doctype html>")
     mlflow_runs.finish(place, recorded, page)
@@ -59,14 +59,14 @@ def test_the_result_and_the_pages_are_files_of_the_run_which_then_ends(
     files = {file.path for file in client.list_artifacts(recorded.run_id)}
     assert files == {mlflow_runs.RESULT, mlflow_runs.REPORT}
     result = client.download_artifacts(recorded.run_id, mlflow_runs.RESULT, str(tmp_path))
-    assert look_from_json(json.loads(Path(result).read_text())) == look
+    assert assessment_from_json(json.loads(Path(result).read_text())) == assessment
 
 
 def test_an_undecided_verdict_has_no_alarm_and_says_how_many_rows_are_missing():
-    metrics = mlflow_runs.metrics(reported.one_row())
+    metrics = mlflow_runs.metrics(examples.one_row())
     assert metrics["drift.bmi.missing"] == 99
     assert "drift.bmi.alarm" not in metrics
-    assert "average_premium" not in mlflow_runs.metrics(reported.empty())
+    assert "average_premium" not in mlflow_runs.metrics(examples.empty())
 
 
 def test_only_finite_numbers_are_recorded():
@@ -79,7 +79,7 @@ def test_only_finite_numbers_are_recorded():
         effects={"psi": math.inf},
         money=-3.0,
     )
-    metrics = mlflow_runs.metrics(reported.alarming(verdicts=(odd,)))
+    metrics = mlflow_runs.metrics(examples.alarming(verdicts=(odd,)))
     assert {name for name in metrics if name.startswith("drift.bmi")} == {
         "drift.bmi.alarm",
         "drift.bmi.money",
@@ -87,7 +87,7 @@ def test_only_finite_numbers_are_recorded():
 
 
 def test_a_look_at_nothing_is_recorded_too(client, place: Settings):
-    recorded = mlflow_runs.begin(place, reported.empty())
+    recorded = mlflow_runs.begin(place, examples.empty())
     run = client.get_run(recorded.run_id)
     assert run.data.tags["status"] == "unknown"
     assert run.data.metrics["rows"] == 0
@@ -116,4 +116,4 @@ def test_a_report_is_linked_where_a_server_shows_it_and_never_with_a_password(ur
 def test_a_store_that_is_gone_is_said_in_a_sentence(place: Settings, elsewhere: None):
     gone = place.model_copy(update={"mlflow_tracking_uri": "http://127.0.0.1:9"})
     with pytest.raises(Unreachable, match=r"No answer from http://127\.0\.0\.1:9"):
-        mlflow_runs.begin(gone, reported.alarming())
+        mlflow_runs.begin(gone, examples.alarming())

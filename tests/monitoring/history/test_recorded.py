@@ -7,7 +7,7 @@ import pytest
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.training.trained_run import TrainedRun
 from monitoring.history import mlflow_runs, recorded
-from tests.monitoring import reported
+from tests.monitoring import example_assessments as examples
 
 
 @pytest.fixture
@@ -18,20 +18,20 @@ def place(client, settings: Settings) -> Settings:
 
 
 def kept(settings: Settings, **changes: object) -> str:
-    look = reported.alarming(model_name=settings.model_name, **changes)
-    return mlflow_runs.begin(settings, look).run_id
+    assessment = examples.alarming(model_name=settings.model_name, **changes)
+    return mlflow_runs.begin(settings, assessment).run_id
 
 
 def test_before_the_first_look_there_is_none(place: Settings):
-    assert recorded.trend(place).looks == ()
+    assert recorded.trend(place).assessments == ()
 
 
 def test_looks_come_back_with_what_they_measured_the_oldest_first(place: Settings):
-    runs = [kept(place, window=reported.week(number), rows=number) for number in (0, 2, 1)]
-    looks = recorded.trend(place).looks
-    assert [look.run_id for look in looks] == [runs[1], runs[2], runs[0]]
-    latest = looks[-1]
-    window = reported.week(0)
+    runs = [kept(place, window=examples.week(number), rows=number) for number in (0, 2, 1)]
+    assessments = recorded.trend(place).assessments
+    assert [assessment.run_id for assessment in assessments] == [runs[1], runs[2], runs[0]]
+    latest = assessments[-1]
+    window = examples.week(0)
     assert (latest.start, latest.end, latest.slot) == (window.start, window.end, window.slot)
     assert (latest.version, latest.status, latest.rows) == ("3", "alarm", 0)
     assert latest.metrics["drift.bmi.psi"] == pytest.approx(0.31)
@@ -40,15 +40,15 @@ def test_looks_come_back_with_what_they_measured_the_oldest_first(place: Setting
 def test_of_two_looks_at_one_slot_the_last_one_counts(place: Settings):
     kept(place)
     again = kept(place)
-    assert [look.run_id for look in recorded.trend(place).looks] == [again]
+    assert [assessment.run_id for assessment in recorded.trend(place).assessments] == [again]
 
 
 def test_looks_at_another_model_and_those_that_broke_off_are_left_out(client, place: Settings):
     kept(place.model_copy(update={"model_name": "another"}))
     experiment = client.get_experiment_by_name(place.monitoring_experiment_name)
-    client.create_run(experiment.experiment_id, tags=mlflow_runs.tags(reported.alarming()))
+    client.create_run(experiment.experiment_id, tags=mlflow_runs.tags(examples.alarming()))
     mine = kept(place)
-    assert [look.run_id for look in recorded.trend(place).looks] == [mine]
+    assert [assessment.run_id for assessment in recorded.trend(place).assessments] == [mine]
 
 
 def test_trainings_come_with_the_metrics_of_their_holdout(place: Settings, trained: TrainedRun):
@@ -60,17 +60,20 @@ def test_trainings_come_with_the_metrics_of_their_holdout(place: Settings, train
 
 def test_only_the_newest_are_asked_for(place: Settings):
     for number in (3, 2, 1, 0):
-        kept(place, window=reported.week(number))
-    looks = recorded.trend(place, most=2).looks
-    assert [look.end for look in looks] == [reported.week(1).end, reported.week(0).end]
+        kept(place, window=examples.week(number))
+    assessments = recorded.trend(place, most=2).assessments
+    assert [assessment.end for assessment in assessments] == [
+        examples.week(1).end,
+        examples.week(0).end,
+    ]
 
 
 def test_a_report_comes_back_as_it_was_written_and_none_where_there_is_none(
     place: Settings, tmp_path: Path
 ):
-    recorded = mlflow_runs.begin(place, reported.alarming(model_name=place.model_name))
-    assert recorded.report(place, recorded.run_id) is None
+    begun = mlflow_runs.begin(place, examples.alarming(model_name=place.model_name))
+    assert recorded.report(place, begun.run_id) is None
     page = tmp_path / mlflow_runs.REPORT
     page.write_text("<!doctype html>á")
-    mlflow_runs.finish(place, recorded, page)
-    assert recorded.report(place, recorded.run_id) == page.read_bytes()
+    mlflow_runs.finish(place, begun, page)
+    assert recorded.report(place, begun.run_id) == page.read_bytes()

@@ -11,11 +11,11 @@ import pytest
 from insurance_predictor.table.synthetic import make_table
 from monitoring.report import evidently_page
 from monitoring.report.evidently_page import comparable, write_page
-from tests.monitoring import reported
+from tests.monitoring import example_assessments as examples
 
 REFERENCE = make_table(400, seed=0).rename(columns={"charges": "premium"})
 WINDOW = make_table(150, seed=1).rename(columns={"charges": "premium"})
-EVIL = f"</script>{reported.SCRIPT}<img src=x onerror=\"document.title='broken'\">&lt;"
+EVIL = f"</script>{examples.SCRIPT}<img src=x onerror=\"document.title='broken'\">&lt;"
 
 ODD = {
     "as usual": WINDOW,
@@ -89,7 +89,7 @@ def test_no_word_from_the_data_is_markup(tmp_path: Path):
     path = tmp_path / "evidently.html"
     write(WINDOW.assign(region=EVIL), path)
     page = path.read_text()
-    assert reported.SCRIPT not in page
+    assert examples.SCRIPT not in page
     assert 'onerror=\\"document' not in page
     assert r"\u2039/script\u203a" in page
 

@@ -1,4 +1,4 @@
-"""The page about one look: what it says, in both languages, and what it never lets through."""
+"""The page of one assessment: what it says, in both languages, and never lets through."""
 
 import re
 from dataclasses import replace
@@ -9,18 +9,18 @@ from math import inf, nan
 import pytest
 
 from insurance_predictor.base.words import Language, Text
-from monitoring.domain.assessment import Distribution, Look, Verdict
+from monitoring.domain.assessment import Assessment, Distribution, Verdict
 from monitoring.history.trend import Trend
-from monitoring.report.page import Links, report_page, with_code
+from monitoring.report.page import ReportLinks, report_page, with_code
 from monitoring.words import report_words, verdict_text
-from tests.monitoring import reported
+from tests.monitoring import example_assessments as examples
 
 RUNBOOK = "https://example.com/runbook.md"
-LOOKS = {
-    "alarming": reported.alarming(),
-    "quiet": reported.quiet(),
-    "one row": reported.one_row(),
-    "empty": reported.empty(),
+EXAMPLES = {
+    "alarming": examples.alarming(),
+    "quiet": examples.quiet(),
+    "one row": examples.one_row(),
+    "empty": examples.empty(),
 }
 VOID = {"meta"}
 
@@ -61,26 +61,28 @@ class Page(HTMLParser):
 
 
 def page(
-    look: Look,
+    assessment: Assessment,
     language: Language = "en",
-    links: Links | None = None,
+    links: ReportLinks | None = None,
     trend: Trend | None = None,
     incidents: tuple[object, ...] = (),
 ) -> Page:
     html = report_page(
-        look,
+        assessment,
         incidents,
-        reported.trend() if trend is None else trend,
-        links or Links(RUNBOOK),
+        examples.trend() if trend is None else trend,
+        links or ReportLinks(RUNBOOK),
         language,
-        reported.END + timedelta(hours=1),
+        examples.END + timedelta(hours=1),
     )
     return Page(html)
 
 
-@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
-def test_every_look_has_a_page_that_asks_nobody_for_anything(look: Look, language: Language):
-    shown = page(look, language)
+@pytest.mark.parametrize("assessment", EXAMPLES.values(), ids=EXAMPLES)
+def test_every_look_has_a_page_that_asks_nobody_for_anything(
+    assessment: Assessment, language: Language
+):
+    shown = page(assessment, language)
     assert "script" not in shown.tags
     assert not {"img", "link", "iframe", "object", "form"} & set(shown.tags)
     assert "None" not in shown.words
@@ -89,61 +91,65 @@ def test_every_look_has_a_page_that_asks_nobody_for_anything(look: Look, languag
 
 
 def test_alarms_come_first_the_most_expensive_on_top(language: Language):
-    look = reported.alarming()
-    words = page(look, language).words
-    titles = [verdict_text.title(verdict, language) for verdict in look.alarms]
-    assert [verdict.check for verdict in look.alarms] == ["premium", "bmi", "unseen.region"]
+    assessment = examples.alarming()
+    words = page(assessment, language).words
+    titles = [verdict_text.title(verdict, language) for verdict in assessment.alarms]
+    assert [verdict.check for verdict in assessment.alarms] == ["premium", "bmi", "unseen.region"]
     places = [words.rindex(title) for title in titles[:1]] + [words.index(t) for t in titles[1:]]
     assert report_words.MANY_ALARMS(language, count=3, title=titles[0]) in words
     assert words.index(titles[0]) < places[1] < places[2]
-    for verdict in look.alarms:
+    for verdict in assessment.alarms:
         assert verdict_text.meaning(verdict, language) in words
         assert verdict_text.next_step(verdict, language).replace("`", "") in words
         assert verdict_text.money(verdict, language) in words
 
 
 def test_one_alarm_is_the_headline_itself(language: Language):
-    [bmi] = [verdict for verdict in reported.drift() if verdict.check == "bmi"]
-    words = page(reported.alarming(verdicts=(bmi,)), language).words
+    [bmi] = [verdict for verdict in examples.drift() if verdict.check == "bmi"]
+    words = page(examples.alarming(verdicts=(bmi,)), language).words
     assert words.count(verdict_text.title(bmi, language)) >= 2
 
 
 @pytest.mark.parametrize(
-    ("look", "headline"),
+    ("assessment", "headline"),
     [
-        (reported.quiet(), report_words.QUIET),
-        (reported.empty(), report_words.EMPTY),
+        (examples.quiet(), report_words.QUIET),
+        (examples.empty(), report_words.EMPTY),
         (
-            reported.alarming(rows=38, verdicts=reported.empty().verdicts),
+            examples.alarming(rows=38, verdicts=examples.empty().verdicts),
             Text("faltam 100 cotações", "100 more quotes are needed"),
         ),
     ],
 )
-def test_without_an_alarm_the_headline_says_why(look: Look, headline: Text, language: Language):
-    words = page(look, language).words
+def test_without_an_alarm_the_headline_says_why(
+    assessment: Assessment, headline: Text, language: Language
+):
+    words = page(assessment, language).words
     assert headline(language) in words
     assert report_words.NO_FINDINGS(language) in words
 
 
 def test_each_finding_links_to_its_section_of_the_runbook():
-    look = reported.alarming()
-    anchors = {f"{RUNBOOK}#{verdict_text.runbook_anchor(verdict)}" for verdict in look.alarms}
-    assert anchors <= set(page(look).addresses)
+    assessment = examples.alarming()
+    anchors = {f"{RUNBOOK}#{verdict_text.runbook_anchor(verdict)}" for verdict in assessment.alarms}
+    assert anchors <= set(page(assessment).addresses)
 
 
 def test_an_address_that_is_no_address_is_shown_and_not_linked():
-    shown = page(reported.alarming(), links=Links("docs/runbook.md", run="javascript:alert(1)"))
+    shown = page(
+        examples.alarming(), links=ReportLinks("docs/runbook.md", run="javascript:alert(1)")
+    )
     assert shown.addresses == []
     assert "docs/runbook.md#bmi-has-shifted" in shown.words
 
 
 def test_the_full_report_is_linked_or_its_absence_explained(language: Language):
     full = report_words.FULL(language)
-    there = page(reported.quiet(), language, Links(RUNBOOK, evidently="evidently.html"))
+    there = page(examples.quiet(), language, ReportLinks(RUNBOOK, evidently="evidently.html"))
     assert "evidently.html" in there.addresses
-    absent = page(reported.quiet(), language, Links(RUNBOOK, no_evidently="no quotes"))
+    absent = page(examples.quiet(), language, ReportLinks(RUNBOOK, no_evidently="no quotes"))
     assert f"{full}: no quotes" in absent.words
-    assert full not in page(reported.quiet(), language).words
+    assert full not in page(examples.quiet(), language).words
 
 
 def test_nothing_from_the_data_is_read_as_markup(language: Language):
@@ -154,29 +160,29 @@ def test_nothing_from_the_data_is_read_as_markup(language: Language):
         status="alarm",
         rows=1,
         value=1.0,
-        details=(evil, reported.SCRIPT),
+        details=(evil, examples.SCRIPT),
     )
-    look = reported.alarming(
+    assessment = examples.alarming(
         version=evil,
         model_name=evil,
         other_versions={evil: 3},
         verdicts=(verdict,),
-        distributions=(Distribution("region", (evil, reported.SCRIPT), (0.5, 0.5), (1.0, 0.0)),),
+        distributions=(Distribution("region", (evil, examples.SCRIPT), (0.5, 0.5), (1.0, 0.0)),),
     )
-    incident = reported.incident(version=evil)
-    shown = page(look, language, Links(evil, run=evil), incidents=(incident,))
+    incident = examples.incident(version=evil)
+    shown = page(assessment, language, ReportLinks(evil, run=evil), incidents=(incident,))
     assert not {"img", "script"} & set(shown.tags)
     assert evil in shown.words
 
 
 def test_open_incidents_are_named_with_since_when(language: Language):
-    words = page(reported.alarming(), language, incidents=(reported.incident(),)).words
+    words = page(examples.alarming(), language, incidents=(examples.incident(),)).words
     assert report_words.KINDS["drift"](language) in words
     assert {"pt": "8 de mar. de 2026", "en": "Mar 8, 2026"}[language] in words
 
 
 def test_the_table_has_the_evidence_of_each_test(language: Language):
-    words = page(reported.alarming(), language).words
+    words = page(examples.alarming(), language).words
     shown = {
         "pt": ["< 0,0001", "0,0071", "0,31", "+2,4\u00a0kg/m²", "+1,0\u00a0p.p.", "+US$\u00a0412"],
         "en": ["< 0.0001", "0.0071", "0.31", "+2.4\u00a0kg/m²", "+1.0\u00a0pp", "+US$\u00a0412"],
@@ -190,34 +196,34 @@ def test_the_table_has_the_evidence_of_each_test(language: Language):
     [(5302.0, report_words.ABOVE), (4600.0, report_words.INSIDE), (4000.0, report_words.BELOW)],
 )
 def test_the_estimated_error_is_reconciled_with_the_truth(actual, where, language: Language):
-    *others, estimate = reported.performance()
+    *others, estimate = examples.performance()
     estimate = replace(estimate, effects={**estimate.effects, "actual": actual})
-    words = page(reported.alarming(verdicts=(*others, estimate)), language).words
+    words = page(examples.alarming(verdicts=(*others, estimate)), language).words
     dollars = {"pt": f"US$\u00a0{actual:,.0f}".replace(",", "."), "en": f"US$\u00a0{actual:,.0f}"}
     said = report_words.RECONCILED(language, actual=dollars[language], where=where(language))
     assert said in words
 
 
 def test_before_outcomes_there_is_the_estimate_and_a_word_about_it(language: Language):
-    estimate = reported.performance()[-1]
+    estimate = examples.performance()[-1]
     early = replace(estimate, effects={"low": 4100.0, "high": 5105.0})
-    words = page(reported.alarming(outcomes=0, verdicts=(early,)), language).words
+    words = page(examples.alarming(outcomes=0, verdicts=(early,)), language).words
     assert report_words.NO_OUTCOMES(language) in words
     assert {"pt": "4.612", "en": "4,612"}[language] in words
 
 
 def test_the_power_card_says_what_could_have_been_seen(language: Language):
-    words = page(reported.alarming(), language).words
+    words = page(examples.alarming(), language).words
     least = {"pt": ["0,8\u00a0kg/m²", "1,9\u00a0anos"], "en": ["0.8\u00a0kg/m²", "1.9\u00a0years"]}
     for change in least[language]:
         assert change in words
-    assert report_words.NO_POWER(language) in page(reported.one_row(), language).words
+    assert report_words.NO_POWER(language) in page(examples.one_row(), language).words
 
 
-def test_the_trend_begins_with_the_second_look(language: Language):
-    first = page(reported.alarming(), language, trend=reported.trend(1))
+def test_the_trend_begins_with_the_second_assessment(language: Language):
+    first = page(examples.alarming(), language, trend=examples.trend(1))
     assert report_words.NO_TREND(language) in first.words
-    later = page(reported.alarming(), language)
+    later = page(examples.alarming(), language)
     assert report_words.NO_TREND(language) not in later.words
     assert report_words.TREND_ERROR(language) in later.words
     assert later.tags.count("polyline") > first.tags.count("polyline")
@@ -235,12 +241,12 @@ def test_numbers_that_are_none_do_not_break_the_page(language: Language):
         money=nan,
     )
     shares = Distribution("bmi", ("15", "20"), (nan, nan), (0.5, 0.5))
-    look = reported.alarming(average_premium=nan, verdicts=(odd,), distributions=(shares,))
-    assert "nan" not in page(look, language).words.lower().replace("financ", "")
+    assessment = examples.alarming(average_premium=nan, verdicts=(odd,), distributions=(shares,))
+    assert "nan" not in page(assessment, language).words.lower().replace("financ", "")
 
 
 def test_pages_differ_by_nothing_but_their_arguments():
-    assert page(reported.alarming()).words == page(reported.alarming()).words
+    assert page(examples.alarming()).words == page(examples.alarming()).words
 
 
 def test_code_is_set_apart_and_the_rest_is_escaped():

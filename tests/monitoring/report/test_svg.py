@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitoring.report.svg import Point, Series, bars, interval, lines, scale
-from tests.monitoring import reported
+from tests.monitoring import example_assessments as examples
 
 
 def plain(value: float) -> str:
@@ -46,7 +46,7 @@ def test_a_long_name_is_cut_below_its_bar_and_whole_in_its_title():
 
 
 def series(*values: float, **first: object) -> Series:
-    points = [Point(reported.END + timedelta(days=n), value) for n, value in enumerate(values)]
+    points = [Point(examples.END + timedelta(days=n), value) for n, value in enumerate(values)]
     if first:
         points[0] = Point(points[0].time, points[0].value, **first)
     return Series("rmse", "window", tuple(points))

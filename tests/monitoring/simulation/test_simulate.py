@@ -7,7 +7,7 @@ from insurance_predictor.serving import served_model
 from insurance_predictor.table.read import Table
 from monitoring.simulation.scenarios import SCENARIOS
 from monitoring.simulation.simulate import Played, play_months, simulate
-from tests.monitoring.served import in_folder
+from tests.monitoring.logged_quotes import in_folder
 
 MONTHS = 6
 
@@ -66,7 +66,10 @@ def test_each_scenario_is_seen_for_what_it_is(story, name: str):
 
 def test_a_seasonal_month_is_an_alarm_and_no_incident(story):
     played = story("seasonal")
-    assert {verdict.name for verdict in played[2].look.alarms} >= {"drift.age", "drift.premium"}
+    assert {verdict.name for verdict in played[2].assessment.alarms} >= {
+        "drift.age",
+        "drift.premium",
+    }
     assert all(not one.decision.open for one in played)
 
 

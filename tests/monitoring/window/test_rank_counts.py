@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp, mannwhitneyu
 
-from monitoring.window.rank_counts import counted, ks_distance, superiority
+from monitoring.window.rank_counts import count_ranks, ks_distance, superiority
 
 numbers = st.lists(st.integers(-5, 5).map(float) | st.floats(-10, 10), min_size=1, max_size=40)
 
 
 def both(sample: list[float], window: list[float]):
     points = np.unique(sample)
-    return counted(points, np.array(sample)), counted(points, np.array(window))
+    return count_ranks(points, np.array(sample)), count_ranks(points, np.array(window))
 
 
 @given(numbers, numbers)
@@ -33,8 +33,10 @@ def test_the_chance_is_mann_and_whitneys(sample, window):
 @given(numbers, numbers, st.integers(0, 40))
 def test_a_window_in_pieces_is_the_same_window(sample, window, cut):
     points = np.unique(sample)
-    whole = counted(points, np.array(window))
-    pieces = [counted(points, np.array(part, dtype=float)) for part in (window[:cut], window[cut:])]
+    whole = count_ranks(points, np.array(window))
+    pieces = [
+        count_ranks(points, np.array(part, dtype=float)) for part in (window[:cut], window[cut:])
+    ]
     together = pieces[0] + pieces[1]
 
     assert together.rows == whole.rows
@@ -47,18 +49,18 @@ def test_more_points_than_the_sample_has_change_nothing():
     sample, window = np.array([1.0, 2.0, 4.0]), np.array([1.5, 3.0, 3.5, 9.0])
     few, many = np.unique(sample), np.array([0.0, 1.0, 2.0, 3.0, 4.0, 7.0])
 
-    assert ks_distance(counted(many, sample), counted(many, window)) == ks_distance(
-        counted(few, sample), counted(few, window)
+    assert ks_distance(count_ranks(many, sample), count_ranks(many, window)) == ks_distance(
+        count_ranks(few, sample), count_ranks(few, window)
     )
 
 
 def test_shares_have_everything_in_some_bin():
-    found = counted(np.array([0.0, 10.0, 20.0]), np.array([-5.0, 0.0, 9.0, 10.0, 25.0]))
+    found = count_ranks(np.array([0.0, 10.0, 20.0]), np.array([-5.0, 0.0, 9.0, 10.0, 25.0]))
 
     assert found.shares(np.array([0.0, 10.0, 20.0])).tolist() == [0.6, 0.2, 0.2]
 
 
 def test_a_quantile_is_a_point():
-    found = counted(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 2.0, 3.0, 9.0]))
+    found = count_ranks(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 2.0, 3.0, 9.0]))
 
     assert [found.quantile(share) for share in (0.2, 0.5, 0.99)] == [1.0, 2.0, 3.0]

@@ -20,7 +20,7 @@ from monitoring.window.reader import (
     sample,
     unseen_values,
 )
-from tests.monitoring.windowed import DAY, START, database, log, people, tallied
+from tests.monitoring.windows import DAY, START, database, log, people, statistics_of
 from tests.predictions import log_in
 
 
@@ -65,7 +65,7 @@ def test_a_window_across_months_has_all_its_days(engine):
 
     window = Window(START, START + timedelta(days=65), START)
 
-    assert tallied(engine, window).rows == 7
+    assert statistics_of(engine, window).rows == 7
 
 
 def test_versions_are_read_apart(engine):
@@ -74,7 +74,7 @@ def test_versions_are_read_apart(engine):
     log(engine, people(2), version="10", start=START - timedelta(days=9))
 
     assert rows_by_version(engine, DAY) == {"1": 4, "2": 3}
-    assert tallied(engine).rows == 4
+    assert statistics_of(engine).rows == 4
     assert sum(chunk.stale for chunk in read_service(engine, DAY, "2")) == 3
 
 
@@ -82,28 +82,28 @@ def test_categories_are_read_by_their_place(engine):
     table = people(300)
     log(engine, table)
 
-    tally = tallied(engine, size=100)
+    statistics = statistics_of(engine, size=100)
 
     for column in (SMOKER, REGION):
         expected = [int(np.sum(table[column.name] == value)) for value in column.values]
-        assert tally.categories(column).tolist() == expected
+        assert statistics.categories(column).tolist() == expected
 
 
 def test_null_and_unknown_are_no_category(engine):
     log(engine, people(4), region=None, smoker="sometimes")
 
-    tally = tallied(engine)
+    statistics = statistics_of(engine)
 
-    assert tally.absent(REGION).rows == tally.unseen(SMOKER).rows == 4
-    assert tally.unseen(REGION).rows == tally.absent(SMOKER).rows == 0
-    assert tally.categories(REGION).sum() == 0
+    assert statistics.absent(REGION).rows == statistics.unseen(SMOKER).rows == 4
+    assert statistics.unseen(REGION).rows == statistics.absent(SMOKER).rows == 0
+    assert statistics.categories(REGION).sum() == 0
     assert unseen_values(engine, DAY, "1", SMOKER) == ("sometimes",)
 
 
 def test_a_category_that_looks_like_a_place_is_none(engine):
     log(engine, people(2), smoker="1")
 
-    assert tallied(engine).unseen(SMOKER).rows == 2
+    assert statistics_of(engine).unseen(SMOKER).rows == 2
 
 
 def test_text_in_a_column_of_numbers_is_beyond_every_limit(engine):
@@ -185,7 +185,7 @@ def test_who_reads_stops_nobody_who_writes(tmp_path):
         log(writer, people(5), start=START + timedelta(hours=1))
 
         assert len(list(chunks)) == 4  # the rest as it was when the reading began
-        assert tallied(reader).rows == 10
+        assert statistics_of(reader).rows == 10
 
 
 def test_who_reads_cannot_write(tmp_path):

@@ -5,8 +5,8 @@ import pytest
 
 from insurance_predictor.table.schema import AGE, BMI, CHILDREN, SEX
 from monitoring.window.reader import OutcomeChunk
-from monitoring.window.statistics import GROUPS, Latencies, OutcomeTally, Tally
-from tests.monitoring.windowed import database, log, model, people, tallied
+from monitoring.window.statistics import GROUPS, Latencies, OutcomeStatistics, WindowStatistics
+from tests.monitoring.windows import database, log, model, people, statistics_of
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def outcomes(rows: int, seed: int = 0) -> OutcomeChunk:
 def test_pieces_of_any_size_make_the_same_window(engine):
     log(engine, people(157), outcomes=157)
 
-    large, small = tallied(engine), tallied(engine, size=10)
+    large, small = statistics_of(engine), statistics_of(engine, size=10)
 
     assert small.rows == large.rows == 157
     assert (small.table == large.table).all()
@@ -43,34 +43,36 @@ def test_null_and_odd_values_are_faults_with_their_premiums(engine):
     log(engine, people(3), age=None)
     log(engine, people(2), bmi=703 * 30.0)
     log(engine, people(1), age=17, children=1.5)
-    premium = tallied(engine).numbers["premium"]
+    premium = statistics_of(engine).numbers["premium"]
 
-    tally = tallied(engine)
+    statistics = statistics_of(engine)
 
-    assert tally.absent(AGE).rows == 3
-    assert 0 < tally.absent(AGE).premium < premium.total
-    assert tally.outside(BMI).rows == 2
-    assert tally.outside(BMI).examples == ("21090",)
-    assert tally.outside(AGE).examples == ("17",)
-    assert tally.outside(CHILDREN).rows == 1
-    assert tally.absent(SEX).rows == tally.absent(BMI).rows == 0
-    assert tally.numbers["age"].rows == 3
-    assert tally.slices.sum() == 2  # the ages that are missing and the one of a minor are in none
+    assert statistics.absent(AGE).rows == 3
+    assert 0 < statistics.absent(AGE).premium < premium.total
+    assert statistics.outside(BMI).rows == 2
+    assert statistics.outside(BMI).examples == ("21090",)
+    assert statistics.outside(AGE).examples == ("17",)
+    assert statistics.outside(CHILDREN).rows == 1
+    assert statistics.absent(SEX).rows == statistics.absent(BMI).rows == 0
+    assert statistics.numbers["age"].rows == 3
+    assert (
+        statistics.slices.sum() == 2
+    )  # the ages that are missing and the one of a minor are in none
 
 
 def test_limits_themselves_are_inside(engine):
     log(engine, people(1), age=AGE.low, bmi=BMI.high, children=CHILDREN.high)
 
-    tally = tallied(engine)
+    statistics = statistics_of(engine)
 
-    assert not any(tally.outside(column).rows for column in (AGE, BMI, CHILDREN))
+    assert not any(statistics.outside(column).rows for column in (AGE, BMI, CHILDREN))
 
 
 def test_stale_quotes_of_the_version_are_counted(engine):
     log(engine, people(4))
     log(engine, people(3), stale=True)
 
-    assert tallied(engine).stale == 3
+    assert statistics_of(engine).stale == 3
 
 
 def test_a_latency_is_kept_to_one_percent():
@@ -95,39 +97,39 @@ def test_latencies_that_cannot_be_are_in_the_last_bins_or_in_none():
 
 def test_up_to_a_thousand_outcomes_each_is_a_group_of_its_own():
     chunk = outcomes(GROUPS)
-    tally = OutcomeTally(model()[1])
-    tally.add(chunk)
+    statistics = OutcomeStatistics(model()[1])
+    statistics.add(chunk)
 
-    assert tally.sums[:, 0].tolist() == chunk.charges.tolist()
-    assert tally.sums[:, 1].tolist() == chunk.premium.tolist()
+    assert statistics.sums[:, 0].tolist() == chunk.charges.tolist()
+    assert statistics.sums[:, 1].tolist() == chunk.premium.tolist()
 
 
 def test_more_outcomes_take_no_more_memory_and_lose_nothing():
     chunk = outcomes(4321)
-    tally = OutcomeTally(model()[1])
+    statistics = OutcomeStatistics(model()[1])
     for _ in range(2):
-        tally.add(chunk)
+        statistics.add(chunk)
 
-    assert tally.sums.shape == (GROUPS, 3)
-    assert tally.rows == 8642
+    assert statistics.sums.shape == (GROUPS, 3)
+    assert statistics.rows == 8642
     squared = np.sum((chunk.charges - chunk.premium) ** 2)
     expected = [2 * chunk.charges.sum(), 2 * chunk.premium.sum(), 2 * squared]
-    assert tally.sums.sum(axis=0) == pytest.approx(expected)
+    assert statistics.sums.sum(axis=0) == pytest.approx(expected)
     inside = np.abs(chunk.charges / chunk.premium - 1) <= 0.2
-    assert tally.covered == 2 * inside.sum()
+    assert statistics.covered == 2 * inside.sum()
 
 
 def test_an_outcome_that_is_no_ratio_is_left_out():
     answer = np.array([5.0, 0.0, np.inf, 5.0])
-    tally = OutcomeTally(model()[1])
+    statistics = OutcomeStatistics(model()[1])
     charges = np.array([6.0, 6.0, 6.0, np.nan])
-    tally.add(OutcomeChunk(answer, answer, answer, charges, np.full(4, 40.0), np.zeros(4)))
+    statistics.add(OutcomeChunk(answer, answer, answer, charges, np.full(4, 40.0), np.zeros(4)))
 
-    assert tally.rows == tally.ratios.rows == 1
+    assert statistics.rows == statistics.ratios.rows == 1
 
 
 def test_nothing_is_a_window_too():
-    tally = Tally(model()[1])
+    statistics = WindowStatistics(model()[1])
 
-    assert tally.rows == tally.stale == tally.outcomes.rows == 0
-    assert tally.outcomes.sums.shape == (0, 3)
+    assert statistics.rows == statistics.stale == statistics.outcomes.rows == 0
+    assert statistics.outcomes.sums.shape == (0, 3)

@@ -12,7 +12,7 @@ from insurance_predictor.base.words import Text
 from insurance_predictor.table import schema
 from monitoring.domain.assessment import KINDS, Verdict
 from monitoring.words import message_words, verdict_text, verdict_words
-from monitoring.words.verdict_words import Words
+from monitoring.words.verdict_words import CheckWords
 from tests.repository import ROOT
 
 RUNBOOK = ROOT / "docs" / "runbook.md"
@@ -54,7 +54,7 @@ def texts() -> list[Text]:
         one = waiting.pop()
         if isinstance(one, Text):
             found.append(one)
-        elif isinstance(one, Words):
+        elif isinstance(one, CheckWords):
             waiting += vars(one).values()
         elif isinstance(one, dict):
             waiting += one.values()
@@ -96,7 +96,7 @@ def test_a_section_says_what_it_means_how_to_look_closer_and_what_to_do():
     sections = re.split(r"^#+ ", RUNBOOK.read_text(), flags=re.MULTILINE)
     found = {verdict_text.anchor(part.partition("\n")[0]): part for part in sections}
     for name in wanted:
-        for label in ("**What it means.**", "**Look closer.**", "**What to do.**"):
+        for label in ("**What it means.**", "**Investigate.**", "**What to do.**"):
             assert label in found[name]
 
 

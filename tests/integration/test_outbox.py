@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from insurance_predictor.base.settings import Settings
-from tests.monitoring.deliveries import Deliveries
+from tests.monitoring.outbox_contract import Deliveries
 from tests.predictions import log_in
 
 

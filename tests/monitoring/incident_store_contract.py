@@ -8,19 +8,19 @@ from sqlalchemy import Engine, select
 
 from insurance_predictor.base.settings import IncidentRules, Settings
 from monitoring.domain.incidents import Change
-from monitoring.history.incident_store import Message, open_incidents, record, snooze
+from monitoring.history.incident_store import QueuedMessage, open_incidents, record, snooze
 from monitoring.history.tables import OUTBOX
-from tests.monitoring.looks import MODEL, alarms, day, look, verdict
+from tests.monitoring.assessments import MODEL, alarms, assessment, day, verdict
 from tests.predictions import at_once, process
 
 RULES = IncidentRules()
 PROCESSES = 4
-# Each looks at the same window, once a line has told it to go on, and says what it would say.
-LOOK_AT_ONCE = """
+# Each assesses the same window, once a line has told it to go on, and says what it would say.
+ASSESS_AT_ONCE = """
 from insurance_predictor.log.database import opened
 from monitoring.history.incident_store import record
-from tests.monitoring.incident_history import RULES, announce
-from tests.monitoring.looks import alarms, day
+from tests.monitoring.incident_store_contract import RULES, announce
+from tests.monitoring.assessments import alarms, day
 print("ready", flush=True)
 sys.stdin.readline()
 with opened(log_settings.prediction_log_url) as engine:
@@ -29,13 +29,13 @@ print(*(change.event for change in decision.told), flush=True)
 """
 
 
-def announce(change: Change) -> Sequence[Message]:
+def announce(change: Change) -> Sequence[QueuedMessage]:
     """One message on each of two channels."""
     content = {"text": f"{change.event} {' '.join(change.incident.confirmed)}".strip()}
-    return [Message(channel=name, content=content) for name in ("slack_bot", "other")]
+    return [QueuedMessage(channel=name, content=content) for name in ("slack_bot", "other")]
 
 
-def nothing(change: Change) -> Sequence[Message]:
+def nothing(change: Change) -> Sequence[QueuedMessage]:
     return []
 
 
@@ -69,7 +69,7 @@ def check_that_a_failure_in_the_middle_keeps_nothing(engine: Engine) -> None:
     """Neither the vote nor the incident nor a message."""
     record(engine, alarms(0, "drift.bmi"), RULES, day(0), announce)
 
-    def break_down(change: Change) -> Sequence[Message]:
+    def break_down(change: Change) -> Sequence[QueuedMessage]:
         raise RuntimeError("in the middle")
 
     with pytest.raises(RuntimeError, match="in the middle"):
@@ -80,9 +80,9 @@ def check_that_a_failure_in_the_middle_keeps_nothing(engine: Engine) -> None:
 
 
 def check_that_processes_take_turns(engine: Engine, settings: Settings) -> None:
-    """Several monitors look at the same window at once: one of them says it."""
+    """Several monitors assess the same window at once: one of them says it."""
     record(engine, alarms(0, "drift.bmi"), RULES, day(0), announce)
-    several = [process(LOOK_AT_ONCE, settings) for _ in range(PROCESSES)]
+    several = [process(ASSESS_AT_ONCE, settings) for _ in range(PROCESSES)]
     assert sorted(at_once(several)) == ["\n"] * (PROCESSES - 1) + ["opened\n"]
     assert texts(engine) == ["opened drift.bmi"]
     assert len(open_incidents(engine, MODEL)) == 1
@@ -92,8 +92,8 @@ def check_that_a_snooze_is_kept(engine: Engine) -> None:
     """Silence until its end or until it is lifted, for the kinds that were named."""
     fault = [verdict("schema.null.smoker"), verdict("service.backlog")]
     snooze(engine, MODEL, ["schema", "drift"], day(9))
-    record(engine, look(0, fault), RULES, day(0), announce)
+    record(engine, assessment(0, fault), RULES, day(0), announce)
     assert texts(engine) == ["opened service.backlog"]
     snooze(engine, MODEL, ["schema"], day(1))
-    record(engine, look(0, fault), RULES, day(1), announce)
+    record(engine, assessment(0, fault), RULES, day(1), announce)
     assert texts(engine) == ["opened service.backlog", "opened schema.null.smoker"]

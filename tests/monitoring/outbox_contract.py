@@ -16,9 +16,9 @@ from monitoring.alerts.slack import Bot, Webhook
 from monitoring.alerts.turn import turn
 from monitoring.domain.incidents import Incident
 from monitoring.history import incident_store
-from monitoring.history.incident_store import Message
+from monitoring.history.incident_store import QueuedMessage
 from monitoring.history.tables import INCIDENTS, OUTBOX
-from tests.monitoring.looks import MODEL, day
+from tests.monitoring.assessments import MODEL, day
 from tests.monitoring.slack_server import CHANNEL, KEPT, TOKEN, Slack, slack
 from tests.predictions import at_once, kill, process, wait_until
 from tests.servers import free_port
@@ -64,7 +64,9 @@ def queue(engine: Engine, *texts: str, channel: str = "slack_bot") -> None:
     """Test messages, a second apart."""
     for number, text in enumerate(texts):
         now = day(0) + timedelta(seconds=number)
-        incident_store.queue(engine, [Message(channel=channel, content=content(text))], "test", now)
+        incident_store.queue(
+            engine, [QueuedMessage(channel=channel, content=content(text))], "test", now
+        )
 
 
 def rows(engine: Engine) -> list[dict[str, object]]:
@@ -197,7 +199,7 @@ class Deliveries:
     def test_a_message_in_doubt_stops_only_its_own_incident(self, engine, server, settings):
         tell(engine, "opened", "updated")
         incident_store.queue(
-            engine, [Message(channel="slack_bot", content=content("x"))], "test", day(9)
+            engine, [QueuedMessage(channel="slack_bot", content=content("x"))], "test", day(9)
         )
         server.faults = ["500", "500", "500"]
         found = delivery(settings, engine)

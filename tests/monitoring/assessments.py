@@ -1,9 +1,9 @@
-"""Looks to decide about: days of one model, with the verdicts that a test is about."""
+"""Assessments to decide about: days of one model, with the verdicts that a test is about."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from monitoring.domain.assessment import Kind, Look, Status, Verdict, Window
+from monitoring.domain.assessment import Assessment, Kind, Status, Verdict, Window
 
 MODEL = "insurance_predictor"
 FIRST = datetime(2026, 3, 1, tzinfo=UTC)
@@ -22,9 +22,9 @@ def verdict(name: str, status: Status = ALARM) -> Verdict:
     return Verdict(kind=kind, check=check, status=status, rows=400, money=float("nan"))
 
 
-def look(number: int, verdicts: Iterable[Verdict] = (), version: str = "1") -> Look:
-    """A look at the week before day `number`."""
-    return Look(
+def assessment(number: int, verdicts: Iterable[Verdict] = (), version: str = "1") -> Assessment:
+    """An assessment of the week before day `number`."""
+    return Assessment(
         model_name=MODEL,
         version=version,
         window=Window(start=day(number - 7), end=day(number), slot=day(number)),
@@ -38,8 +38,8 @@ def look(number: int, verdicts: Iterable[Verdict] = (), version: str = "1") -> L
     )
 
 
-def alarms(number: int, *names: str, version: str = "1") -> Look:
-    """A look with `names` in alarm, and the other of two features of drift quiet."""
+def alarms(number: int, *names: str, version: str = "1") -> Assessment:
+    """An assessment with `names` in alarm, and the other of two features of drift quiet."""
     others = {"drift.bmi", "drift.age"} - set(names)
     quiet = [verdict(name, "quiet") for name in others]
-    return look(number, [*map(verdict, names), *quiet], version)
+    return assessment(number, [*map(verdict, names), *quiet], version)

@@ -1,13 +1,13 @@
-"""Looks to report and to record: in alarm, quiet, with too little, with nothing at all."""
+"""Assessments to report and to record: in alarm, quiet, with too little, with nothing at all."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from insurance_predictor.table.schema import FEATURES, CategoryColumn
-from monitoring.domain.assessment import Distribution, Look, Power, Verdict, Window
+from monitoring.domain.assessment import Assessment, Distribution, Power, Verdict, Window
 from monitoring.domain.incidents import Incident
-from monitoring.history.trend import RecordedLook, Training, Trend
+from monitoring.history.trend import MonitoringRun, TrainingRun, Trend
 
 MODEL = "insurance_predictor"
 END = datetime(2026, 3, 15, tzinfo=UTC)
@@ -32,7 +32,7 @@ def week(weeks_ago: int = 0) -> Window:
     return Window(end - WEEK, end, end)
 
 
-def alarming(**changes: Any) -> Look:
+def alarming(**changes: Any) -> Assessment:
     """A week in which BMI and premium have shifted, with outcomes and a category nobody knows."""
     facts: dict[str, Any] = {
         "model_name": MODEL,
@@ -51,10 +51,10 @@ def alarming(**changes: Any) -> Look:
             Power("charges", 6.2, "%"),
         ),
     }
-    return Look(**facts | changes)
+    return Assessment(**facts | changes)
 
 
-def typical() -> Look:
+def typical() -> Assessment:
     """The same week without the category nobody knows."""
     found = alarming()
     verdicts = (verdict for verdict in found.verdicts if verdict.check != "unseen.region")
@@ -62,7 +62,7 @@ def typical() -> Look:
     return replace(found, verdicts=tuple(verdicts), distributions=tuple(pictures))
 
 
-def quiet() -> Look:
+def quiet() -> Assessment:
     """The same week as if nothing had happened."""
     found = alarming()
     return replace(
@@ -70,13 +70,13 @@ def quiet() -> Look:
     )
 
 
-def one_row() -> Look:
+def one_row() -> Assessment:
     """A single quote, of a region nobody knows: too little for whatever needs a test."""
     undecided = tuple(_undecided(verdict.check, rows=1) for verdict in drift())
     return alarming(rows=1, outcomes=0, verdicts=(*undecided, *schema()), power=())
 
 
-def empty() -> Look:
+def empty() -> Assessment:
     """A window without a quote."""
     return alarming(
         rows=0,
@@ -196,8 +196,8 @@ def incident(**changes: Any) -> Incident:
 
 
 def trend(weeks: int = 6) -> Trend:
-    """A training and the looks of `weeks` weeks after it, in alarm in the last two."""
-    training = Training(
+    """A training and the assessments of `weeks` weeks after it, in alarm in the last two."""
+    training = TrainingRun(
         run_id="training",
         time=END - (weeks + 1) * WEEK,
         metrics={"holdout.rmse": 4507.0, "holdout.rmse_low": 4002.0, "holdout.rmse_high": 4998.0},
@@ -205,7 +205,7 @@ def trend(weeks: int = 6) -> Trend:
     return Trend((training,), tuple(recorded(number) for number in reversed(range(weeks))))
 
 
-def recorded(weeks_ago: int) -> RecordedLook:
+def recorded(weeks_ago: int) -> MonitoringRun:
     window, is_late = week(weeks_ago), weeks_ago < 2
     ratio = 1.06 - 0.01 * weeks_ago
     metrics = {
@@ -232,7 +232,7 @@ def recorded(weeks_ago: int) -> RecordedLook:
         "service.error_rate.value": 0.001,
         "service.error_rate.alarm": 0.0,
     }
-    return RecordedLook(
+    return MonitoringRun(
         run_id=f"run{weeks_ago}",
         experiment_id="1",
         version="3",

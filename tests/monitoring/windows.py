@@ -19,7 +19,7 @@ from insurance_predictor.table.synthetic import make_table
 from monitoring.domain.assessment import Verdict, Window
 from monitoring.window.reader import read_chunks, read_outcomes
 from monitoring.window.reference import Reference
-from monitoring.window.statistics import Tally
+from monitoring.window.statistics import WindowStatistics
 from tests.studies.drift_calibration import trained
 
 PEOPLE = 1200
@@ -74,16 +74,16 @@ def log(
     return ids
 
 
-def tallied(
+def statistics_of(
     engine: Engine, window: Window = DAY, size: int = 1000, reference: Reference | None = None
-) -> Tally:
+) -> WindowStatistics:
     """The window of version 1, read `size` rows at a time."""
-    tally = Tally(reference or model()[1])
+    statistics = WindowStatistics(reference or model()[1])
     for chunk in read_chunks(engine, window, "1", size):
-        tally.add(chunk)
+        statistics.add(chunk)
     for outcomes in read_outcomes(engine, window, "1", size):
-        tally.outcomes.add(outcomes)
-    return tally
+        statistics.outcomes.add(outcomes)
+    return statistics
 
 
 def named(verdicts: tuple[Verdict, ...]) -> dict[str, Verdict]:

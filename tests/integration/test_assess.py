@@ -1,4 +1,4 @@
-"""A look over PostgreSQL is the look over SQLite."""
+"""An assessment over PostgreSQL is the assessment over SQLite."""
 
 from dataclasses import replace
 
@@ -8,9 +8,9 @@ from sqlalchemy.exc import DBAPIError
 from insurance_predictor.log.database import PREDICTIONS, opened, reading
 from insurance_predictor.serving.served_model import refresh
 from insurance_predictor.table.schema import FEATURE_NAMES
-from monitoring.checks.assess import look_back
+from monitoring.checks.assess import assess
 from monitoring.domain.assessment import Verdict
-from tests.monitoring.windowed import DAY, log, people
+from tests.monitoring.windows import DAY, log, people
 from tests.predictions import log_in
 
 ROWS = 700
@@ -26,14 +26,14 @@ def test_a_look_over_postgresql_is_that_over_sqlite(url, served, settings, tmp_p
     table = people(ROWS, seed=4)
     answers = served.predictor.pair.predict(table[list(FEATURE_NAMES)])
     given = {name: answers[name] for name in answers} | strange
-    looks = []
+    assessments = []
     for place in (url, f"sqlite:///{tmp_path}/log.db"):
         own = log_in(tmp_path, place)
         with opened(place) as engine:
             log(engine, table, 300, version=served.facts.version, **given)
         with reading(place) as engine:
-            looks.append(look_back(own, served, DAY, engine))
-    ours, theirs = looks
+            assessments.append(assess(own, served, DAY, engine))
+    ours, theirs = assessments
     assert ours.rows == ROWS
     assert ours.outcomes == 300
     assert [plain(verdict) for verdict in ours.verdicts] == [

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine
 
 from insurance_predictor.log.database import opened
-from tests.monitoring import incident_history as history
+from tests.monitoring import incident_store_contract as history
 from tests.predictions import log_in
 
 
