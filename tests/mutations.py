@@ -44,6 +44,11 @@ class Mutation:
     make: Callable[[Workshop], Planted]
     says: str
 
+    @property
+    def is_stored(self) -> bool:
+        """Whether it goes through a real store: the fault lies there, or it stands for its kind."""
+        return self.name in STORED
+
 
 # What the model answers.
 
@@ -379,3 +384,31 @@ MUTATIONS = (
     ),
 )
 assert len({mutation.name for mutation in MUTATIONS}) == len(MUTATIONS)
+
+IN_THE_FILES = frozenset(
+    {
+        "target leaked into a feature",
+        "columns in another order",
+        "another run's preprocessor",
+        "untrusted type in the model",
+        "a file that is no model",
+        "tampered preprocessor",
+        "tampered model",
+        "tampered intervals",
+        "hard cases taken out of the hold-out",
+        "preprocessor lost",
+        "hold-out lost",
+    }
+)
+EXAMPLES = frozenset(
+    {
+        "constant",
+        "NaN for everybody",
+        "10 % too high",
+        "hold-out rows among the training rows",
+        "identical to production",
+        "intervals too narrow",
+    }
+)
+STORED = IN_THE_FILES | EXAMPLES
+assert {mutation.name for mutation in MUTATIONS} >= STORED

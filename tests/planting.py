@@ -17,10 +17,10 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import LinearRegression
 
 from insurance_predictor.base.environment import library_versions
-from insurance_predictor.base.settings import Settings
+from insurance_predictor.base.settings import GateThresholds, Settings
 from insurance_predictor.model.fitting import Trained, fit_pair, make_golden
 from insurance_predictor.model.intervals import Intervals
-from insurance_predictor.model.pair import Pair
+from insurance_predictor.model.pair import Pair, golden_faults
 from insurance_predictor.model.run_layout import (
     APPROVED,
     HOLDOUT,
@@ -30,6 +30,8 @@ from insurance_predictor.model.run_layout import (
     SERVING,
     STATUS_TAG,
 )
+from insurance_predictor.release.candidate import Candidate, Champion, measure_candidate
+from insurance_predictor.release.gate import GateDecision, Measurements, decide
 from insurance_predictor.release.registration import INHERITED_TAGS
 from insurance_predictor.store.tracking import experiment_id
 from insurance_predictor.store.versions import Version, create_version, get_version
@@ -101,6 +103,21 @@ def plant(
     return run_id
 
 
+def judged(planted: Planted, champion: Champion | None, limits: GateThresholds) -> GateDecision:
+    """What the gate says to a candidate that never saw a store, when its files cannot be at fault.
+
+    A store adds digests and the types and columns of its files; the rest is measured here as
+    there.
+    """
+    assert planted.forge is planted.tamper is leave
+    trained = planted.trained
+    faults = golden_faults(trained.pair)
+    if faults:
+        return decide(Measurements(integrity=tuple(faults)), limits)
+    candidate = Candidate(trained.pair, trained.reference, trained.holdout, planted.rows)
+    return decide(measure_candidate(candidate, champion)[0], limits)
+
+
 def write_version(
     client: MlflowClient, settings: Settings, run_id: str, status: str | None = APPROVED
 ) -> Version:
@@ -148,6 +165,11 @@ class Workshop:
     @property
     def rows(self) -> int:
         return len(self.split.train)
+
+    @property
+    def champion(self) -> Champion:
+        """The session's run as version 1 in production."""
+        return Champion("1", self.pair, self.rows)
 
     def refit(
         self,

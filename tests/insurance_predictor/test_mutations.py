@@ -1,4 +1,6 @@
-"""Bad candidates, each logged as a real run, are refused for a reason that names their fault."""
+"""Bad candidates are refused for a reason that names their fault, in memory or as real runs."""
+
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from tests.mutations import MUTATIONS, Mutation
 from tests.planting import (
     Planted,
     Workshop,
+    judged,
     plant,
 )
 from tests.repository import ROOT
@@ -34,20 +37,37 @@ def workshop(trained, sample) -> Workshop:
     return Workshop.of(trained, sample)
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
-def test_is_refused_for_a_reason_that_names_it(
+def named(chosen: Iterable[Mutation]):
+    return pytest.mark.parametrize("mutation", list(chosen), ids=lambda mutation: mutation.name)
+
+
+@named(mutation for mutation in MUTATIONS if mutation.is_stored)
+def test_a_stored_run_is_refused_for_a_reason_that_names_it(
     mutation: Mutation, client, settings: Settings, sample, workshop: Workshop
 ):
     before = aliases(client, settings)
     run_id = plant(client, settings, sample, mutation.make(workshop))
     with pytest.raises(RefusedByGate) as refused:
         register(client, settings, run_id)
-    naming = [reason for reason in refused.value.reasons if mutation.says in reason]
-    assert naming, refused.value.reasons
+    naming = naming_it(mutation, refused.value.reasons)
     assert refused.value.exit_code == 3
     assert version_of_run(client, settings, run_id).status == REFUSED
     assert aliases(client, settings) == before == {settings.production_alias: "1"}
-    print(f"\n{mutation.name} -> {naming[0].replace(run_id, '...')}", end=" ")
+    print(f"\n{mutation.name} -> {naming.replace(run_id, '...')}", end=" ")
+
+
+@named(mutation for mutation in MUTATIONS if not mutation.is_stored)
+def test_a_candidate_is_refused_for_a_reason_that_names_it(mutation: Mutation, workshop: Workshop):
+    decision = judged(mutation.make(workshop), workshop.champion, Settings().gate)
+    assert not decision.approved
+    print(f"\n{mutation.name} -> {naming_it(mutation, decision.reasons)}", end=" ")
+
+
+def naming_it(mutation: Mutation, reasons: tuple[str, ...]) -> str:
+    """The first reason that says what the mutation is."""
+    naming = [reason for reason in reasons if mutation.says in reason]
+    assert naming, reasons
+    return naming[0]
 
 
 def bootstrapped(workshop: Workshop) -> Planted:
@@ -57,24 +77,27 @@ def bootstrapped(workshop: Workshop) -> Planted:
 
 GOOD = {
     "bootstrap": bootstrapped,
-    "80 %": lambda workshop: workshop.slightly_other,
     "charges 15 % higher": lambda workshop: workshop.after_inflation(1.15),
 }
 
 
 @pytest.mark.parametrize("kind", GOOD)
-def test_a_good_candidate_is_approved(kind, client, settings, sample, workshop):
-    planted = GOOD[kind](workshop)
-    challenger = settings.model_copy(update={"model_name": f"mutations_{kind[:2]}"})
+def test_a_good_candidate_is_approved(kind, workshop):
+    assert judged(GOOD[kind](workshop), workshop.champion, Settings().gate).reasons == ()
+    print(f"\na good candidate ({kind}) -> approved", end=" ")
+
+
+def test_a_good_run_is_approved_and_waits_as_the_challenger(client, settings, sample, workshop):
+    challenger = settings.model_copy(update={"model_name": "mutations_good"})
     run_id = workshop.done.run_id
     promote(client, challenger, register(client, challenger, run_id).version.number)
-    made = register(client, challenger, plant(client, challenger, sample, planted))
+    made = register(client, challenger, plant(client, challenger, sample, workshop.slightly_other))
     assert made.decision.reasons == ()
     assert made.version.number == "2"
     state = read_state(client, challenger)
     assert state.aliases == {challenger.production_alias: "1", challenger.challenger_alias: "2"}
     assert state.versions[0].status == APPROVED
-    print(f"\na good candidate ({kind}) -> approved", end=" ")
+    print("\na good candidate (80 %) -> approved", end=" ")
 
 
 def test_the_document_lists_every_mutation_and_what_it_is_refused_for():
