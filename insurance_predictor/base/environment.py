@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 LIBRARIES = ("mlflow", "scikit-learn", "pandas", "numpy", "skops", "joblib")
 
@@ -35,14 +36,9 @@ def is_watched() -> bool:
 
 
 @contextmanager
-def progress(description: str, total: int) -> Iterator[Callable[[], None]]:
+def progress(description: str, total: int) -> Iterator[Callable[[], Any]]:
     """A bar on a terminal, nothing in CI or a pipe; the value advances it by one."""
-    if not is_watched():
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
+    from tqdm import tqdm
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(description, total=total)
-        yield lambda: bar.advance(task)
+    with tqdm(desc=description, total=total, leave=False, disable=not is_watched()) as bar:
+        yield bar.update

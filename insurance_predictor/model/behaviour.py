@@ -1,7 +1,6 @@
 """Whether a model quotes sensibly: smoking, ageing, batches and the corners of the schema."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -29,14 +28,6 @@ MUST_MATTER = {
     schema.BMI.name: (BODY_MASS_INDEXES[0], BODY_MASS_INDEXES[-1]),
     schema.SMOKER.name: schema.SMOKER.values,
 }
-
-
-@dataclass(frozen=True)
-class AgeRise:
-    """Share of age steps at which the mean premium falls, and the worst fall in US$ a year."""
-
-    falling_share: float
-    worst_fall: float
 
 
 def behaviour_grid() -> pd.DataFrame:
@@ -71,12 +62,12 @@ def smoker_undercut(premiums: Premiums, grid: pd.DataFrame) -> float:
     return _falling_share(smoking - not_smoking)
 
 
-def age_rise(premiums: Premiums, grid: pd.DataFrame) -> dict[str, AgeRise]:
-    """How the mean premium rises with age: for "all" of the grid, "smoker=no" and "smoker=yes".
+def age_falls(premiums: Premiums, grid: pd.DataFrame) -> dict[str, float]:
+    """Worst fall of the mean premium, in US$ a year, from one age of the grid to the next.
 
-    `grid` holds the same profiles at two ages or more, as `behaviour_grid` does; otherwise a
-    change of people would look like a change with age. A premium that is not finite counts as a
-    fall, and as an infinite one.
+    For "all" of the grid, "smoker=no" and "smoker=yes"; 0.0 is right. `grid` holds the same
+    profiles at two ages or more, as `behaviour_grid` does; otherwise a change of people would
+    look like a change with age. A premium that is not finite makes the result infinite.
     """
     quotes = _quotes(premiums, grid)
     groups = {"all": np.ones(len(grid), dtype=bool)}
@@ -84,7 +75,9 @@ def age_rise(premiums: Premiums, grid: pd.DataFrame) -> dict[str, AgeRise]:
         name = schema.SMOKER.name
         groups[f"{name}={value}"] = (grid[name] == value).to_numpy(dtype=bool)
     ages = grid[schema.AGE.name].to_numpy()
-    return {name: _rise(ages[mask], quotes[mask]) for name, mask in groups.items() if mask.any()}
+    return {
+        name: _worst_fall(ages[mask], quotes[mask]) for name, mask in groups.items() if mask.any()
+    }
 
 
 def children_fall(premiums: Premiums, grid: pd.DataFrame) -> float:
@@ -161,12 +154,10 @@ def _quotes(premiums: Premiums, people: pd.DataFrame) -> FloatArray:
     return np.where(np.isfinite(quotes), quotes, np.nan)
 
 
-def _rise(ages: npt.NDArray[np.int64], quotes: FloatArray) -> AgeRise:
+def _worst_fall(ages: npt.NDArray[np.int64], quotes: FloatArray) -> float:
     _, age_index = np.unique(ages, return_inverse=True)
     curve = np.bincount(age_index, weights=quotes) / np.bincount(age_index)
-    steps = np.diff(curve)
-    worst_fall = np.nan_to_num(np.max(-steps, initial=0.0), nan=np.inf)
-    return AgeRise(_falling_share(steps), float(worst_fall))
+    return float(np.nan_to_num(np.max(-np.diff(curve), initial=0.0), nan=np.inf))
 
 
 def _falling_share(differences: FloatArray) -> float:

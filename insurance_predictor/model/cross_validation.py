@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn import model_selection
 from sklearn.base import clone
-from sklearn.model_selection import RepeatedKFold
+from sklearn.pipeline import Pipeline
 
 from insurance_predictor.base.arrays import FloatArray, IntArray
 from insurance_predictor.base.errors import InvalidTable
@@ -62,7 +63,7 @@ def make_folds(
             f"The table leaves {len(people)} rows to train on; {splits} folds need at least "
             f"{2 * splits}. Use a longer table."
         )
-    splitter = RepeatedKFold(n_splits=splits, n_repeats=repeats, random_state=seed)
+    splitter = model_selection.RepeatedKFold(n_splits=splits, n_repeats=repeats, random_state=seed)
     return tuple(
         _fold(people, number // splits, train, test)
         for number, (train, test) in enumerate(splitter.split(people))
@@ -105,22 +106,19 @@ def learning_curve(
     Shapes (sizes,), (sizes, 5) and (sizes, 5): five folds, each with the first rows of its
     shuffled train side.
     """
-    folds = make_folds(people, splits=5, repeats=1, seed=seed)
-    smallest = min(len(fold.train) for fold in folds)
-    sizes = np.unique([max(10, int(share * smallest)) for share in shares])
-    generator = np.random.default_rng(seed)
-    train = np.empty((len(sizes), len(folds)))
-    validation = np.empty_like(train)
-    for column, fold in enumerate(folds):
-        order = generator.permutation(len(fold.train))
-        for row, size in enumerate(sizes):
-            chosen = order[:size]
-            columns, target = fold.train_columns.iloc[chosen], charges[fold.train[chosen]]
-            model = clone(estimator).fit(columns, target)
-            train[row, column] = metrics(target, model.predict(columns))["rmse"]
-            predicted = model.predict(fold.test_columns)
-            validation[row, column] = metrics(charges[fold.test], predicted)["rmse"]
-    return sizes, train, validation
+    largest = len(people) * 4 // 5
+    sizes, train, validation = model_selection.learning_curve(
+        Pipeline([("preprocessor", make_preprocessor()), ("model", estimator)]),
+        people,
+        charges,
+        train_sizes=np.unique([max(10, int(share * largest)) for share in shares]),
+        cv=model_selection.KFold(5, shuffle=True, random_state=seed),
+        scoring="neg_root_mean_squared_error",
+        shuffle=True,
+        random_state=seed,
+        error_score="raise",
+    )
+    return sizes, -train, -validation
 
 
 def _fold(people: pd.DataFrame, repeat: int, train: IntArray, test: IntArray) -> Fold:

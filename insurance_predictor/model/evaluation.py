@@ -1,4 +1,4 @@
-"""How good a model is: metrics with intervals, per slice, and what each feature is worth."""
+"""How good a model is: metrics with intervals, on the whole and per slice."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -223,35 +223,6 @@ def paired_bootstrap_difference(
     return PairedDifference(value, low, high, at_least, at_most)
 
 
-def permutation_importance(
-    premiums: Premiums,
-    people: pd.DataFrame,
-    actual: npt.ArrayLike,
-    repeats: int = 5,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """How much RMSE grows, in US dollars a year, when one feature is shuffled between people.
-
-    `people` has shape (rows, 6 features) and `actual` (rows,). The result has a row for each
-    feature, the most important first, and the columns `feature`, `mean` and `std` over the
-    `repeats` shuffles, which are the same for every feature. `premiums` is called seven times.
-    After Breiman 2001, Machine Learning 45:5-32, section 10.
-    Raises BadInput when there are no rows.
-    """
-    values, baseline = _aligned(actual, premiums(people))
-    generator = np.random.default_rng(seed)
-    orders = np.stack([generator.permutation(len(values)) for _ in range(repeats)])
-    copies = people.iloc[np.tile(np.arange(len(values)), repeats)].reset_index(drop=True)
-    rows = []
-    for feature in schema.FEATURE_NAMES:
-        shuffled = copies.assign(**{feature: people[feature].array[orders.ravel()]})
-        predicted = np.asarray(premiums(shuffled), dtype=float).reshape(repeats, -1)
-        growth = _rmse(predicted - values) - _rmse(baseline - values)
-        rows.append((feature, float(np.mean(growth)), float(np.std(growth))))
-    table = pd.DataFrame(rows, columns=["feature", "mean", "std"])
-    return table.sort_values("mean", ascending=False, kind="stable", ignore_index=True)
-
-
 def _aligned(*columns: npt.ArrayLike) -> tuple[FloatArray, ...]:
     arrays = tuple(np.asarray(column, dtype=float) for column in columns)
     if any(array.shape != (len(arrays[0]),) for array in arrays):
@@ -311,10 +282,6 @@ def _relative_difference(candidate_loss: FloatArray, production_loss: FloatArray
     with np.errstate(all="ignore"):
         relative = np.mean(candidate_loss, axis=-1) / production_mean - 1
     return np.where(production_mean > 0, relative, np.nan)
-
-
-def _rmse(error: FloatArray) -> FloatArray:
-    return np.asarray(np.sqrt(np.mean(error**2, axis=-1)))
 
 
 def _flat_estimates(prefix: str, estimates: Mapping[str, Estimate]) -> dict[str, float]:

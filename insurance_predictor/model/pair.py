@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,9 +29,6 @@ from insurance_predictor.model.run_layout import (
     SERVING,
 )
 from insurance_predictor.table.schema import FEATURE_NAMES
-
-if TYPE_CHECKING:
-    pass
 
 REFERENCE_ROWS = 5_000
 # Files of versions that release 0.1 has stored name these modules where they stood then.

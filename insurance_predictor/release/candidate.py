@@ -148,11 +148,10 @@ def _behaviour(pair: Pair) -> Behaviour:
         return np.asarray(pair.predict(people)["premium"], dtype=float)
 
     grid = behaviour.behaviour_grid()
-    rises = behaviour.age_rise(premiums, grid)
     return Behaviour(
         extremes_fine=behaviour.extremes_positive_and_finite(premiums),
         smoker_undercut=behaviour.smoker_undercut(premiums, grid),
-        worst_age_fall=max(rise.worst_fall for rise in rises.values()),
+        worst_age_fall=max(behaviour.age_falls(premiums, grid).values()),
         worst_children_fall=behaviour.children_fall(premiums, grid),
         batch_difference=behaviour.batch_invariance(premiums, grid),
         ignored=behaviour.ignored_features(premiums, grid),

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.store.tracking import experiment_id
+from insurance_predictor.store.tracking import every_page, experiment_id
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -89,20 +89,16 @@ def read_lines(client: "MlflowClient", settings: Settings) -> list[Line]:
     found = client.get_experiment_by_name(ledger_name(settings))
     if found is None:
         return []
-    lines: list[Line] = []
-    token: str | None = None
-    while True:
-        page = client.search_runs(
+    runs = every_page(
+        lambda token: client.search_runs(
             [found.experiment_id],
             filter_string="attributes.status != 'FAILED'",
             order_by=["attributes.start_time ASC"],
             max_results=1000,
             page_token=token,
         )
-        lines += [_line(run) for run in page]
-        token = page.token
-        if not token:
-            return lines
+    )
+    return [_line(run) for run in runs]
 
 
 def previous_version(lines: Sequence[Line], current: str) -> str | None:

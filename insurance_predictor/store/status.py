@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.store.ledger import Line, read_lines
+from insurance_predictor.store.tracking import existing
 from insurance_predictor.store.versions import Version, aliases, versions
 
 if TYPE_CHECKING:
@@ -65,14 +66,8 @@ def _dangling(
 
 
 def _run_is_there(client: "MlflowClient", version: Version) -> bool:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return bool(client.get_run(version.run_id).info.lifecycle_stage == "active")
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        return False
+    run = existing(client.get_run, version.run_id)
+    return run is not None and run.info.lifecycle_stage == "active"
 
 
 def _unfinished(lines: tuple[Line, ...]) -> list[str]:

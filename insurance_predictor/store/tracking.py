@@ -3,10 +3,10 @@
 import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from insurance_predictor.base.errors import InsurancePredictorError, InvalidSettings, Unreachable
 from insurance_predictor.base.settings import DEFAULT_ARTIFACTS, DEFAULT_TRACKING_URI, Settings
@@ -14,6 +14,7 @@ from insurance_predictor.base.settings import DEFAULT_ARTIFACTS, DEFAULT_TRACKIN
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+T = TypeVar("T")
 CONNECT_TIMEOUT = 5  # seconds
 
 # MLflow's own defaults retry a dead server for four minutes; whoever wants that sets the variable.
@@ -87,6 +88,29 @@ def experiment_id(client: "MlflowClient", name: str, settings: Settings) -> str:
             f"{found.experiment_id}`, or set another name."
         )
     return str(found.experiment_id)
+
+
+def existing(call: Callable[..., T], *arguments: str) -> T | None:
+    """What `call` finds; None where MLflow says that there is no such thing."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return call(*arguments)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
+
+
+def every_page(search: Callable[[str | None], Any]) -> Iterator[Any]:
+    """All that `search` finds, which takes the token of a page and gives that page."""
+    token = None
+    while True:
+        page = search(token)
+        yield from page
+        token = page.token
+        if not token:
+            return
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.pair import Digests
 from insurance_predictor.model.run_layout import DATASET_TAG, ROWS_TAG
 from insurance_predictor.store.ledger import Line, previous_version, read_lines
+from insurance_predictor.store.tracking import existing
 from insurance_predictor.store.versions import Version, get_version
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def expected_digests(version: Version) -> Digests:
 
 def read_facts(client: "MlflowClient", settings: Settings, version: Version) -> VersionFacts:
     """Ask the registry for everything it knows of the version in production."""
-    run = _run(client, version.run_id)
+    run = existing(client.get_run, version.run_id)
     lines = read_lines(client, settings)
     rows = version.tags.get(ROWS_TAG)
     return VersionFacts(
@@ -115,7 +116,7 @@ def _previous(
         version = get_version(client, settings, number)
     except NotFound:
         return None
-    return Previous(number, _metrics(_run(client, version.run_id), version))
+    return Previous(number, _metrics(existing(client.get_run, version.run_id), version))
 
 
 def _metrics(run: "Run | None", version: Version) -> dict[str, float]:
@@ -125,14 +126,3 @@ def _metrics(run: "Run | None", version: Version) -> dict[str, float]:
     return {
         name: value for name, value in run.data.metrics.items() if name.startswith(HOLDOUT_PREFIX)
     }
-
-
-def _run(client: "MlflowClient", run_id: str) -> "Run | None":
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return client.get_run(run_id)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        return None

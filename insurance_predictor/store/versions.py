@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from insurance_predictor.base.errors import BadInput, NoProductionModel, NotFound
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.run_layout import METRIC_TAG_PREFIX, STATUS_TAG
+from insurance_predictor.store.tracking import every_page, existing
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -54,15 +55,8 @@ def ensure_model(client: "MlflowClient", settings: Settings) -> None:
 
 def aliases(client: "MlflowClient", settings: Settings) -> dict[str, str]:
     """Every alias of the model and the version it stands on; empty when there is no model."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        found = client.get_registered_model(settings.model_name).aliases
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        return {}
-    return {alias: str(version) for alias, version in found.items()}
+    model = existing(client.get_registered_model, settings.model_name)
+    return {alias: str(version) for alias, version in model.aliases.items()} if model else {}
 
 
 def aliased_version(client: "MlflowClient", settings: Settings, alias: str) -> str:
@@ -85,32 +79,23 @@ def aliased_version(client: "MlflowClient", settings: Settings, alias: str) -> s
 
 def get_version(client: "MlflowClient", settings: Settings, number: str) -> Version:
     """One version by its number. Raises NotFound when it is not there (any more)."""
-    from mlflow.exceptions import MlflowException
-
     if not number.isdecimal():
         raise BadInput(f"VERSION={number!r} is not a version number; `make status` lists them.")
-    try:
-        return _version(client.get_model_version(settings.model_name, number))
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
+    found = existing(client.get_model_version, settings.model_name, number)
+    if found is None:
         raise NotFound(
             f"{settings.model_name!r} has no version {number}. `make status` lists the versions."
-        ) from error
+        )
+    return _version(found)
 
 
 def versions(client: "MlflowClient", settings: Settings) -> list[Version]:
     """All versions, newest first."""
-    found: list[Any] = []
-    token: str | None = None
-    while True:
-        page = client.search_model_versions(
+    found = every_page(
+        lambda token: client.search_model_versions(
             f"name='{settings.model_name}'", max_results=1000, page_token=token
         )
-        found += page
-        token = page.token
-        if not token:
-            break
+    )
     return sorted((_version(one) for one in found), key=lambda v: int(v.number), reverse=True)
 
 

@@ -7,6 +7,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import joblib
+from sklearn.inspection import permutation_importance
+from sklearn.pipeline import Pipeline
 
 from insurance_predictor.model.cross_validation import (
     FOLD_METRICS,
@@ -15,7 +17,7 @@ from insurance_predictor.model.cross_validation import (
     learning_curve,
 )
 from insurance_predictor.model.estimators import TRUSTED_TYPES
-from insurance_predictor.model.evaluation import flat_metrics, permutation_importance
+from insurance_predictor.model.evaluation import flat_metrics
 from insurance_predictor.model.fitting import Trained, features, target
 from insurance_predictor.model.pair import file_digests, rows_sha256
 from insurance_predictor.model.run_layout import (
@@ -227,8 +229,13 @@ def _write_plots(folder: Path, run: TrainedRun) -> None:
     people, charges = features(trained.holdout), target(trained.holdout)
     predicted = trained.holdout["premium"].to_numpy()
     smoker = people[schema.SMOKER.name].to_numpy()
+    pair = trained.pair
     worth = permutation_importance(
-        lambda shuffled: trained.pair.predict(shuffled)["premium"].to_numpy(), people, charges
+        Pipeline([("preprocessor", pair.preprocessor), ("model", pair.model)]),
+        people,
+        charges,
+        scoring="neg_root_mean_squared_error",
+        random_state=0,
     )
     curve = learning_curve(
         trained.scores.candidate.estimator, features(run.rows), target(run.rows), LEARNING_SHARES
@@ -236,7 +243,9 @@ def _write_plots(folder: Path, run: TrainedRun) -> None:
     figures = {
         "predicted_against_actual": plots.predicted_against_actual(charges, predicted, smoker),
         "residuals": plots.residuals(charges, predicted, smoker),
-        "importance": plots.importance(worth["feature"], worth["mean"], worth["std"]),
+        "importance": plots.importance(
+            schema.FEATURE_NAMES, worth.importances_mean, worth.importances_std
+        ),
         "learning_curve": plots.learning_curve(*curve),
     }
     for name, figure in figures.items():

@@ -69,8 +69,7 @@ def residuals(actual: npt.ArrayLike, predicted: npt.ArrayLike, smoker: Sequence[
 def importance(names: Sequence[str], mean: npt.ArrayLike, std: npt.ArrayLike) -> Figure:
     """Bars of how much RMSE grows when a feature is shuffled, the largest on top.
 
-    `names`, `mean` and `std` have shape (features,); the last two are in US dollars a year, as
-    `evaluation.permutation_importance` gives them.
+    `names`, `mean` and `std` have shape (features,); the last two are in US dollars a year.
     """
     figure, axes = _blank(
         "What the model would lose without each feature",

@@ -95,7 +95,6 @@ def test_progress_is_quiet_in_ci_even_on_a_terminal(capsys, monkeypatch):
 
 def test_progress_is_a_bar_on_a_terminal(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    monkeypatch.setenv("TTY_COMPATIBLE", "1")
     monkeypatch.delenv("CI", raising=False)
     with progress("folds", 2) as advance:
         advance()

@@ -1,4 +1,4 @@
-"""Metrics, slices, intervals and importance, checked against scikit-learn and by hand."""
+"""Metrics, slices, and intervals, checked against scikit-learn and by hand."""
 
 import time
 
@@ -19,7 +19,6 @@ from insurance_predictor.model.evaluation import (
     interval_score,
     metrics,
     paired_bootstrap_difference,
-    permutation_importance,
     slice_masks,
 )
 from insurance_predictor.table import schema
@@ -308,46 +307,3 @@ def test_one_sided_bounds_lie_inside_the_two_sided_interval(actual, predicted):
 def test_a_perfect_production_model_leaves_no_relative_difference(actual, predicted):
     difference = paired_bootstrap_difference(actual, predicted, actual, "absolute")
     assert np.isnan([difference.value, difference.at_least, difference.at_most]).all()
-
-
-def test_importance_orders_features_and_gives_none_to_those_not_used(people, actual):
-    table = permutation_importance(plain_premiums, people, actual)
-    assert list(table.columns) == ["feature", "mean", "std"]
-    assert list(table["feature"][:3]) == ["smoker", "age", "bmi"]
-    unused = table.set_index("feature").loc[["sex", "children", "region"]]
-    assert (unused == 0).all(axis=None)
-
-
-def test_importance_agrees_with_scikit_learn(people, actual):
-    from sklearn.base import BaseEstimator, RegressorMixin
-    from sklearn.inspection import permutation_importance as reference
-
-    class Plain(RegressorMixin, BaseEstimator):
-        def fit(self, people, actual):
-            return self
-
-        def predict(self, people):
-            return plain_premiums(people)
-
-    expected = reference(
-        Plain(), people, actual, scoring="neg_root_mean_squared_error", n_repeats=30, random_state=0
-    )
-    table = permutation_importance(plain_premiums, people, actual, repeats=30).set_index("feature")
-    for name, mean in zip(people.columns, expected.importances_mean, strict=True):
-        standard_error = table.loc[name, "std"] / np.sqrt(30)
-        assert abs(table.loc[name, "mean"] - mean) <= 5 * standard_error
-
-
-def test_importance_asks_for_few_batches_and_leaves_the_table_as_it_was(people, actual):
-    untouched = people.copy()
-    batches = []
-
-    def counted(frame):
-        batches.append(len(frame))
-        assert list(frame.columns) == list(schema.FEATURE_NAMES)
-        assert frame.index.is_unique
-        return plain_premiums(frame)
-
-    permutation_importance(counted, people, actual)
-    assert batches == [267] + [5 * 267] * 6
-    pd.testing.assert_frame_equal(people, untouched)
