@@ -11,6 +11,7 @@ import pytest
 
 from tests.repository import ROOT
 
+pytestmark = pytest.mark.process
 SECRETS = """POSTGRES_PASSWORD=a
 MLFLOW_DATABASE_PASSWORD=b
 """  # pragma: allowlist secret

@@ -75,6 +75,7 @@ def check(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.process
 def test_our_compose_file_keeps_to_every_rule():
     done = check()
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -137,6 +138,7 @@ def test_a_shell_that_holds_the_secrets_does_not_hide_a_forgotten_one(written, m
     assert list(unguarded(written("${POSTGRES_PASSWORD:?run make env}", "${POSTGRES_PASSWORD}")))
 
 
+@pytest.mark.process
 def test_the_command_prints_each_fault_with_its_file_and_ends_with_1(written):
     file = written("read_only: true", "read_only: false")
     done = check(file)
@@ -144,6 +146,7 @@ def test_the_command_prints_each_fault_with_its_file_and_ends_with_1(written):
     assert f"{file}: mlflow: its root file system can be written." in done.stdout
 
 
+@pytest.mark.process
 def test_a_file_that_compose_cannot_read_is_one_error(written):
     file = written("restart: unless-stopped", "restart: [sometimes]")
     with pytest.raises(BadInput, match=r"Compose refuses .*restart"):

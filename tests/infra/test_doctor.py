@@ -128,6 +128,7 @@ def test_each_setting_that_cannot_be_used_has_its_own_line(clone, monkeypatch):
     assert [one.name for one in examine()].count("settings") == 2
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("host", ["closed", "silent"])
 def test_with_everything_down_each_thing_is_told_once_and_no_secret_is_shown(host, clone):
     with silent_host() as silent:
@@ -152,6 +153,7 @@ def test_with_everything_down_each_thing_is_told_once_and_no_secret_is_shown(hos
     assert ended.stderr == ""
 
 
+@pytest.mark.process
 def test_storage_that_hangs_is_given_up_and_the_process_ends(elsewhere, clone):
     settings = Settings(mlflow_tracking_uri=f"sqlite:///{clone}/mlflow.db")
     connect(settings)
@@ -173,6 +175,7 @@ def test_storage_that_hangs_is_given_up_and_the_process_ends(elsewhere, clone):
     assert ended.stderr == ""
 
 
+@pytest.mark.process
 def test_mlflow_is_not_imported_for_a_store_that_does_not_answer(tmp_path):
     ended = subprocess.run(
         [
@@ -190,6 +193,7 @@ def test_mlflow_is_not_imported_for_a_store_that_does_not_answer(tmp_path):
     assert ended.stdout.splitlines()[-1] == "False"
 
 
+@pytest.mark.process
 def test_a_terminal_that_cannot_show_the_marks_shows_something_else(clone):
     ended = run(clone, PYTHONIOENCODING="ascii")
     assert ended.returncode == 0

@@ -20,6 +20,7 @@ from insurance_predictor.base.settings import Settings
 from insurance_predictor.store.tracking import connect, experiment_id
 from tests.servers import Server, free_port, host_that_answers, mlflow_server, silent_host
 
+pytestmark = pytest.mark.process
 OURS = version("mlflow")
 
 

@@ -51,6 +51,7 @@ def test_a_quiet_window_is_recorded_and_nothing_is_said(own, served, client):
     assert "All quiet" in done.report.read_text()
 
 
+@pytest.mark.process
 def test_a_quiet_run_on_1000_rows_never_imports_evidently(own, served):
     log_quotes(own, served, population(1000))
     done = subprocess.run(

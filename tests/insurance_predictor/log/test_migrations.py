@@ -96,6 +96,7 @@ def test_an_upgrade_that_fails_in_the_middle_leaves_the_database_as_it_was(log_s
     assert (rows(old, "predictions"), rows(old, "outcomes")) == before
 
 
+@pytest.mark.process
 def test_processes_that_upgrade_at_once_do_it_once(log_settings, old):
     before = rows(old, "outcomes")
     several = [process(OPEN_AT_ONCE, log_settings) for _ in range(3)]

@@ -235,6 +235,7 @@ def test_opening_makes_nothing_and_asks_nobody(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.process
 def test_nothing_heavy_is_loaded_before_there_is_a_quote_and_mlflow_never(log_settings):
     said, _ = process(LOADED, log_settings, *HEAVY).communicate(timeout=PATIENCE)
     assert said == "\nalembic sqlalchemy\n"
@@ -384,6 +385,7 @@ def test_a_spool_that_cannot_be_written_loses_the_row_and_says_so(tmp_path, capl
     assert caplog.records[0].message.startswith("3 predictions are lost to the prediction log: ")
 
 
+@pytest.mark.process
 def test_a_full_disk_loses_what_did_not_fit_and_nothing_else(tmp_path):
     away = log_in(tmp_path, f"postgresql://127.0.0.1:{free_port()}/log")
     said, _ = process(NO_ROOM, away).communicate(timeout=PATIENCE)
@@ -405,6 +407,7 @@ def test_a_large_batch_makes_nobody_wait_and_lets_others_pass(log, rows):
     assert log.lost == 0
 
 
+@pytest.mark.process
 def test_a_process_that_just_ends_puts_what_it_holds_on_the_disk_first(log_settings):
     ended = process(LEAVE, log_settings)
     said, _ = ended.communicate(timeout=PATIENCE)
@@ -413,6 +416,7 @@ def test_a_process_that_just_ends_puts_what_it_holds_on_the_disk_first(log_setti
     assert sorted(kept_ids(log_settings.prediction_log_url)) == sorted(said.split())
 
 
+@pytest.mark.process
 def test_a_process_killed_at_any_moment_has_lost_no_quote_that_was_safe(log_settings):
     safe = set()
     for lines in (1, 20, 200):
@@ -426,6 +430,7 @@ def test_a_process_killed_at_any_moment_has_lost_no_quote_that_was_safe(log_sett
     assert len(found) == len(set(found))
 
 
+@pytest.mark.process
 def test_a_process_killed_while_it_delivers_doubles_nothing(tmp_path, log_settings):
     written = entries(10_000)
     with PredictionLog(log_in(tmp_path, "sqlite:///no/such/folder.db")) as log:
@@ -440,11 +445,13 @@ def test_a_process_killed_while_it_delivers_doubles_nothing(tmp_path, log_settin
     assert ids(written) | safe <= set(found)
 
 
+@pytest.mark.process
 def test_processes_that_open_a_new_database_at_once_make_its_tables_once(log_settings):
     both = [process(OPEN_AT_ONCE, log_settings) for _ in range(2)]
     assert at_once(both) == ["sqlite\n", "sqlite\n"]
 
 
+@pytest.mark.process
 def test_processes_that_deliver_at_once_deliver_everything_once(tmp_path, log_settings):
     left = entries(3000)
     for part in range(6):

@@ -45,6 +45,7 @@ def test_the_same_seed_gives_the_same_trials():
     assert tried() == tried()
 
 
+@pytest.mark.process
 def test_processes_find_what_one_process_finds():
     def found(jobs):
         return sorted(trial.scores.mean("rmse") for trial in run(jobs=jobs))

@@ -251,6 +251,7 @@ def refresh_together(settings, barrier, answers):
         answers.put((before.facts.version, premium(before), before.problem, before.refusal))
 
 
+@pytest.mark.process
 def test_two_processes_on_one_folder_at_once_both_serve(client, settings, trained, second_run):
     context = multiprocessing.get_context("spawn")
     barrier, answers = context.Barrier(3), context.SimpleQueue()
@@ -282,6 +283,7 @@ def refresh_elsewhere(settings):
     return refresh(settings.model_copy(update={"model_cache": other}), None)
 
 
+@pytest.mark.process
 def test_a_reader_never_finds_half_a_version_while_another_switches(
     client, served, settings, second_run
 ):
@@ -507,6 +509,7 @@ def test_a_folder_that_cannot_be_written_costs_no_quote(
     assert f"{settings.model_cache} cannot be written" in caplog.text
 
 
+@pytest.mark.process
 def test_reading_loads_nothing_that_asks_a_registry_draws_or_checks_tables(served, settings):
     given = json.loads(settings.model_dump_json(exclude_none=True))
     done = subprocess.run(
@@ -536,6 +539,7 @@ def hosted(served, settings, elsewhere):
     return at
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("host", [silent_host, host_that_is_only_healthy])
 def test_a_registry_that_hangs_is_given_up_on_within_ten_seconds(host, hosted, served):
     with host() as port:
@@ -607,6 +611,7 @@ def remote(tmp_path_factory, sample, workshop) -> Iterator[Remote]:
         yield remote
 
 
+@pytest.mark.process
 def test_asking_for_the_same_version_takes_two_calls(elsewhere, remote):
     first = refresh(remote.settings, None)
     before = remote.asked()
@@ -620,6 +625,7 @@ def test_asking_for_the_same_version_takes_two_calls(elsewhere, remote):
     )
 
 
+@pytest.mark.process
 def test_a_server_that_is_frozen_and_thaws_is_a_problem_that_passes(elsewhere, remote):
     first = refresh(remote.settings, None)
     os.killpg(remote.server.process.pid, signal.SIGSTOP)
@@ -636,6 +642,7 @@ def test_a_server_that_is_frozen_and_thaws_is_a_problem_that_passes(elsewhere, r
     assert thawed.checked > first.checked
 
 
+@pytest.mark.process
 def test_a_server_that_is_killed_and_comes_back_costs_no_quote(
     elsewhere, remote, sample, workshop, caplog
 ):

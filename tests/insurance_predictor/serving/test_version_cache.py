@@ -245,6 +245,7 @@ def test_a_file_where_the_folder_should_be_is_an_error_of_the_disk(settings, tmp
     assert settings.model_cache.read_text() == "in the way"
 
 
+@pytest.mark.process
 def test_a_full_disk_leaves_the_version_before_and_no_half_copy(kept, tmp_path):
     before = copies(kept)
     full = start(WITHOUT_SPACE, kept.model_cache, files_of(tmp_path, "2", size=50_000))
@@ -278,6 +279,7 @@ def test_a_process_that_never_lets_go_is_given_up_on(kept, tmp_path, monkeypatch
     assert whole(kept) == "2"
 
 
+@pytest.mark.process
 def test_a_process_killed_in_the_middle_of_a_switch_leaves_a_whole_version(kept, tmp_path):
     for number in "12":
         files_of(tmp_path, number, size=20_000_000)
@@ -301,6 +303,7 @@ def wait_for_two_copies(settings, process) -> None:
         assert time.monotonic() < end_of_patience
 
 
+@pytest.mark.process
 def test_two_processes_that_switch_all_the_time_never_show_half_a_version(kept, tmp_path):
     for number in "12":
         files_of(tmp_path, number)

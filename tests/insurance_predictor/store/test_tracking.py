@@ -209,6 +209,7 @@ def test_passwords_are_masked_wherever_a_uri_is_shown(uri, shown):
     assert without_password(uri) == shown
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("host", ["closed", "silent"])
 def test_a_command_without_its_server_ends_with_4_in_time_and_without_a_traceback(host, tmp_path):
     with silent_host() as silent:

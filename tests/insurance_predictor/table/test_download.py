@@ -236,6 +236,7 @@ def test_progress_is_shown_only_on_request_or_a_terminal(
     assert (capsys.readouterr().err == "") is quiet
 
 
+@pytest.mark.process
 def test_an_interrupted_download_leaves_the_old_file_and_nothing_else(host: Host, place: Path):
     host.answers = [slow]
     place.parent.mkdir()

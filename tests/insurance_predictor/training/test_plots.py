@@ -109,6 +109,7 @@ def test_the_four_figures_are_drawn_and_saved_in_less_than_a_second_and_a_half(t
     assert time.process_time() - started < 1.5
 
 
+@pytest.mark.process
 def test_importing_the_module_does_not_import_matplotlib_and_drawing_leaves_pyplot_alone():
     program = (
         "import sys; from insurance_predictor.training import plots;"

@@ -200,6 +200,7 @@ def test_alarms_are_a_field_of_checks_by_windows(language):
     assert found == {quiet: 15, alarm: 3}
 
 
+@pytest.mark.process
 def test_importing_the_page_costs_none_of_the_heavy_libraries():
     heavy = ("mlflow", "evidently", "scipy", "altair", "sklearn", "jinja2", "sqlalchemy")
     code = f"import sys, monitoring.dashboard; print([n for n in {heavy} if n in sys.modules])"
