@@ -1,7 +1,6 @@
 """The commands as a person or a workflow types them: what is printed, and the exit code."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +9,10 @@ import pytest
 
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.serving import served_model
+from monitoring import cli
 from tests.monitoring.logged_quotes import NOW, in_folder, log_quotes, population
 from tests.monitoring.slack_server import slack
-from tests.outcome import Outcome
+from tests.outcome import Outcome, Terminal
 
 WINDOW = ("--from", "2026-03-14T06:00", "--to", NOW.isoformat())
 NAMES = ("mlflow_tracking_uri", "model_name", "prediction_log_url", "prediction_spool")
@@ -25,22 +25,12 @@ def own(settings: Settings, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def command(own: Settings, tmp_path: Path):
-    """Runs `python -m monitoring` with these settings in an empty folder."""
-
-    def run(*arguments: str, **variables: str) -> Outcome:
-        ours = {name.upper(): str(getattr(own, name)) for name in NAMES}
-        done = subprocess.run(
-            [sys.executable, "-m", "monitoring", *arguments],
-            cwd=tmp_path,
-            env=os.environ | ours | variables,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        return Outcome(done.returncode, done.stdout, done.stderr)
-
-    return run
+def command(own: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> Terminal:
+    """Monitoring's commands with these settings, typed in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    for name in NAMES:
+        monkeypatch.setenv(name.upper(), str(getattr(own, name)))
+    return Terminal(cli.main, monkeypatch, capsys)
 
 
 @pytest.fixture
@@ -48,6 +38,7 @@ def served(own: Settings, production) -> served_model.Served:
     return served_model.refresh(own, None)
 
 
+@pytest.mark.process
 def test_help_is_light():
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "monitoring", "--help"],
@@ -60,6 +51,21 @@ def test_help_is_light():
     assert "typer" in loaded
     heavy = {"mlflow", "pandas", "scipy", "sqlalchemy", "evidently", "streamlit", "slack_sdk"}
     assert not heavy & loaded
+
+
+@pytest.mark.process
+def test_a_process_says_what_is_wrong_and_ends_with_2(command, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "monitoring", "run"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    ended = Outcome(done.returncode, done.stdout, done.stderr)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.message.startswith("No version of")
 
 
 def test_a_quiet_run_ends_with_0_and_says_where_the_report_is(command, own, served):
