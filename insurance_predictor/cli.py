@@ -87,12 +87,11 @@ def train(
 
     if jobs == 0:
         raise typer.BadParameter("N_JOBS=0 is no number of processes; give 1 or more, or -1")
-    settings = _settings()
-    table = read_table(settings)
+    table = read_table(_settings())
     typer.echo(f"Training on {table.source}: {len(table.frame):,} people.")
     for notice in table.notices:
         typer.echo(f"  {notice}")
-    with _store(settings) as client:
+    with _store() as (settings, client):
         from insurance_predictor.training.train import TrainingOptions, train
 
         options = TrainingOptions(tune, trials, jobs, autolog, production)
@@ -109,8 +108,7 @@ def register(
     production: Production = False,
 ) -> None:
     """Let the gate judge a run and write it as a model version."""
-    settings = _settings()
-    with _store(settings) as client:
+    with _store() as (settings, client):
         from insurance_predictor.console import registration_summary
         from insurance_predictor.release.registration import register
 
@@ -129,8 +127,7 @@ def promote(
     reason: Reason = "",
 ) -> None:
     """Move the production alias to an approved version and write a line in the ledger."""
-    settings = _settings()
-    with _store(settings) as client:
+    with _store() as (settings, client):
         from insurance_predictor.console import move_summary
         from insurance_predictor.release.promotion import promote
 
@@ -141,8 +138,7 @@ def promote(
 @app.command()
 def rollback(reason: Reason = "") -> None:
     """Move the production alias back to the version before, by the ledger."""
-    settings = _settings()
-    with _store(settings) as client:
+    with _store() as (settings, client):
         from insurance_predictor.console import move_summary
         from insurance_predictor.release.promotion import rollback
 
@@ -152,8 +148,7 @@ def rollback(reason: Reason = "") -> None:
 @app.command()
 def status(as_json: AsJson = False) -> None:
     """Aliases, versions, the ledger, and what is wrong with them."""
-    settings = _settings()
-    with _store(settings) as client:
+    with _store() as (settings, client):
         from insurance_predictor.console import state_json, state_summary
         from insurance_predictor.store.status import read_state
 
@@ -164,8 +159,7 @@ def status(as_json: AsJson = False) -> None:
 @alias_app.command("set")
 def alias_set(alias: str, version: str, reason: Reason = "") -> None:
     """Put ALIAS on VERSION; the production alias is checked and recorded like a promotion."""
-    settings = _settings()
-    with _store(settings) as client:
+    with _store() as (settings, client):
         from insurance_predictor.release.promotion import set_alias
 
         set_alias(client, settings, alias, version, reason)
@@ -175,8 +169,7 @@ def alias_set(alias: str, version: str, reason: Reason = "") -> None:
 @alias_app.command("delete")
 def alias_delete(alias: str) -> None:
     """Take ALIAS away from the version that carries it."""
-    settings = _settings()
-    with _store(settings) as client:
+    with _store() as (settings, client):
         from insurance_predictor.store.versions import delete_alias
 
         delete_alias(client, settings, alias)
@@ -193,8 +186,7 @@ def tag(
     """Write the tag KEY=VALUE on VERSION, or take it away."""
     if delete == (value is not None):
         raise typer.BadParameter("give a VALUE, or --delete")
-    settings = _settings()
-    with _store(settings) as client:
+    with _store() as (settings, client):
         from insurance_predictor.store.versions import delete_tag, set_tag
 
         if value is None:
@@ -306,9 +298,10 @@ def _settings() -> "Settings":
 
 
 @contextmanager
-def _store(settings: "Settings") -> Iterator["MlflowClient"]:
-    """The configured store, with its failures put in words."""
+def _store() -> Iterator[tuple["Settings", "MlflowClient"]]:
+    """The settings and the store they name, with its failures put in words."""
     from insurance_predictor.store.tracking import connect, store_errors
 
+    settings = _settings()
     with store_errors(settings):
-        yield connect(settings)
+        yield settings, connect(settings)

@@ -41,6 +41,8 @@ def table_summary(table: "Table", split: "Split") -> str:
 
 def training_summary(settings: Settings, done: "TrainedRun") -> str:
     """Candidates, hold-out metrics and what to do next."""
+    from insurance_predictor.training.model_card import METRIC_WORDS
+
     candidates = [
         (
             ("* " if number == 0 else "  ") + scores.candidate.name,
@@ -51,12 +53,10 @@ def training_summary(settings: Settings, done: "TrainedRun") -> str:
     ]
     found = done.trained.evaluation
     metrics = [
-        ("  RMSE", *_dollars(found.overall["rmse"])),
-        ("  mean absolute error", *_dollars(found.overall["mae"])),
-        ("  median absolute error", *_dollars(found.overall["median_absolute_error"])),
-        ("  R²", *_plain(found.overall["r2"])),
-        ("  total bias", *_percent(found.overall["total_bias"])),
-        ("  Gamma deviance", *_plain(found.overall["gamma_deviance"])),
+        *(
+            (f"  {words}", *_measured(name, found.overall[name]))
+            for name, words in METRIC_WORDS.items()
+        ),
         ("  90 % intervals hold", f"{found.interval.coverage:.1%}", ""),
     ]
     folds = len(done.every[0].folds)
@@ -208,16 +208,14 @@ def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def _dollars(found: "Estimate") -> tuple[str, str]:
-    return f"US$ {found.value:,.0f}", f"{found.low:,.0f} to {found.high:,.0f}"
+def _measured(name: str, found: "Estimate") -> tuple[str, str]:
+    """A metric and its interval, in the unit of the metric."""
+    from insurance_predictor.training.model_card import IN_US_DOLLARS
 
-
-def _plain(found: "Estimate") -> tuple[str, str]:
-    return f"{found.value:.3f}", f"{found.low:.3f} to {found.high:.3f}"
-
-
-def _percent(found: "Estimate") -> tuple[str, str]:
-    return f"{found.value:+.1%}", f"{found.low:+.1%} to {found.high:+.1%}"
+    unit, form = ("US$ ", ",.0f") if name in IN_US_DOLLARS else ("", ".3f")
+    if name == "total_bias":
+        form = "+.1%"
+    return f"{unit}{found.value:{form}}", f"{found.low:{form}} to {found.high:{form}}"
 
 
 def _or_nothing(version: str | None) -> str:

@@ -89,9 +89,12 @@ def score(
     return Scores(candidate, tuple(measured), out_of_fold)
 
 
-def best(scores: Iterable[Scores]) -> Scores:
-    """The candidate with the lowest mean RMSE."""
-    return min(scores, key=lambda found: found.mean("rmse"))
+def ranked(scores: Iterable[Scores]) -> tuple[Scores, ...]:
+    """Each candidate at its best, the one with the lowest mean RMSE first."""
+    at_best: dict[str, Scores] = {}
+    for found in sorted(scores, key=lambda found: found.mean("rmse")):
+        at_best.setdefault(found.candidate.name, found)
+    return tuple(at_best.values())
 
 
 def learning_curve(

@@ -17,6 +17,9 @@ PLOTS = "plots_avaliacao"
 # MLflow adds this file to a downloaded copy; it is not part of what was stored.
 ADDED_BY_DOWNLOAD = "registered_model_meta"
 
+# What the metrics of the hold-out begin with: holdout.rmse, holdout.smoker_yes.rmse_low, ...
+HOLDOUT_METRICS = "holdout"
+
 # Tags of versions.
 STATUS_TAG = "validacao_status"
 APPROVED, REFUSED = "aprovado", "reprovado"

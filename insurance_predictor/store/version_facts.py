@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from insurance_predictor.base.errors import NotFound
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.pair import Digests
-from insurance_predictor.model.run_layout import DATASET_TAG, ROWS_TAG
+from insurance_predictor.model.run_layout import DATASET_TAG, HOLDOUT_METRICS, ROWS_TAG
 from insurance_predictor.store.ledger import Line, previous_version, read_lines
 from insurance_predictor.store.tracking import existing
 from insurance_predictor.store.versions import Version, get_version
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 LEDGER_LINES = 20
-HOLDOUT_PREFIX = "holdout."
+HOLDOUT_PREFIX = f"{HOLDOUT_METRICS}."
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from insurance_predictor.model.run_layout import (
     CONFIGURATION,
     DATASET_TAG,
     HOLDOUT,
+    HOLDOUT_METRICS,
     MODEL,
     MODEL_CARD,
     MODEL_CARD_PAGE,
@@ -208,7 +209,7 @@ def _summary(run: TrainedRun) -> dict[str, float]:
         for kind, number in (("mean", scores.mean(name)), ("std", scores.deviation(name)))
     }
     found |= {f"cv.{name}_mean": run.trained.scores.mean(name) for name in FOLD_METRICS}
-    found |= flat_metrics(run.trained.evaluation, "holdout")
+    found |= flat_metrics(run.trained.evaluation, HOLDOUT_METRICS)
     return {name: value for name, value in found.items() if math.isfinite(value)}
 
 

@@ -14,8 +14,8 @@ from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.cross_validation import (
     Fold,
     Scores,
-    best,
     make_folds,
+    ranked,
     score,
 )
 from insurance_predictor.model.estimators import make_candidates
@@ -97,7 +97,7 @@ def compare(
         )
     with progress("cross-validation", len(candidates) * len(folds)) as advance:
         scores = [score(candidate, folds, charges, advance) for candidate in candidates]
-    return _ranked(scores), ()
+    return ranked(scores), ()
 
 
 def _searched(
@@ -115,16 +115,9 @@ def _searched(
             advance()
 
         trials = search(plan, folds, charges, jobs=options.jobs, each_trial=keep)
-    by_name: dict[str, list[Scores]] = {}
-    for trial in trials:
-        by_name.setdefault(trial.scores.candidate.name, []).append(trial.scores)
     stopped = f"The search was stopped: {len(trials)} of {len(plan)} trials are kept."
     notices = (stopped,) if len(trials) < len(plan) else ()
-    return _ranked([best(found) for found in by_name.values()]), notices
-
-
-def _ranked(scores: Sequence[Scores]) -> tuple[Scores, ...]:
-    return tuple(sorted(scores, key=lambda found: found.mean("rmse")))
+    return ranked([trial.scores for trial in trials]), notices
 
 
 @contextmanager

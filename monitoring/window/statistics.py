@@ -190,10 +190,7 @@ class WindowStatistics:
         self, column: NumberColumn, values: FloatArray, premium: FloatArray
     ) -> None:
         absent = np.isnan(values)
-        inside = (values >= column.low) & (values <= column.high)
-        if column.whole:
-            inside &= values == np.rint(values)
-        outside = ~inside & ~absent
+        outside = ~column.fits(values) & ~absent
         if absent.any():
             self._absent[column.name] += _faults(absent, premium)
         if outside.any():

@@ -8,7 +8,7 @@ from sklearn.model_selection import RepeatedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from insurance_predictor.base.errors import InvalidTable
-from insurance_predictor.model.cross_validation import best, learning_curve, make_folds, score
+from insurance_predictor.model.cross_validation import learning_curve, make_folds, ranked, score
 from insurance_predictor.model.estimators import CandidateEstimator, make_candidates
 from insurance_predictor.model.fitting import features, target
 from insurance_predictor.model.preprocessing import make_preprocessor
@@ -55,8 +55,13 @@ def test_the_best_has_the_lowest_mean_error(folds):
         score(RIDGE, folds, CHARGES),
         score(CandidateEstimator("d", DummyRegressor(), {}), folds, CHARGES),
     ]
-    assert best(scores).candidate.name == "ridge"
-    assert best(reversed(scores)).candidate.name == "ridge"
+    assert ranked(scores) == ranked(reversed(scores)) == tuple(scores)
+
+
+def test_a_candidate_is_ranked_by_its_best_parameters(folds):
+    timid = CandidateEstimator("ridge", Ridge(alpha=1e6), {})
+    tried = [score(timid, folds, CHARGES), score(RIDGE, folds, CHARGES)]
+    assert ranked(tried) == (tried[1],)
 
 
 def test_each_fold_is_told(folds):
