@@ -16,7 +16,6 @@ from insurance_predictor.serving import served_model
 from insurance_predictor.serving.served_model import Served
 from monitoring.alerts import channels, retraining
 from monitoring.alerts.messages import (
-    Message,
     MessageLinks,
     incident_message,
     plain_text,
@@ -26,13 +25,12 @@ from monitoring.alerts.outbox import Delivery, deliver
 from monitoring.checks.assess import assess
 from monitoring.domain.assessment import Assessment, Window
 from monitoring.domain.incidents import Change, Incident, IncidentDecision
-from monitoring.domain.windows import last_rows, parse_window
+from monitoring.domain.windows import parse_window
 from monitoring.history import incident_store, mlflow_runs
-from monitoring.history import recorded as history
-from monitoring.history.trend import Trend
-from monitoring.report import page as report_page
-from monitoring.window.reader import sample
-from monitoring.window.reference import PREMIUM, build
+from monitoring.history.incident_store import QueuedMessage
+from monitoring.report.page import ReportLinks, report_page
+from monitoring.window.reader import last_rows, sample
+from monitoring.window.reference import PREMIUM, Reference, build
 
 INCIDENT_OPEN = 10  # exit code
 EVIDENTLY_ROWS = 5000  # of each side that Evidently's page is drawn from
@@ -89,18 +87,19 @@ def monitor(
     """
     now = now or datetime.now(UTC)
     asked = asked_window(options, now)
-    names = channels.configured(settings)
+    channels.configured(settings)  # raises before anything is done
     if options.retrain:
         retraining.require_settings(settings)
     served = _served(settings, options, now)
     PredictionLog(settings).close()  # what waits in the spool is assessed, too
+    reference, version = build(served), served.facts.version
     with reading(settings.prediction_log_url) as engine:
-        window = asked or last_rows(engine, served.facts.version, options.last or 0, now)
-        assessment = assess(settings, served, window, engine)
+        window = asked or last_rows(engine, version, options.last or 0, now)
+        assessment = assess(settings, version, reference, window, engine)
     with opened(settings.prediction_log_url) as engine:
         if options.dry_run:
-            return _shown(settings, engine, assessment, now)
-        return _Run(settings, options, served, engine, assessment, names, now).done()
+            return _preview(settings, engine, assessment, now)
+        return _record(settings, options, reference, engine, assessment, now)
 
 
 def asked_window(options: MonitoringOptions, now: datetime) -> Window | None:
@@ -131,137 +130,112 @@ def alert_test(settings: Settings) -> tuple[str, Delivery | None]:
     if not names:
         return plain_text(message), None
     with opened(settings.prediction_log_url) as engine:
-        queued = [incident_store.QueuedMessage(channel=name, content=message) for name in names]
+        queued = [QueuedMessage(channel=name, content=message) for name in names]
         incident_store.queue(engine, queued, "test", datetime.now(UTC))
         return plain_text(message), deliver(settings, engine)
 
 
-def _shown(settings: Settings, engine: Engine, assessment: Assessment, now: datetime) -> Monitored:
+def _preview(
+    settings: Settings, engine: Engine, assessment: Assessment, now: datetime
+) -> Monitored:
     """What would be said; nothing is written and nothing sent."""
     decision = incident_store.preview(engine, assessment, settings.incident, now)
-    links = _links(settings, None)
-    messages = [_message(settings, change, assessment, links) for change in decision.told]
-    return Monitored(assessment, decision, decision.open, tuple(map(plain_text, messages)))
+    messages = _messages(settings, decision, assessment, None)
+    return Monitored(assessment, decision, decision.open, messages)
 
 
-class _Run:
-    """One run that writes down what it finds."""
+def _record(
+    settings: Settings,
+    options: MonitoringOptions,
+    reference: Reference,
+    engine: Engine,
+    assessment: Assessment,
+    now: datetime,
+) -> Monitored:
+    """Record the assessment, decide about incidents, write the pages, send what is queued."""
+    earlier = mlflow_runs.trend(settings)
+    run = mlflow_runs.begin(settings, assessment)
+    slot = f"{assessment.window.slot:%Y-%m-%d-%H}-version-{assessment.version}"
+    folder = settings.report_folder / slot
+    page = folder / mlflow_runs.REPORT
+    report_url = mlflow_runs.report_url(settings, run)
+    links = _links(settings, report_url or str(page))
 
-    def __init__(
-        self,
-        settings: Settings,
-        options: MonitoringOptions,
-        served: Served,
-        engine: Engine,
-        assessment: Assessment,
-        names: tuple[str, ...],
-        now: datetime,
-    ) -> None:
-        self._settings = settings
-        self._options = options
-        self._served = served
-        self._engine = engine
-        self._assessment = assessment
-        self._names = names
-        self._now = now
-        slot = assessment.window.slot
-        self._folder = settings.report_folder / f"{slot:%Y-%m-%d-%H}-version-{assessment.version}"
-        self._messages: list[Message] = []
-
-    def done(self) -> Monitored:
-        """Record the assessment, decide about incidents, write the pages, send what is queued."""
-        recorded = mlflow_runs.begin(self._settings, self._assessment)
-        trend = history.trend(self._settings)
-        page = self._folder / mlflow_runs.REPORT
-        self._links = _links(self._settings, recorded.report_url or str(page))
-        decision = incident_store.record(
-            self._engine,
-            self._assessment,
-            self._settings.incident,
-            self._now,
-            self._announce,
-            recorded.run_id,
-        )
-        open_now = incident_store.open_incidents(self._engine, self._assessment.model_name)
-        pages = self._pages(recorded, trend, open_now)
-        mlflow_runs.finish(self._settings, recorded, *pages)
-        if self._options.retrain:
-            self._ask_for_training(open_now)
-        return Monitored(
-            assessment=self._assessment,
-            decision=decision,
-            open=open_now,
-            messages=tuple(map(plain_text, self._messages)),
-            report=page,
-            report_url=recorded.report_url,
-            run_id=recorded.run_id,
-            delivery=deliver(self._settings, self._engine),
-        )
-
-    def _announce(self, change: Change) -> Iterable[incident_store.QueuedMessage]:
-        message = _message(self._settings, change, self._assessment, self._links)
-        self._messages.append(message)
-        page = self._folder / mlflow_runs.REPORT
+    def announce(change: Change) -> Iterable[QueuedMessage]:
+        message = incident_message(change, assessment, links, settings.alert_language)
         return [
-            incident_store.QueuedMessage(channel=name, content=message, report=page.absolute())
-            for name in self._names
+            QueuedMessage(channel=name, content=message, report=page.absolute())
+            for name in channels.configured(settings)
         ]
 
-    def _pages(
-        self, recorded: mlflow_runs.Recorded, trend: Trend, open_now: tuple[Incident, ...]
-    ) -> list[Path]:
-        """Our page, and behind it Evidently's when there is something to look into."""
-        _make_room(self._folder)
-        language = self._settings.alert_language
-        pages, why_not = [], None
-        if self._options.full or self._assessment.alarms:
-            why_not = self._write_evidently()
-            pages = [] if why_not else [self._folder / mlflow_runs.EVIDENTLY]
-        links = report_page.ReportLinks(
-            runbook=self._settings.runbook_url,
-            evidently=mlflow_runs.EVIDENTLY if pages else None,
-            no_evidently=why_not,
-            run=recorded.run_url,
-        )
-        path = self._folder / mlflow_runs.REPORT
-        page = report_page.report_page(
-            self._assessment, open_now, trend, links, language, self._now
-        )
-        path.write_text(page, encoding="utf-8")
-        return [path, *pages]
-
-    def _write_evidently(self) -> str | None:
-        """None, or why there is no such page."""
-        from monitoring.report.evidently_page import write_page
-
-        reference = build(self._served)
-        with reading(self._settings.prediction_log_url) as engine:
-            drawn = sample(
-                engine, self._assessment.window, self._assessment.version, EVIDENTLY_ROWS
-            )
-        return write_page(
-            reference.people.assign(**{PREMIUM: reference.premium}),
-            drawn,
-            self._assessment.rows,
-            self._folder / mlflow_runs.EVIDENTLY,
-            self._settings.alert_language,
-        )
-
-    def _ask_for_training(self, open_now: tuple[Incident, ...]) -> None:
-        """Once an incident, however often it is assessed."""
-        for incident in open_now:
-            if retraining.calls_for_training(incident):
-                request = retraining.training_request(incident, self._assessment)
-                message = incident_store.QueuedMessage(channel=channels.GITHUB, content=request)
-                incident_store.queue_once(
-                    self._engine, message, incident, retraining.EVENT_TYPE, self._now
-                )
+    decision = incident_store.record(
+        engine, assessment, settings.incident, now, announce, run.run_id
+    )
+    open_now = incident_store.open_incidents(engine, assessment.model_name)
+    _make_room(folder)
+    no_evidently = None
+    pages = [page]
+    if options.full or assessment.alarms:
+        no_evidently = _write_evidently(settings, reference, assessment, folder)
+        pages += [] if no_evidently else [folder / mlflow_runs.EVIDENTLY]
+    shown = ReportLinks(
+        runbook=settings.runbook_url,
+        evidently=mlflow_runs.EVIDENTLY if len(pages) > 1 else None,
+        no_evidently=no_evidently,
+        run=mlflow_runs.run_url(settings, run),
+    )
+    trend = earlier.with_runs([run])
+    language = settings.alert_language
+    html = report_page(assessment, open_now, trend, shown, language, now)
+    page.write_text(html, encoding="utf-8")
+    mlflow_runs.finish(settings, run.run_id, *pages)
+    if options.retrain:
+        _ask_for_training(engine, assessment, open_now, now)
+    return Monitored(
+        assessment=assessment,
+        decision=decision,
+        open=open_now,
+        messages=_messages(settings, decision, assessment, links.report),
+        report=page,
+        report_url=report_url,
+        run_id=run.run_id,
+        delivery=deliver(settings, engine),
+    )
 
 
-def _message(
-    settings: Settings, change: Change, assessment: Assessment, links: MessageLinks
-) -> Message:
-    return incident_message(change, assessment, links, settings.alert_language)
+def _write_evidently(
+    settings: Settings, reference: Reference, assessment: Assessment, folder: Path
+) -> str | None:
+    """None, or why there is no such page."""
+    from monitoring.report.evidently_page import write_page
+
+    with reading(settings.prediction_log_url) as engine:
+        drawn = sample(engine, assessment.window, assessment.version, EVIDENTLY_ROWS)
+    people = reference.people.assign(**{PREMIUM: reference.premium})
+    path = folder / mlflow_runs.EVIDENTLY
+    return write_page(people, drawn, assessment.rows, path, settings.alert_language)
+
+
+def _ask_for_training(
+    engine: Engine, assessment: Assessment, open_now: tuple[Incident, ...], now: datetime
+) -> None:
+    """Once an incident, however often it is assessed."""
+    for incident in open_now:
+        if retraining.calls_for_training(incident):
+            request = retraining.training_request(incident, assessment)
+            message = QueuedMessage(channel=channels.GITHUB, content=request)
+            incident_store.queue_once(engine, message, incident, retraining.EVENT_TYPE, now)
+
+
+def _messages(
+    settings: Settings, decision: IncidentDecision, assessment: Assessment, report: str | None
+) -> tuple[str, ...]:
+    """What there is to say, as plain text."""
+    links, language = _links(settings, report), settings.alert_language
+    return tuple(
+        plain_text(incident_message(change, assessment, links, language))
+        for change in decision.told
+    )
 
 
 def _links(settings: Settings, report_address: str | None) -> MessageLinks:

@@ -8,7 +8,6 @@ import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 from urllib.parse import quote
 
@@ -148,8 +147,7 @@ def _findings(change: Change, assessment: Assessment, language: Language) -> lis
     verdicts = {verdict.name: verdict for verdict in assessment.verdicts}
 
     def price(name: str) -> float:
-        money = verdicts[name].money if name in verdicts else None
-        return abs(money) if money is not None and isfinite(money) else 0.0
+        return abs(verdicts[name].money or 0.0) if name in verdicts else 0.0
 
     names = sorted(change.incident.confirmed, key=price, reverse=True)
     is_update = change.event == "updated"

@@ -6,13 +6,15 @@ before it is sent again. A webhook cannot be asked: it gets the message at least
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, Row, or_, select
+from filelock import FileLock, Timeout
+from sqlalchemy import Engine, Row, func, or_, select
 
 from insurance_predictor.base.settings import Settings
 from monitoring.alerts import channels
@@ -20,12 +22,13 @@ from monitoring.alerts.apprise_channel import Other
 from monitoring.alerts.channel import Channel, NotSent, Outgoing
 from monitoring.alerts.retraining import GitHub
 from monitoring.alerts.slack import Bot, Webhook
-from monitoring.alerts.turn import turn
 from monitoring.history.tables import INCIDENTS, OUTBOX
 
 TRIES = 3  # calls in one run for a message of which the channel can tell whether it arrived
 PAUSE = 1.0  # seconds before the second call, doubled each time
 PATIENCE = 60.0  # seconds that another process may take to send
+SENDING_LOCK = 0x5E2D  # any number, the same for everybody who empties this outbox
+POLL = 0.1  # seconds
 
 Open = Callable[[Settings, str], Channel]
 
@@ -161,6 +164,38 @@ class _Round:
             raise NotSent(
                 f"A message could not be sent: {type(error).__name__}.", is_doubtful=True
             ) from error
+
+
+@contextmanager
+def turn(engine: Engine, patience: float) -> Iterator[bool]:
+    """Whether it is our turn to send after at most `patience` seconds; it ends with the context.
+
+    No transaction is open meanwhile: quotes go on being logged. A process that dies leaves its
+    turn to the next.
+    """
+    if engine.dialect.name == "postgresql":
+        lock = func.pg_try_advisory_lock(SENDING_LOCK)
+        with engine.connect() as connection:
+            quiet = connection.execution_options(isolation_level="AUTOCOMMIT")
+            end = time.monotonic() + patience
+            while not (is_ours := bool(quiet.scalar(select(lock)))) and time.monotonic() < end:
+                time.sleep(POLL)
+            try:
+                yield is_ours
+            finally:
+                if is_ours:
+                    quiet.execute(select(func.pg_advisory_unlock(SENDING_LOCK)))
+    else:
+        lock_file = FileLock(f"{engine.url.database}.sending", timeout=patience, poll_interval=POLL)
+        try:
+            lock_file.acquire()
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock_file.release()
 
 
 def _waiting(engine: Engine) -> list[str]:

@@ -8,7 +8,6 @@ from sqlalchemy import Engine
 
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.spool import Spool
-from insurance_predictor.serving.served_model import Served
 from monitoring.checks.data_quality import features_with_unseen, quality_verdicts
 from monitoring.checks.detectable_change import power
 from monitoring.checks.distributions import distributions
@@ -24,18 +23,19 @@ from monitoring.window.reader import (
     rows_by_version,
     unseen_values,
 )
-from monitoring.window.reference import PREMIUM, Reference, build
+from monitoring.window.reference import PREMIUM, Reference
 from monitoring.window.statistics import WindowStatistics
 
 
-def assess(settings: Settings, served: Served, window: Window, engine: Engine) -> Assessment:
-    """Everything that is judged of the predictions that `served` made in the window.
+def assess(
+    settings: Settings, version: str, reference: Reference, window: Window, engine: Engine
+) -> Assessment:
+    """Everything that is judged of the predictions that `version` made in the window.
 
-    `engine` is a prediction log's; of `log_database.reading` it lets others write meanwhile.
-    Raises NotFound when the version has not kept what it learned from.
+    `reference` is the version's own; `engine` is a prediction log's, and of `database.reading` it
+    lets others write meanwhile.
     """
-    version, thresholds = served.facts.version, settings.monitor
-    reference = build(served)
+    thresholds = settings.monitor
     other_versions = rows_by_version(engine, window)
     other_versions.pop(version, None)
     statistics = read_statistics(engine, window, version, reference, tuple(other_versions))

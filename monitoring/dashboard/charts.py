@@ -9,7 +9,7 @@ import pandas as pd
 
 from insurance_predictor.base.words import Language
 from monitoring.domain.incidents import Incident
-from monitoring.history.trend import MonitoringRun
+from monitoring.history.mlflow_runs import MonitoringRun
 from monitoring.report.svg import Series
 from monitoring.words import dashboard_words, report_words, verdict_text
 

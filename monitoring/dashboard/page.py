@@ -26,7 +26,8 @@ from insurance_predictor.base.words import Language  # noqa: E402
 from insurance_predictor.table.schema import FEATURES, CategoryColumn, NumberColumn  # noqa: E402
 from monitoring.dashboard import charts  # noqa: E402
 from monitoring.domain.incidents import Incident  # noqa: E402
-from monitoring.history.trend import MonitoringRun, Trend  # noqa: E402
+from monitoring.history import mlflow_runs  # noqa: E402
+from monitoring.history.mlflow_runs import MonitoringRun, Trend  # noqa: E402
 from monitoring.report import trend as trend_charts  # noqa: E402
 from monitoring.report.svg import Series  # noqa: E402
 from monitoring.words import dashboard_words, report_words, verdict_text  # noqa: E402
@@ -97,18 +98,16 @@ def read(_settings: Settings, key: str) -> History:
     Raises Unreachable or InvalidSettings.
     """
     from insurance_predictor.log.database import opened
-    from monitoring.history import incident_store, recorded
+    from monitoring.history import incident_store
 
     with opened(_settings.prediction_log_url) as engine:
         incidents = incident_store.incidents(engine, _settings.model_name)
-    return History(recorded.trend(_settings), incidents)
+    return History(mlflow_runs.trend(_settings), incidents)
 
 
 @st.cache_data(ttl=KEPT_SECONDS, show_spinner=False)
 def _page(_settings: Settings, run_id: str, name: str) -> bytes | None:
-    from monitoring.history import recorded
-
-    return recorded.report(_settings, run_id, name)
+    return mlflow_runs.report(_settings, run_id, name)
 
 
 def _now(history: History, language: Language) -> None:
@@ -221,8 +220,6 @@ def _service(assessments: Sequence[MonitoringRun], language: Language) -> None:
 
 
 def _reports(settings: Settings, assessments: Sequence[MonitoringRun], language: Language) -> None:
-    from monitoring.history import mlflow_runs
-
     st.subheader(dashboard_words.REPORTS(language), anchor=False)
     names = {
         assessment.run_id: _report_name(assessment, language)
@@ -250,7 +247,7 @@ def _reports(settings: Settings, assessments: Sequence[MonitoringRun], language:
         for name, content in pages.items():
             file = f"{Path(name).stem}-{assessment.end:%Y-%m-%d}.html"
             st.download_button(words[name], content, file, "text/html", key=f"download_{name}")
-        address = mlflow_runs.run_url(settings, assessment.experiment_id, assessment.run_id)
+        address = mlflow_runs.run_url(settings, assessment)
         if address is not None:
             st.link_button(dashboard_words.IN_MLFLOW(language), address)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import isfinite
 from typing import Literal
 
 Kind = Literal["schema", "drift", "performance", "service"]
@@ -31,7 +32,8 @@ class Verdict:
     rows an `unknown` one is short of. `p_value` is below `limit`, or `value` beyond it, in an
     alarm. `effects` holds sizes beside the test, in the feature's own unit where they have one.
     `money` is what it changes in the average premium, US dollars a year, signed; None where that
-    cannot be said. `details` are words from the data, which nobody has checked.
+    cannot be said. A number that is not finite could be neither kept nor shown, and is None; such
+    an effect is left out. `details` are words from the data, which nobody has checked.
     """
 
     kind: Kind
@@ -45,6 +47,12 @@ class Verdict:
     effects: Mapping[str, float] = field(default_factory=dict)
     money: float | None = None
     details: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("p_value", "value", "limit", "money"):
+            object.__setattr__(self, name, _finite(getattr(self, name)))
+        known = {name: size for name, size in self.effects.items() if _finite(size) is not None}
+        object.__setattr__(self, "effects", known)
 
     @property
     def name(self) -> str:
@@ -63,6 +71,11 @@ class Distribution:
     labels: tuple[str, ...]
     reference: tuple[float, ...]
     window: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        for side in ("reference", "window"):
+            shares = tuple(_finite(share) or 0.0 for share in getattr(self, side))
+            object.__setattr__(self, side, shares)
 
 
 @dataclass(frozen=True)
@@ -97,6 +110,9 @@ class Assessment:
     distributions: tuple[Distribution, ...]
     power: tuple[Power, ...]
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "average_premium", _finite(self.average_premium))
+
     @property
     def alarms(self) -> tuple[Verdict, ...]:
         """The verdicts in alarm, the most expensive first."""
@@ -110,3 +126,7 @@ class Assessment:
             return "alarm"
         drift = {verdict.status for verdict in self.verdicts if verdict.kind == "drift"}
         return "quiet" if "quiet" in drift else "unknown"
+
+
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and isfinite(number) else None

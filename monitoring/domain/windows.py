@@ -1,12 +1,9 @@
-"""Which predictions are assessed: the last days, a stretch of time, or the last so many."""
+"""Which predictions are assessed: those of the last days, or of a stretch of time."""
 
 import re
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Engine, select
-
 from insurance_predictor.base.errors import BadInput
-from insurance_predictor.log.database import PREDICTIONS
 from monitoring.domain.assessment import Window
 
 UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -25,32 +22,10 @@ def parse_window(window: str | None, start: str | None, end: str | None, now: da
     first = _before(last, window or DEFAULT) if start is None else _moment(start)
     if first >= last:
         raise BadInput(f"The window from {first:%F %T} to {last:%F %T} UTC is empty.")
-    return Window(first, last, _slot(first, last))
+    return Window(first, last, slot(first, last))
 
 
-def last_rows(engine: Engine, version: str, rows: int, now: datetime) -> Window:
-    """The window with the last `rows` predictions of `version` before `now`, or all there are.
-
-    Predictions made at the very same moment as the first of them are in it, too. Without any the
-    window is empty. Raises BadInput for fewer than one row.
-    """
-    if rows < 1:
-        raise BadInput(f"The last {rows} predictions: give 1 or more.")
-    end = now.astimezone(UTC)
-    times = (
-        select(PREDICTIONS.c.time)
-        .where(PREDICTIONS.c.version == version, PREDICTIONS.c.time < end)
-        .order_by(PREDICTIONS.c.time.desc())
-    )
-    with engine.connect() as connection:
-        first = connection.scalar(times.offset(rows - 1).limit(1))
-        if first is None:
-            oldest = times.order_by(None).order_by(PREDICTIONS.c.time).limit(1)
-            first = connection.scalar(oldest) or end
-    return Window(first, end, _slot(first, end))
-
-
-def _slot(start: datetime, end: datetime) -> datetime:
+def slot(start: datetime, end: datetime) -> datetime:
     """The day that a window of a day or more ends in, the hour that a shorter one ends in."""
     hour = end.replace(minute=0, second=0, microsecond=0)
     return hour.replace(hour=0) if end - start >= UNITS["d"] else hour

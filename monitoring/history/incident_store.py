@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import datetime
-from math import isfinite
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -211,9 +210,9 @@ def _keep_assessment(connection: Connection, assessment: Assessment, run_id: str
     verdicts = {
         verdict.name: {
             "status": verdict.status,
-            "value": _finite(verdict.value),
-            "p_value": _finite(verdict.p_value),
-            "money": _finite(verdict.money),
+            "value": verdict.value,
+            "p_value": verdict.p_value,
+            "money": verdict.money,
         }
         for verdict in assessment.verdicts
     }
@@ -227,11 +226,6 @@ def _keep_assessment(connection: Connection, assessment: Assessment, run_id: str
         "run_id": run_id,
     }
     connection.execute(LOOKS.insert(), row)
-
-
-def _finite(number: float | None) -> float | None:
-    """JSON knows no other numbers, and PostgreSQL refuses them."""
-    return number if number is not None and isfinite(number) else None
 
 
 def _keep_incident(connection: Connection, incident: Incident, is_new: bool) -> None:

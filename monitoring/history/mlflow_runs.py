@@ -1,14 +1,19 @@
-"""An assessment as an MLflow run: verdicts as metrics and tags, result as JSON, and the pages."""
+"""Assessments as MLflow runs: verdicts as metrics and tags, the result as JSON, and the pages.
+
+What one run of monitoring writes, later ones and the dashboard read: how training and production
+have fared over time.
+"""
 
 import json
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from insurance_predictor.base.settings import Settings
+from insurance_predictor.model.run_layout import ROLE as TRAINING
 from insurance_predictor.model.run_layout import ROLE_TAG
 from insurance_predictor.store.tracking import connect, experiment_id, store_errors
 from monitoring.domain.assessment import Assessment, Verdict
@@ -16,37 +21,60 @@ from monitoring.history.json import assessment_json
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 ROLE = "monitoring"
 RESULT, REPORT, EVIDENTLY = "result.json", "report.html", "evidently.html"
-# Tags, beside ROLE_TAG, that history reads back.
+# Tags, beside ROLE_TAG, that are read back.
 MODEL_TAG, VERSION_TAG, STATUS_TAG = "model_name", "version", "status"
 START_TAG, END_TAG, SLOT_TAG = "window_start", "window_end", "window_slot"
 ROWS_TAG, OUTCOMES_TAG = "rows", "outcomes"
 BATCH = 1000  # metrics of one request to MLflow
+MOST_RUNS = 400  # of each kind, the newest
+HOLDOUT = "holdout."
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """Where an assessment is kept; links are None unless the tracking store is an HTTP server."""
+class TrainingRun:
+    """One training: when, and its metrics as `evaluation.flat_metrics` names them."""
+
+    run_id: str
+    time: datetime
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class MonitoringRun:
+    """One recorded assessment: its version, window (UTC) and metrics as `metrics` names them.
+
+    `performance.ratio.value`, `drift.bmi.p_value`, `drift.bmi.alarm`: 1 or 0, absent if undecided.
+    """
 
     run_id: str
     experiment_id: str
-    run_url: str | None
-
-    @property
-    def report_url(self) -> str | None:
-        return self._file(REPORT)
-
-    @property
-    def evidently_url(self) -> str | None:
-        return self._file(EVIDENTLY)
-
-    def _file(self, name: str) -> str | None:
-        return None if self.run_url is None else f"{self.run_url}/artifacts/{name}"
+    version: str
+    start: datetime
+    end: datetime
+    slot: datetime
+    status: str
+    rows: int
+    metrics: Mapping[str, float]
 
 
-def begin(settings: Settings, assessment: Assessment) -> Recorded:
+@dataclass(frozen=True)
+class Trend:
+    """Both, the oldest first; of the assessments of one slot only the last."""
+
+    trainings: tuple[TrainingRun, ...] = ()
+    assessments: tuple[MonitoringRun, ...] = ()
+
+    def with_runs(self, runs: Sequence[MonitoringRun]) -> "Trend":
+        """The same with `runs`, in the order in which they were made."""
+        by_slot = {run.slot: run for run in (*self.assessments, *runs)}
+        return replace(self, assessments=tuple(by_slot[slot] for slot in sorted(by_slot)))
+
+
+def begin(settings: Settings, assessment: Assessment) -> MonitoringRun:
     """A running MLflow run with all numbers of `assessment`; pages, which link to it, come later.
 
     Raises Unreachable or InvalidSettings when the tracking store cannot keep it.
@@ -54,24 +82,64 @@ def begin(settings: Settings, assessment: Assessment) -> Recorded:
     with store_errors(settings):
         client = connect(settings)
         experiment = experiment_id(client, settings.monitoring_experiment_name, settings)
-        run = client.create_run(experiment, run_name=_run_name(assessment), tags=tags(assessment))
-        _log_numbers(client, run.info.run_id, assessment)
+        found = tags(assessment)
+        run = client.create_run(experiment, run_name=_run_name(assessment), tags=found)
+        numbers = metrics(assessment)
+        _log_numbers(client, run.info.run_id, numbers, assessment.window.end)
         with TemporaryDirectory() as folder:
             path = Path(folder) / RESULT
-            path.write_text(
-                json.dumps(assessment_json(assessment), indent=2, ensure_ascii=False) + "\n"
-            )
+            result = json.dumps(assessment_json(assessment), indent=2, ensure_ascii=False)
+            path.write_text(result + "\n")
             client.log_artifact(run.info.run_id, str(path))
-    return Recorded(run.info.run_id, experiment, run_url(settings, experiment, run.info.run_id))
+    return _monitoring_run(run.info.run_id, experiment, found, numbers)
 
 
-def finish(settings: Settings, recorded: Recorded, *pages: Path) -> None:
+def finish(settings: Settings, run_id: str, *pages: Path) -> None:
     """Add `pages` (report.html, evidently.html) to the run and end it. Raises like `begin`."""
     with store_errors(settings):
         client = connect(settings)
         for page in pages:
-            client.log_artifact(recorded.run_id, str(page))
-        client.set_terminated(recorded.run_id)
+            client.log_artifact(run_id, str(page))
+        client.set_terminated(run_id)
+
+
+def trend(settings: Settings, most: int = MOST_RUNS) -> Trend:
+    """The newest trainings and recorded assessments of this model.
+
+    Raises Unreachable or InvalidSettings when the tracking store does not answer.
+    """
+    with store_errors(settings):
+        client = connect(settings)
+        trainings = _runs(
+            client,
+            (settings.production_experiment_name, settings.mlflow_experiment_name),
+            f"tags.{ROLE_TAG} = '{TRAINING}'",
+            most,
+        )
+        assessments = _runs(
+            client,
+            (settings.monitoring_experiment_name,),
+            f"tags.{ROLE_TAG} = '{ROLE}' and tags.{MODEL_TAG} = '{settings.model_name}' "
+            "and metrics.rows >= 0",  # a run that broke off before has no numbers
+            most,
+        )
+    return Trend(tuple(map(_training_run, trainings))).with_runs(
+        [
+            _monitoring_run(
+                run.info.run_id, run.info.experiment_id, run.data.tags, run.data.metrics
+            )
+            for run in assessments
+        ]
+    )
+
+
+def report(settings: Settings, run_id: str, name: str = REPORT) -> bytes | None:
+    """A page of a recorded assessment; None when the run has none. Raises like `trend`."""
+    with store_errors(settings), TemporaryDirectory() as folder:
+        client = connect(settings)
+        if name not in {file.path for file in client.list_artifacts(run_id)}:
+            return None
+        return Path(client.download_artifacts(run_id, name, folder)).read_bytes()
 
 
 def tags(assessment: Assessment) -> dict[str, str]:
@@ -91,14 +159,14 @@ def tags(assessment: Assessment) -> dict[str, str]:
 
 
 def metrics(assessment: Assessment) -> dict[str, float]:
-    """Every finite number of the verdicts: drift.bmi.p_value, drift.bmi.psi, drift.bmi.alarm."""
+    """Every number of the verdicts: drift.bmi.p_value, drift.bmi.psi, drift.bmi.alarm."""
     found: dict[str, float] = {"rows": assessment.rows, "outcomes": assessment.outcomes}
     found["alarms"] = len(assessment.alarms)
     if assessment.average_premium is not None:
         found["average_premium"] = assessment.average_premium
     for verdict in assessment.verdicts:
         found |= {f"{verdict.name}.{name}": number for name, number in _numbers(verdict).items()}
-    return {name: float(number) for name, number in found.items() if math.isfinite(number)}
+    return {name: float(number) for name, number in found.items()}
 
 
 def _numbers(verdict: Verdict) -> Mapping[str, float]:
@@ -115,12 +183,14 @@ def _numbers(verdict: Verdict) -> Mapping[str, float]:
     return {name: number for name, number in known.items() if number is not None}
 
 
-def _log_numbers(client: "MlflowClient", run_id: str, assessment: Assessment) -> None:
+def _log_numbers(
+    client: "MlflowClient", run_id: str, numbers: Mapping[str, float], end: datetime
+) -> None:
     """At the end of the window, so that MLflow's own charts have the right time."""
     from mlflow.entities import Metric
 
-    when = int(assessment.window.end.timestamp() * 1000)
-    found = [Metric(name, number, when, 0) for name, number in metrics(assessment).items()]
+    when = int(end.timestamp() * 1000)
+    found = [Metric(name, number, when, 0) for name, number in numbers.items()]
     for start in range(0, len(found), BATCH):
         client.log_batch(run_id, metrics=found[start : start + BATCH])
 
@@ -132,8 +202,60 @@ def _run_name(assessment: Assessment) -> str:
     return f"version {assessment.version}, {start} to {end}"
 
 
-def run_url(settings: Settings, experiment: str, run_id: str) -> str | None:
-    """The run's page, without a password that the tracking URI may have."""
+def _runs(
+    client: "MlflowClient", experiments: Sequence[str], condition: str, most: int
+) -> list["Run"]:
+    """The newest runs, the oldest first; none of an experiment that does not exist yet."""
+    import mlflow
+
+    found = [client.get_experiment_by_name(name) for name in dict.fromkeys(experiments)]
+    ids = [experiment.experiment_id for experiment in found if experiment is not None]
+    if not ids:
+        return []
+    runs: list[Run] = mlflow.search_runs(
+        experiment_ids=ids,
+        filter_string=condition,
+        order_by=["attributes.start_time DESC"],
+        max_results=most,
+        output_format="list",
+    )
+    return runs[::-1]
+
+
+def _training_run(run: "Run") -> TrainingRun:
+    metrics = run.data.metrics
+    return TrainingRun(
+        run_id=run.info.run_id,
+        time=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
+        metrics={name: metrics[name] for name in metrics if name.startswith(HOLDOUT)},
+    )
+
+
+def _monitoring_run(
+    run_id: str, experiment: str, found: Mapping[str, str], numbers: Mapping[str, float]
+) -> MonitoringRun:
+    """A run by its tags and metrics, whether they were just written or read."""
+    start, end, slot = (
+        datetime.fromisoformat(found[name]) for name in (START_TAG, END_TAG, SLOT_TAG)
+    )
+    return MonitoringRun(
+        run_id=run_id,
+        experiment_id=experiment,
+        version=found[VERSION_TAG],
+        start=start,
+        end=end,
+        slot=slot,
+        status=found[STATUS_TAG],
+        rows=int(found[ROWS_TAG]),
+        metrics=dict(numbers),
+    )
+
+
+def run_url(settings: Settings, run: MonitoringRun) -> str | None:
+    """The run's page, without a password that the tracking URI may have.
+
+    None unless the tracking store is an HTTP server.
+    """
     from urllib.parse import urlsplit, urlunsplit
 
     address = urlsplit(settings.mlflow_tracking_uri)
@@ -141,4 +263,10 @@ def run_url(settings: Settings, experiment: str, run_id: str) -> str | None:
         return None
     host = address.netloc.rpartition("@")[2]
     server = urlunsplit((address.scheme, host, address.path.rstrip("/"), "", ""))
-    return f"{server}/#/experiments/{experiment}/runs/{run_id}"
+    return f"{server}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
+
+
+def report_url(settings: Settings, run: MonitoringRun) -> str | None:
+    """Where the run's report is shown; None like `run_url`."""
+    page = run_url(settings, run)
+    return page and f"{page}/artifacts/{REPORT}"

@@ -14,8 +14,7 @@ from insurance_predictor.base.words import Language
 from insurance_predictor.table.schema import FEATURE_NAMES
 from monitoring.domain.assessment import KINDS, Assessment, Power, Verdict
 from monitoring.domain.incidents import Incident
-from monitoring.history.json import finite
-from monitoring.history.trend import Trend
+from monitoring.history.mlflow_runs import Trend
 from monitoring.report import performance, verdict_tables
 from monitoring.report import trend as trend_charts
 from monitoring.words import report_words, verdict_text
@@ -48,7 +47,6 @@ def report_page(
     generated: datetime,
 ) -> str:
     """The page as HTML. Whatever comes from the data is escaped; `generated` is aware."""
-    assessment = finite(assessment)
     return _template().render(
         language=language,
         say=partial(_say, language),

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from insurance_predictor.base import formats
 from insurance_predictor.base.words import Language
-from monitoring.history.trend import MonitoringRun, Trend
+from monitoring.history.mlflow_runs import MonitoringRun, Trend
 from monitoring.report import svg
 from monitoring.report.svg import Point, Series
 from monitoring.words import report_words

@@ -6,6 +6,7 @@ rows are a second or two, nearly all of it spent on making Python's objects.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ import pandas as pd
 from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, case, func, select
 
 from insurance_predictor.base.arrays import FloatArray, IntArray
+from insurance_predictor.base.errors import BadInput
 from insurance_predictor.log.database import FAILURES, OUTCOMES, PREDICTIONS
 from insurance_predictor.table.schema import AGE, FEATURE_NAMES, SMOKER, TARGET, CategoryColumn
 from monitoring.domain.assessment import Window
+from monitoring.domain.windows import slot
 from monitoring.window.reference import CATEGORY_COLUMNS, NUMBER_NAMES
 
 SIZE = 50_000  # rows at once
@@ -62,6 +65,28 @@ class ServiceChunk:
 
     latency: FloatArray
     stale: int
+
+
+def last_rows(engine: Engine, version: str, rows: int, now: datetime) -> Window:
+    """The window with the last `rows` predictions of `version` before `now`, or all there are.
+
+    Predictions made at the very same moment as the first of them are in it, too. Without any the
+    window is empty. Raises BadInput for fewer than one row.
+    """
+    if rows < 1:
+        raise BadInput(f"The last {rows} predictions: give 1 or more.")
+    end = now.astimezone(UTC)
+    times = (
+        select(PREDICTIONS.c.time)
+        .where(PREDICTIONS.c.version == version, PREDICTIONS.c.time < end)
+        .order_by(PREDICTIONS.c.time.desc())
+    )
+    with engine.connect() as connection:
+        first = connection.scalar(times.offset(rows - 1).limit(1))
+        if first is None:
+            oldest = times.order_by(None).order_by(PREDICTIONS.c.time).limit(1)
+            first = connection.scalar(oldest) or end
+    return Window(first, end, slot(first, end))
 
 
 def read_chunks(engine: Engine, window: Window, version: str, size: int = SIZE) -> Iterator[Chunk]:

@@ -10,6 +10,7 @@ from insurance_predictor.serving.served_model import refresh
 from insurance_predictor.table.schema import FEATURE_NAMES
 from monitoring.checks.assess import assess
 from monitoring.domain.assessment import Verdict
+from monitoring.window.reference import build
 from tests.monitoring.windows import DAY, log, people
 from tests.predictions import log_in
 
@@ -22,7 +23,9 @@ def served(settings, production, tmp_path):
 
 
 @pytest.mark.parametrize("strange", [{}, {"smoker": None}, {"region": "midwest"}, {"bmi": 0.04}])
-def test_a_look_over_postgresql_is_that_over_sqlite(url, served, settings, tmp_path, strange):
+def test_an_assessment_over_postgresql_is_that_over_sqlite(
+    url, served, settings, tmp_path, strange
+):
     table = people(ROWS, seed=4)
     answers = served.predictor.pair.predict(table[list(FEATURE_NAMES)])
     given = {name: answers[name] for name in answers} | strange
@@ -32,7 +35,7 @@ def test_a_look_over_postgresql_is_that_over_sqlite(url, served, settings, tmp_p
         with opened(place) as engine:
             log(engine, table, 300, version=served.facts.version, **given)
         with reading(place) as engine:
-            assessments.append(assess(own, served, DAY, engine))
+            assessments.append(assess(own, served.facts.version, build(served), DAY, engine))
     ours, theirs = assessments
     assert ours.rows == ROWS
     assert ours.outcomes == 300
@@ -61,7 +64,7 @@ def plain(verdict: Verdict) -> Verdict:
     )
 
 
-def test_the_engine_of_a_look_cannot_write(url):
+def test_the_engine_of_an_assessment_cannot_write(url):
     with opened(url):
         pass
     with reading(url) as engine, engine.begin() as connection, pytest.raises(DBAPIError):

@@ -7,7 +7,7 @@ from typing import Any
 from insurance_predictor.table.schema import FEATURES, CategoryColumn
 from monitoring.domain.assessment import Assessment, Distribution, Power, Verdict, Window
 from monitoring.domain.incidents import Incident
-from monitoring.history.trend import MonitoringRun, TrainingRun, Trend
+from monitoring.history.mlflow_runs import MonitoringRun, TrainingRun, Trend
 
 MODEL = "insurance_predictor"
 END = datetime(2026, 3, 15, tzinfo=UTC)

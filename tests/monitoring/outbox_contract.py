@@ -11,9 +11,8 @@ from sqlalchemy import Engine, select
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.database import opened
 from monitoring.alerts.channel import Channel
-from monitoring.alerts.outbox import Delivery, deliver, open_channel
+from monitoring.alerts.outbox import Delivery, deliver, open_channel, turn
 from monitoring.alerts.slack import Bot, Webhook
-from monitoring.alerts.turn import turn
 from monitoring.domain.incidents import Incident
 from monitoring.history import incident_store
 from monitoring.history.incident_store import QueuedMessage

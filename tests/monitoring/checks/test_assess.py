@@ -36,7 +36,7 @@ def assessment(log_settings, served):
 
     def at(window: Window = DAY) -> Assessment:
         with reading(log_settings.prediction_log_url) as engine:
-            return assess(log_settings, served, window, engine)
+            return assess(log_settings, served.facts.version, build(served), window, engine)
 
     return at
 
@@ -49,7 +49,7 @@ def quote(settings: Settings, served, rows: int, outcomes: int = 0, **columns) -
         log(engine, table, outcomes, **{name: answers[name] for name in answers} | columns)
 
 
-def test_a_look_has_a_verdict_for_everything(log_settings, served, assessment):
+def test_an_assessment_has_a_verdict_for_everything(log_settings, served, assessment):
     quote(log_settings, served, 400, outcomes=200)
     quote(log_settings, served, 30, version="7", start=START + timedelta(hours=2), stale=True)
     with opened(log_settings.prediction_log_url) as engine:

@@ -66,7 +66,7 @@ def watched(place: Settings, tmp_path: Path) -> Settings:
             )
     page = tmp_path / mlflow_runs.REPORT
     page.write_text("<!doctype html>")
-    mlflow_runs.finish(place, recorded, page)
+    mlflow_runs.finish(place, recorded.run_id, page)
     return place
 
 
@@ -86,7 +86,7 @@ def charts(page: AppTest) -> list[dict[str, object]]:
     return [json.loads(chart.proto.spec) for chart in page.get("vega_lite_chart")]
 
 
-def test_before_the_first_look_it_says_what_to_run(place: Settings, language: str):
+def test_before_the_first_assessment_it_says_what_to_run(place: Settings, language: str):
     page = visit(language)
     assert not page.exception
     assert dashboard_words.NOTHING_YET(language) in words(page)

@@ -56,7 +56,7 @@ def monitor() -> Monitor:
     return Monitor()
 
 
-def test_drift_opens_an_incident_when_two_of_three_looks_agree(monitor):
+def test_drift_opens_an_incident_when_two_of_three_assessments_agree(monitor):
     assert monitor.say(alarms(0, "drift.bmi")) == []
     assert monitor.say(alarms(1)) == []
     assert monitor.say(alarms(2, "drift.bmi")) == [("opened", "drift", ("drift.bmi",))]
@@ -82,7 +82,7 @@ def test_features_that_move_together_are_one_incident(monitor):
     ]
 
 
-def test_a_look_without_enough_data_has_no_vote(monitor):
+def test_an_assessment_without_enough_data_has_no_vote(monitor):
     monitor.see(alarms(0, "drift.bmi"))
     for number in range(1, 6):
         assert monitor.say(assessment(number, [verdict("drift.bmi", "unknown")])) == []

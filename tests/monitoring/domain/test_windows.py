@@ -6,8 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from insurance_predictor.base.errors import BadInput
-from monitoring.domain.windows import last_rows, parse_window
-from tests.monitoring.windows import START, database, log, people
+from monitoring.domain.windows import parse_window
 
 NOW = datetime(2026, 3, 15, 10, 45, 30, tzinfo=UTC)
 
@@ -87,28 +86,3 @@ def test_an_hour_that_comes_twice_is_two_hours():
 def test_what_cannot_be_a_window_is_said(given, said):
     with pytest.raises(BadInput, match=said):
         parse_window(*given, NOW)
-
-
-def test_the_last_rows_of_a_version_are_a_window(tmp_path):
-    with database(tmp_path) as engine:
-        log(engine, people(10))
-        log(engine, people(5), version="2", start=START + timedelta(hours=1))
-
-        window = last_rows(engine, "1", 3, START + timedelta(days=2))
-
-    assert window.start == START + timedelta(seconds=7)
-    assert window.end == START + timedelta(days=2)
-
-
-def test_when_there_are_fewer_rows_all_of_them_are_the_window(tmp_path):
-    with database(tmp_path) as engine:
-        log(engine, people(2))
-
-        assert last_rows(engine, "1", 3, NOW).start == START
-        nobody = last_rows(engine, "2", 3, NOW)
-        assert nobody.start == nobody.end == NOW
-
-
-def test_the_last_none_is_refused(tmp_path):
-    with database(tmp_path) as engine, pytest.raises(BadInput, match="give 1 or more"):
-        last_rows(engine, "1", 0, NOW)

@@ -74,7 +74,7 @@ def test_a_message_waits_as_it_was_written(engine):
     assert (row["gave_up"], row["trouble"]) == (None, None)
 
 
-def test_a_look_is_remembered_and_replaced_by_the_next_of_its_slot(engine):
+def test_an_assessment_is_remembered_and_replaced_by_the_next_of_its_slot(engine):
     given = replace(verdict("drift.bmi"), p_value=0.001, value=float("inf"), money=-12.5)
     record(engine, assessment(0, [verdict("drift.age")]), RULES, day(0), nothing, run_id="first")
     record(engine, assessment(0, [given]), RULES, day(0), nothing, run_id="second")

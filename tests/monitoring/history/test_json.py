@@ -21,7 +21,7 @@ def written(assessment: Assessment) -> str:
 
 
 @pytest.mark.parametrize("assessment", EXAMPLES)
-def test_a_look_survives_the_way_through_json(assessment: Assessment):
+def test_an_assessment_survives_the_way_through_json(assessment: Assessment):
     assert assessment_from_json(json.loads(written(assessment))) == assessment
 
 
@@ -64,9 +64,7 @@ def test_numbers_that_json_does_not_know_are_null():
     )
     [verdict] = json.loads(written(examples.alarming(verdicts=(odd,))))["verdicts"]
     assert verdict["value"] is None
-    assert verdict["effects"] == {"psi": None, "shift": 2.0}
-    [back] = assessment_from_json(assessment_json(examples.alarming(verdicts=(odd,)))).verdicts
-    assert back.effects == {"shift": 2.0}
+    assert verdict["effects"] == {"shift": 2.0}
 
 
 def test_any_kind_of_mapping_can_be_written():

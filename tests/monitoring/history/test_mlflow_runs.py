@@ -2,12 +2,14 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from insurance_predictor.base.errors import Unreachable
 from insurance_predictor.base.settings import Settings
+from insurance_predictor.training.trained_run import TrainedRun
 from monitoring.domain.assessment import Verdict
 from monitoring.history import mlflow_runs
 from monitoring.history.json import assessment_from_json
@@ -21,7 +23,9 @@ def place(settings: Settings) -> Settings:
     return settings.model_copy(update={"monitoring_experiment_name": name})
 
 
-def test_a_recorded_look_has_its_verdicts_as_metrics_and_its_facts_as_tags(client, place: Settings):
+def test_a_recorded_assessment_has_its_verdicts_as_metrics_and_its_facts_as_tags(
+    client, place: Settings
+):
     assessment = examples.alarming()
     recorded = mlflow_runs.begin(place, assessment)
     run = client.get_run(recorded.run_id)
@@ -54,7 +58,7 @@ def test_the_result_and_the_pages_are_files_of_the_run_which_then_ends(
     recorded = mlflow_runs.begin(place, assessment)
     page = tmp_path / mlflow_runs.REPORT
     page.write_text("<!doctype html>")
-    mlflow_runs.finish(place, recorded, page)
+    mlflow_runs.finish(place, recorded.run_id, page)
     assert client.get_run(recorded.run_id).info.status == "FINISHED"
     files = {file.path for file in client.list_artifacts(recorded.run_id)}
     assert files == {mlflow_runs.RESULT, mlflow_runs.REPORT}
@@ -86,7 +90,7 @@ def test_only_finite_numbers_are_recorded():
     }
 
 
-def test_a_look_at_nothing_is_recorded_too(client, place: Settings):
+def test_an_assessment_at_nothing_is_recorded_too(client, place: Settings):
     recorded = mlflow_runs.begin(place, examples.empty())
     run = client.get_run(recorded.run_id)
     assert run.data.tags["status"] == "unknown"
@@ -106,14 +110,88 @@ def test_a_look_at_nothing_is_recorded_too(client, place: Settings):
     ],
 )
 def test_a_report_is_linked_where_a_server_shows_it_and_never_with_a_password(uri, link):
-    address = mlflow_runs.run_url(Settings(mlflow_tracking_uri=uri), "7", "abc")
-    assert address == link
-    recorded = mlflow_runs.Recorded("abc", "7", address)
-    assert recorded.report_url == (link and f"{link}/artifacts/report.html")
-    assert recorded.evidently_url == (link and f"{link}/artifacts/evidently.html")
+    settings, run = (
+        Settings(mlflow_tracking_uri=uri),
+        replace(examples.recorded(0), run_id="abc", experiment_id="7"),
+    )
+    assert mlflow_runs.run_url(settings, run) == link
+    assert mlflow_runs.report_url(settings, run) == (link and f"{link}/artifacts/report.html")
 
 
 def test_a_store_that_is_gone_is_said_in_a_sentence(place: Settings, elsewhere: None):
     gone = place.model_copy(update={"mlflow_tracking_uri": "http://127.0.0.1:9"})
     with pytest.raises(Unreachable, match=r"No answer from http://127\.0\.0\.1:9"):
         mlflow_runs.begin(gone, examples.alarming())
+
+
+def kept(settings: Settings, **changes: object) -> str:
+    assessment = examples.alarming(model_name=settings.model_name, **changes)
+    return mlflow_runs.begin(settings, assessment).run_id
+
+
+def test_before_the_first_assessment_there_is_none(place: Settings):
+    assert mlflow_runs.trend(place).assessments == ()
+
+
+def test_assessments_come_back_with_what_they_measured_the_oldest_first(place: Settings):
+    runs = [kept(place, window=examples.week(number), rows=number) for number in (0, 2, 1)]
+    assessments = mlflow_runs.trend(place).assessments
+    assert [assessment.run_id for assessment in assessments] == [runs[1], runs[2], runs[0]]
+    latest = assessments[-1]
+    window = examples.week(0)
+    assert (latest.start, latest.end, latest.slot) == (window.start, window.end, window.slot)
+    assert (latest.version, latest.status, latest.rows) == ("3", "alarm", 0)
+    assert latest.metrics["drift.bmi.psi"] == pytest.approx(0.31)
+
+
+def test_of_two_assessments_at_one_slot_the_last_one_counts(place: Settings):
+    kept(place)
+    again = kept(place)
+    assert [assessment.run_id for assessment in mlflow_runs.trend(place).assessments] == [again]
+
+
+def test_assessments_at_another_model_and_those_that_broke_off_are_left_out(
+    client, place: Settings
+):
+    kept(place.model_copy(update={"model_name": "another"}))
+    experiment = client.get_experiment_by_name(place.monitoring_experiment_name)
+    client.create_run(experiment.experiment_id, tags=mlflow_runs.tags(examples.alarming()))
+    mine = kept(place)
+    assert [assessment.run_id for assessment in mlflow_runs.trend(place).assessments] == [mine]
+
+
+def test_trainings_come_with_the_metrics_of_their_holdout(place: Settings, trained: TrainedRun):
+    found = {training.run_id: training for training in mlflow_runs.trend(place).trainings}
+    rmse = trained.trained.evaluation.overall["rmse"].value
+    assert found[trained.run_id].metrics["holdout.rmse"] == pytest.approx(rmse)
+    assert found[trained.run_id].time.tzinfo is not None
+
+
+def test_only_the_newest_are_asked_for(place: Settings):
+    for number in (3, 2, 1, 0):
+        kept(place, window=examples.week(number))
+    assessments = mlflow_runs.trend(place, most=2).assessments
+    assert [assessment.end for assessment in assessments] == [
+        examples.week(1).end,
+        examples.week(0).end,
+    ]
+
+
+def test_a_report_comes_back_as_it_was_written_and_none_where_there_is_none(
+    place: Settings, tmp_path: Path
+):
+    begun = mlflow_runs.begin(place, examples.alarming(model_name=place.model_name))
+    assert mlflow_runs.report(place, begun.run_id) is None
+    page = tmp_path / mlflow_runs.REPORT
+    page.write_text("<!doctype html>á")
+    mlflow_runs.finish(place, begun.run_id, page)
+    assert mlflow_runs.report(place, begun.run_id) == page.read_bytes()
+
+
+def test_the_run_just_written_joins_the_trend_as_if_it_had_been_read(place: Settings):
+    kept(place, window=examples.week(1))
+    kept(place)
+    earlier = mlflow_runs.trend(place)
+    assessment = examples.alarming(model_name=place.model_name)
+    again = mlflow_runs.begin(place, assessment)
+    assert earlier.with_runs([again]) == mlflow_runs.trend(place)

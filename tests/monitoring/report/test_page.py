@@ -10,7 +10,7 @@ import pytest
 
 from insurance_predictor.base.words import Language, Text
 from monitoring.domain.assessment import Assessment, Distribution, Verdict
-from monitoring.history.trend import Trend
+from monitoring.history.mlflow_runs import Trend
 from monitoring.report.page import ReportLinks, report_page, with_code
 from monitoring.words import report_words, verdict_text
 from tests.monitoring import example_assessments as examples

@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitoring.history.trend import Trend
+from monitoring.history.mlflow_runs import Trend
 from monitoring.report import trend
 from monitoring.words import report_words
 from tests.monitoring import example_assessments as examples

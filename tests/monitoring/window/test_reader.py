@@ -1,18 +1,19 @@
 """Every prediction of a window is read exactly once, whatever somebody has logged."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 from sqlalchemy import text
 
-from insurance_predictor.base.errors import Unreachable
+from insurance_predictor.base.errors import BadInput, Unreachable
 from insurance_predictor.log.database import FAILURES, OUTCOMES, insert, opened, reading
 from insurance_predictor.log.outcomes import record_outcomes
 from insurance_predictor.table.schema import REGION, SMOKER
 from monitoring.domain.assessment import Window
 from monitoring.window.reader import (
     count_failures,
+    last_rows,
     read_chunks,
     read_outcomes,
     read_service,
@@ -22,6 +23,8 @@ from monitoring.window.reader import (
 )
 from tests.monitoring.windows import DAY, START, database, log, people, statistics_of
 from tests.predictions import log_in
+
+NOW = datetime(2026, 3, 15, 10, 45, 30, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -100,7 +103,7 @@ def test_null_and_unknown_are_no_category(engine):
     assert unseen_values(engine, DAY, "1", SMOKER) == ("sometimes",)
 
 
-def test_a_category_that_looks_like_a_place_is_none(engine):
+def test_a_category_that_assessments_like_a_place_is_none(engine):
     log(engine, people(2), smoker="1")
 
     assert statistics_of(engine).unseen(SMOKER).rows == 2
@@ -193,3 +196,28 @@ def test_who_reads_cannot_write(tmp_path):
     refused = pytest.raises(Unreachable, match="readonly")
     with refused, reading(url) as engine, engine.connect() as connection:
         connection.execute(text("DELETE FROM predictions"))
+
+
+def test_the_last_rows_of_a_version_are_a_window(tmp_path):
+    with database(tmp_path) as engine:
+        log(engine, people(10))
+        log(engine, people(5), version="2", start=START + timedelta(hours=1))
+
+        window = last_rows(engine, "1", 3, START + timedelta(days=2))
+
+    assert window.start == START + timedelta(seconds=7)
+    assert window.end == START + timedelta(days=2)
+
+
+def test_when_there_are_fewer_rows_all_of_them_are_the_window(tmp_path):
+    with database(tmp_path) as engine:
+        log(engine, people(2))
+
+        assert last_rows(engine, "1", 3, NOW).start == START
+        nobody = last_rows(engine, "2", 3, NOW)
+        assert nobody.start == nobody.end == NOW
+
+
+def test_the_last_none_is_refused(tmp_path):
+    with database(tmp_path) as engine, pytest.raises(BadInput, match="give 1 or more"):
+        last_rows(engine, "1", 0, NOW)
