@@ -19,7 +19,7 @@ from insurance_predictor.store.ledger import Line
 from monitoring.domain.assessment import Assessment, Verdict
 from monitoring.domain.incidents import Change
 from monitoring.words import message_words as words
-from monitoring.words import verdict_text
+from monitoring.words import report_words, verdict_text
 
 # https://docs.slack.dev/reference/block-kit/blocks
 LONGEST_SECTION = 3000
@@ -66,7 +66,7 @@ def incident_message(
     """What there is to say of `change`, found by `assessment`. Its event must not be None."""
     if change.event is None:
         raise ValueError("an incident without an event has no message")
-    kind = words.KINDS[change.incident.kind](language)
+    kind = report_words.KINDS[change.incident.kind](language)
     header = words.HEADERS[change.event](language, kind=kind)
     findings = _findings(change, assessment, language)
     endings = _endings(change, language)
@@ -233,7 +233,7 @@ def _plain_finding(finding: _Finding, links: MessageLinks, language: Language) -
 
 
 def _slack_links(links: MessageLinks, language: Language) -> str:
-    runbook = _link(links.runbook, words.RUNBOOK(language))
+    runbook = _link(links.runbook, report_words.RUNBOOK(language))
     if links.report is None:
         return runbook
     return f"{_link(links.report, words.REPORT(language))} · {runbook}"
@@ -241,7 +241,7 @@ def _slack_links(links: MessageLinks, language: Language) -> str:
 
 def _plain_links(links: MessageLinks, language: Language) -> list[str]:
     report = [f"{words.REPORT(language)}: {links.report}"] if links.report else []
-    return [*report, f"{words.RUNBOOK(language)}: {links.runbook}"]
+    return [*report, f"{report_words.RUNBOOK(language)}: {links.runbook}"]
 
 
 def _link(address: str, label: str) -> str:

@@ -123,7 +123,7 @@ def alarms(assessments: Iterable[MonitoringRun], language: Language) -> Chart:
         },
         "tooltip": [
             {"field": "check", "type": "nominal", "title": report_words.CHECK(language)},
-            {"field": "status", "type": "nominal", "title": report_words.RESULT(language)},
+            {"field": "status", "type": "nominal", "title": report_words.VERDICT(language)},
             _told_time(language),
         ],
     }

@@ -76,7 +76,7 @@ def _cells(verdict: Verdict, language: Language) -> Mapping[Text, str]:
     psi, money = verdict.effects.get("psi"), verdict.money
     return {
         report_words.CHECK: verdict_text.check_name(verdict, language),
-        report_words.RESULT: _result(verdict, language),
+        report_words.VERDICT: _result(verdict, language),
         report_words.VALUE: _value(verdict, language),
         report_words.P_VALUE: _p_value(verdict.p_value, language),
         report_words.LIMIT: _limit(verdict, language),

@@ -63,7 +63,8 @@ NOT_JUDGED = Text(
 
 # Performance and service
 NO_PERFORMANCE = Text(
-    "Ainda não há erro estimado nem resultados.", "There is no estimated error and no outcome yet."
+    "Ainda não há erro estimado nem resultados reais.",
+    "There is no estimated error and no outcome yet.",
 )
 ERROR_RATE = Text("Taxa de erros (%)", "Error rate (%)")
 LATENCY = Text("Tempo de resposta, p95 (ms)", "Response time, p95 (ms)")

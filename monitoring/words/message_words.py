@@ -3,15 +3,8 @@
 from collections.abc import Mapping
 
 from insurance_predictor.base.words import Text
-from monitoring.domain.assessment import Kind
 from monitoring.domain.incidents import Event
 
-KINDS: Mapping[Kind, Text] = {
-    "schema": Text("Dados fora do esquema", "Data outside the schema"),
-    "drift": Text("Desvio nos dados", "Data drift"),
-    "performance": Text("Desempenho do modelo", "Model performance"),
-    "service": Text("Serviço", "Service"),
-}
 HEADERS: Mapping[Event, Text] = {
     "opened": Text("🔴 {kind}: incidente aberto", "🔴 {kind}: incident opened"),
     "updated": Text("🟠 {kind}: o incidente mudou", "🟠 {kind}: the incident has changed"),
@@ -23,8 +16,8 @@ FACTS = Text(
     "{model}, versão {version} · desde {since}", "{model}, version {version} · since {since}"
 )
 WINDOW = Text(
-    "Janela de {start} a {end} · {rows} cotações, {outcomes} com o valor cobrado",
-    "Window from {start} to {end} · {rows} quotes, {outcomes} with the amount charged",
+    "Janela de {start} a {end} · {rows} cotações, {outcomes} com resultado real",
+    "Window from {start} to {end} · {rows} quotes, {outcomes} with a known outcome",
 )
 NEW = Text("{title} (novidade)", "{title} (new)")
 EARLIER = Text(
@@ -47,7 +40,6 @@ REPLACED = Text(
     "new one starts afresh.",
 )
 REPORT = Text("Relatório", "Report")
-RUNBOOK = Text("Guia", "Runbook")
 TEST_HEADER = Text("🔵 Mensagem de teste", "🔵 Test message")
 TEST = Text(
     "Se você lê isto, os alertas de {model} chegam aqui. Não há nada a fazer.",

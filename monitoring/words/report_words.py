@@ -1,4 +1,4 @@
-"""Every word of the report and the dashboard beside the verdicts' own, in both languages."""
+"""The words of report, dashboard and messages beside the verdicts' own, in both languages."""
 
 from collections.abc import Mapping
 
@@ -6,9 +6,9 @@ from insurance_predictor.base.words import Text
 from monitoring.domain.assessment import Kind
 
 KINDS: Mapping[Kind, Text] = {
-    "schema": Text("Dados", "Data"),
-    "drift": Text("Deriva", "Drift"),
-    "performance": Text("Desempenho", "Performance"),
+    "schema": Text("Dados fora do esquema", "Data outside the schema"),
+    "drift": Text("Desvio nos dados", "Data drift"),
+    "performance": Text("Desempenho do modelo", "Model performance"),
     "service": Text("Serviço", "Service"),
 }
 STATUSES: Mapping[str, Text] = {
@@ -33,7 +33,7 @@ UNDECIDED = Text(
 )
 EMPTY = Text("Nenhuma cotação nesta janela", "No quotes in this window")
 QUOTES = Text("cotações", "quotes")
-WITH_OUTCOME = Text("com resultado conhecido", "with a known outcome")
+WITH_OUTCOME = Text("com resultado real", "with a known outcome")
 AVERAGE_PREMIUM = Text("prêmio médio por ano", "average premium a year")
 OPEN_INCIDENTS = Text("incidentes abertos", "open incidents")
 
@@ -88,7 +88,7 @@ EXPECTED = Text("o traço é o esperado: {reference}", "the mark is what was exp
 # Tables
 VERDICTS = Text("Todos os vereditos", "Every verdict")
 CHECK = Text("Verificação", "Check")
-RESULT = Text("Resultado", "Result")
+VERDICT = Text("Veredito", "Verdict")
 VALUE = Text("Valor", "Value")
 P_VALUE = Text("valor p", "p-value")
 LIMIT = Text("Limite", "Limit")
@@ -102,8 +102,8 @@ SERVICE = Text("Serviço", "Service")
 # Power
 POWER = Text("Poder: o que esta janela podia ver", "Power: what this window could see")
 POWER_NOTE = Text(
-    "Com {rows} cotações e {outcomes} resultados, mudanças destes tamanhos são vistas em 80 % "
-    "das janelas; menores passam, na maioria das vezes, sem alarme.",
+    "Com {rows} cotações e {outcomes} resultados reais, mudanças destes tamanhos são vistas em "
+    "80 % das janelas; menores passam, na maioria das vezes, sem alarme.",
     "With {rows} quotes and {outcomes} outcomes, changes of these sizes are seen in 80 % of "
     "windows; smaller ones mostly pass without an alarm.",
 )
@@ -137,11 +137,11 @@ OTHERS = Text("Cotações de outras versões", "Quotes of other versions")
 NONE = Text("nenhuma", "none")
 GENERATED = Text("Página feita em", "Page made on")
 FULL = Text("Relatório completo do Evidently", "Evidently's full report")
-RUN = Text("Este resultado no MLflow", "This result in MLflow")
+RUN = Text("Esta avaliação no MLflow", "This assessment in MLflow")
 READING = Text("Como ler esta página", "How to read this page")
 READING_LINES: tuple[Text, ...] = (
     Text(
-        "Um alarme de deriva diz que a diferença é maior do que o acaso explica: o valor p ficou "
+        "Um alarme de desvio diz que a diferença é maior do que o acaso explica: o valor p ficou "
         "abaixo do limite, que já está dividido pelo número de testes (Bonferroni).",
         "An alarm of drift says that the difference is larger than chance explains: the p-value "
         "is below its limit, which has been divided by the number of tests (Bonferroni).",

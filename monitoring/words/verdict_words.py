@@ -234,7 +234,7 @@ PERFORMANCE: Mapping[str, CheckWords] = {
         ),
         Text(
             "Compare grupos no relatório para achar onde o erro nasce; depois treine com os "
-            "resultados novos.",
+            "resultados reais novos.",
             "Compare groups in the report to find where the error comes from; then train with the "
             "new outcomes.",
         ),
@@ -262,12 +262,12 @@ PERFORMANCE: Mapping[str, CheckWords] = {
         Text("Erro estimado (RMSE): {value}", "Estimated error (RMSE): {value}"),
         Text(
             "O erro do teste reservado, repesado pela composição desta janela; diz o que esperar "
-            "antes de os resultados chegarem.",
+            "antes de os resultados reais chegarem.",
             "The hold-out's error, weighted anew by this window's mix; it says what to expect "
             "before outcomes arrive.",
         ),
         Text(
-            "Nada a fazer; compare com o erro real quando os resultados chegarem.",
+            "Nada a fazer; compare com o erro real quando os resultados reais chegarem.",
             "Nothing to do; compare it with the actual error once outcomes have arrived.",
         ),
         runbook="The estimated error",

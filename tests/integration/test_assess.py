@@ -23,9 +23,7 @@ def served(settings, production, tmp_path):
 
 
 @pytest.mark.parametrize("strange", [{}, {"smoker": None}, {"region": "midwest"}, {"bmi": 0.04}])
-def test_an_assessment_over_postgresql_is_that_over_sqlite(
-    url, served, settings, tmp_path, strange
-):
+def test_postgresql_gives_the_assessment_of_sqlite(url, served, settings, tmp_path, strange):
     table = people(ROWS, seed=4)
     answers = served.predictor.pair.predict(table[list(FEATURE_NAMES)])
     given = {name: answers[name] for name in answers} | strange

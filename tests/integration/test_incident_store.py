@@ -25,7 +25,7 @@ def test_a_failure_in_the_middle_keeps_nothing(engine):
     history.check_that_a_failure_in_the_middle_keeps_nothing(engine)
 
 
-def test_processes_that_look_at_once_say_it_once(engine, url, tmp_path: Path):
+def test_processes_that_assess_at_once_say_it_once(engine, url, tmp_path: Path):
     history.check_that_processes_take_turns(engine, log_in(tmp_path, url))
 
 

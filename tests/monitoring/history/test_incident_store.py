@@ -40,7 +40,7 @@ def test_a_failure_in_the_middle_keeps_nothing(engine):
     history.check_that_a_failure_in_the_middle_keeps_nothing(engine)
 
 
-def test_processes_that_look_at_once_say_it_once(engine, log_settings):
+def test_processes_that_assess_at_once_say_it_once(engine, log_settings):
     history.check_that_processes_take_turns(engine, log_settings)
 
 
@@ -88,7 +88,7 @@ def test_an_assessment_is_remembered_and_replaced_by_the_next_of_its_slot(engine
     assert [one.slot for one in incident_store.assessments(engine, MODEL, most=1)] == [day(3)]
 
 
-def test_an_older_look_is_not_remembered(engine):
+def test_an_older_assessment_is_not_remembered(engine):
     record(engine, assessment(3), RULES, day(3), announce)
     decision = record(engine, assessment(2, [verdict("service.latency")]), RULES, day(3), announce)
     assert not decision.counts

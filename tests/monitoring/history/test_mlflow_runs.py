@@ -23,9 +23,7 @@ def place(settings: Settings) -> Settings:
     return settings.model_copy(update={"monitoring_experiment_name": name})
 
 
-def test_a_recorded_assessment_has_its_verdicts_as_metrics_and_its_facts_as_tags(
-    client, place: Settings
-):
+def test_an_assessment_has_its_verdicts_as_metrics_and_its_facts_as_tags(client, place: Settings):
     assessment = examples.alarming()
     recorded = mlflow_runs.begin(place, assessment)
     run = client.get_run(recorded.run_id)
@@ -150,9 +148,7 @@ def test_of_two_assessments_at_one_slot_the_last_one_counts(place: Settings):
     assert [assessment.run_id for assessment in mlflow_runs.trend(place).assessments] == [again]
 
 
-def test_assessments_at_another_model_and_those_that_broke_off_are_left_out(
-    client, place: Settings
-):
+def test_another_model_and_assessments_that_broke_off_are_left_out(client, place: Settings):
     kept(place.model_copy(update={"model_name": "another"}))
     experiment = client.get_experiment_by_name(place.monitoring_experiment_name)
     client.create_run(experiment.experiment_id, tags=mlflow_runs.tags(examples.alarming()))

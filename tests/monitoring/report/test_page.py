@@ -79,7 +79,7 @@ def page(
 
 
 @pytest.mark.parametrize("assessment", EXAMPLES.values(), ids=EXAMPLES)
-def test_every_look_has_a_page_that_asks_nobody_for_anything(
+def test_every_assessment_has_a_page_that_asks_nobody_for_anything(
     assessment: Assessment, language: Language
 ):
     shown = page(assessment, language)

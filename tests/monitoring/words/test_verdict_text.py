@@ -91,7 +91,7 @@ def test_what_nobody_knows_has_a_section_too():
     assert verdict_text.check_name("service.new_check", "en") == "new_check"
 
 
-def test_a_section_says_what_it_means_how_to_look_closer_and_what_to_do():
+def test_a_section_says_what_it_means_how_to_investigate_and_what_to_do():
     wanted = {verdict_text.runbook_anchor(name) for name in NAMES}
     sections = re.split(r"^#+ ", RUNBOOK.read_text(), flags=re.MULTILINE)
     found = {verdict_text.anchor(part.partition("\n")[0]): part for part in sections}
