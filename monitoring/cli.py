@@ -79,9 +79,9 @@ def snooze(
     from datetime import UTC, datetime, timedelta
 
     from insurance_predictor.base.errors import BadInput
-    from insurance_predictor.log.database import opened
     from monitoring.domain.assessment import KINDS
     from monitoring.history.incident_store import snooze
+    from monitoring.history.tables import opened
 
     kinds = [one for one in KINDS if kind in (one, "all")]
     if not kinds:

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from insurance_predictor.base.errors import BadInput
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.log.database import opened, reading
+from insurance_predictor.log.database import reading
 from insurance_predictor.log.prediction_log import PredictionLog
 from insurance_predictor.serving import served_model
 from insurance_predictor.serving.served_model import Served
@@ -28,6 +28,7 @@ from monitoring.domain.incidents import Change, Incident, IncidentDecision
 from monitoring.domain.windows import parse_window
 from monitoring.history import incident_store, mlflow_runs
 from monitoring.history.incident_store import QueuedMessage
+from monitoring.history.tables import opened
 from monitoring.report.page import ReportLinks, report_page
 from monitoring.window.reader import last_rows, sample
 from monitoring.window.reference import PREMIUM, Reference, build

@@ -10,7 +10,6 @@ from typing import Any
 
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from alembic.script import ScriptDirectory
 from sqlalchemy import Table, create_engine, select
 
 from insurance_predictor.base.settings import Settings
@@ -67,7 +66,7 @@ def ids(written: Iterable[Entry]) -> set[str]:
 def make_first_release(url: str) -> None:
     """Give a database the tables that the first release made."""
     engine = create_engine(url)
-    steps = ScriptDirectory(str(MIGRATIONS), version_locations=[str(MIGRATIONS)])
+    steps = MIGRATIONS.steps()
     with engine.begin() as connection:
         context = MigrationContext.configure(connection)
         steps.get_revision("0001").module.upgrade(Operations(context))

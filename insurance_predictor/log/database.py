@@ -1,9 +1,8 @@
 """The database of the prediction log, SQLite or PostgreSQL: its tables and how rows get in."""
 
-import sqlite3
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,12 +37,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from insurance_predictor.base.errors import InsurancePredictorError, InvalidSettings, Unreachable
+from insurance_predictor.log.sqlite import write_ahead
 from insurance_predictor.store.tracking import without_password
 from insurance_predictor.table import schema
 
-MIGRATIONS = Path(__file__).parent / "migrations"
 PATIENCE = 5  # seconds to connect, and to wait for SQLite's lock
-POLL = 0.01  # seconds
 SILENCE = 10_000  # milliseconds until a PostgreSQL that the network lost is given up
 MIGRATION_LOCK = 0x9E1D  # any number, the same for everybody who migrates this database
 
@@ -74,6 +72,19 @@ def _feature(column: schema.Column) -> Column[Any]:
         return Column(column.name, String)
     return Column(column.name, Integer if column.whole else Double)
 
+
+@dataclass(frozen=True)
+class Migrations:
+    """Steps to the newest tables, in `folder`, and the table that says which have been taken."""
+
+    folder: Path
+    version_table: str = "alembic_version"
+
+    def steps(self) -> ScriptDirectory:
+        return ScriptDirectory(str(self.folder), version_locations=[str(self.folder)])
+
+
+MIGRATIONS = Migrations(Path(__file__).parent / "migrations")
 
 METADATA = MetaData()
 PREDICTIONS = Table(
@@ -113,14 +124,16 @@ FAILURES = Table(
 
 
 @contextmanager
-def opened(url: str) -> Iterator[Engine]:
+def opened(url: str, *more: Migrations) -> Iterator[Engine]:
     """The database at `url` with its tables; what it raises inside becomes one sentence of ours.
+
+    `more` are those of another package that keeps its tables beside ours.
 
     Raises InvalidSettings for a URL that cannot be one or a schema that is not known here, and
     Unreachable for a database that does not do its part.
     """
-    with translated(url):
-        engine = open_database(url)
+    with database_errors(url):
+        engine = open_database(url, *more)
         try:
             yield engine
         finally:
@@ -130,7 +143,7 @@ def opened(url: str) -> Iterator[Engine]:
 @contextmanager
 def reading(url: str) -> Iterator[Engine]:
     """As `opened`, for whoever only reads, however long: nobody who writes has to wait for it."""
-    with translated(url):
+    with database_errors(url):
         open_database(url).dispose()  # the tables are there, and new
         engine = _reader(_checked(url))
         try:
@@ -139,7 +152,7 @@ def reading(url: str) -> Iterator[Engine]:
             engine.dispose()
 
 
-def open_database(url: str) -> Engine:
+def open_database(url: str, *more: Migrations) -> Engine:
     """The database at `url`, its tables brought to the newest revision.
 
     Raises sqlalchemy's errors, and InvalidSettings; several processes may do this at once.
@@ -149,17 +162,20 @@ def open_database(url: str) -> Engine:
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
-            _migrate(connection, url)
+            for migrations in (MIGRATIONS, *more):
+                _migrate(connection, url, migrations)
     except BaseException:
         engine.dispose()
         raise
     return engine
 
 
-def known_revision(connection: Connection, url: str) -> str | None:
+def known_revision(
+    connection: Connection, url: str, migrations: Migrations = MIGRATIONS
+) -> str | None:
     """The revision of the tables; None without any. Raises InvalidSettings for one not known."""
-    current = MigrationContext.configure(connection).get_current_revision()
-    if current not in (None, *(step.revision for step in _steps().walk_revisions())):
+    current = _context(connection, migrations).get_current_revision()
+    if current not in (None, *(step.revision for step in migrations.steps().walk_revisions())):
         raise InvalidSettings(
             f"The tables of {without_password(url)} are at revision {current!r}, newer than this "
             "program or another program's. Update this program, or change PREDICTION_LOG_URL."
@@ -190,7 +206,7 @@ def insert_or_ignore(connection: Connection, table: Table) -> postgresql.Insert 
 
 
 @contextmanager
-def translated(url: str) -> Iterator[None]:
+def database_errors(url: str) -> Iterator[None]:
     """Turn what the database and its driver raise into one sentence of ours."""
     try:
         yield
@@ -255,42 +271,26 @@ def _begin_to_read(connection: Connection) -> None:
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:
-    """Readers do not stop writers, and a commit stays after a power cut."""
     connection.isolation_level = None  # _begin_to_write begins
-    _write_ahead(connection)
-    connection.execute("PRAGMA synchronous = FULL")
+    write_ahead(connection, PATIENCE)
     connection.execute("PRAGMA foreign_keys = ON")
-
-
-def _write_ahead(connection: Any) -> None:
-    """Switch a new file's journal; SQLite itself does not wait for a lock when it does that."""
-    end = time.monotonic() + PATIENCE
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(POLL)
 
 
 def _begin_to_write(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _migrate(connection: Connection, url: str) -> None:
+def _migrate(connection: Connection, url: str, migrations: Migrations) -> None:
     """Take the steps that are missing, in the caller's transaction."""
-    context = MigrationContext.configure(connection)
-    steps = _steps()
-    missing = list(steps.iterate_revisions("head", known_revision(connection, url) or "base"))
-    for step in reversed(missing):
+    context, steps = _context(connection, migrations), migrations.steps()
+    before = known_revision(connection, url, migrations) or "base"
+    for step in reversed(list(steps.iterate_revisions("head", before))):
         step.module.upgrade(Operations(context))
         context.stamp(steps, step.revision)
 
 
-def _steps() -> ScriptDirectory:
-    return ScriptDirectory(str(MIGRATIONS), version_locations=[str(MIGRATIONS)])
+def _context(connection: Connection, migrations: Migrations) -> MigrationContext:
+    return MigrationContext.configure(connection, opts={"version_table": migrations.version_table})
 
 
 def _reason(error: SQLAlchemyError) -> str:

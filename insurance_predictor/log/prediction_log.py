@@ -19,8 +19,8 @@ from uuid import uuid4
 
 from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.log.delivery import FAILURE_NAMES, OWN_NAMES, Delivery
 from insurance_predictor.log.spool import Spool
+from insurance_predictor.log.writer import FAILURE_NAMES, OWN_NAMES, DatabaseWriter
 from insurance_predictor.table.schema import FEATURE_NAMES
 
 LOGGER = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class PredictionLog:
 
     def __init__(self, settings: Settings) -> None:
         self._spool = Spool(settings.prediction_spool)
-        self._delivery = Delivery(self._spool, settings.prediction_log_url)
+        self._writer = DatabaseWriter(self._spool, settings.prediction_log_url)
         self._changed = Condition()  # guards the next five
         self._calls: list[_Call] = []
         self._lost = 0
@@ -233,10 +233,10 @@ class PredictionLog:
         is_last = False
         while not is_last:
             is_last = self._wait_for_news()
-            self._delivery.attempt()
+            self._writer.attempt()
             with self._changed:
                 self._changed.notify_all()
-        self._delivery.close()
+        self._writer.close()
         self._spool.close()
 
     def _wait_for_news(self) -> bool:

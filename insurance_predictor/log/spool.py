@@ -1,22 +1,30 @@
-"""Rows that wait for a database, in files that outlive whoever wrote them.
+"""Rows that wait for a database, in a local queue that outlives whoever wrote them.
 
-Each process appends to a file of its own and holds a lock on it as long as it lives. A file whose
-lock is free was left behind, and whoever comes first delivers it. A row is one line; a last line
-without its end was cut off before anybody was told that it is safe.
+The queue is a SQLite file that all processes share. A row is on the disk when `append` returns:
+SQLite writes ahead and waits for the disk at each commit.
 """
 
 import fcntl
 import os
-import secrets
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager
 from io import FileIO
 from pathlib import Path
 from threading import Lock
 
-SUFFIX = ".jsonl"
+from filelock import FileLock, Timeout
+
+from insurance_predictor.log.sqlite import write_ahead
+
+QUEUE = "waiting.db"
+TURN = "delivering.lock"
 ASIDE = "set_aside.txt"
+FORMER = "*.jsonl"  # the files of release 0.1, one a process
 PIECE = 1 << 18  # bytes that are handed over at once: some 900 quotes
+PATIENCE = 5.0  # seconds for another process that writes
+TURN_PATIENCE = 1.0  # seconds for another process that delivers
+TABLE = "CREATE TABLE IF NOT EXISTS waiting (number INTEGER PRIMARY KEY AUTOINCREMENT, line BLOB)"
 
 Take = Callable[[list[bytes]], None]
 
@@ -24,13 +32,13 @@ Take = Callable[[list[bytes]], None]
 class Spool:
     """The waiting rows in `folder`, which several processes may share.
 
-    Any thread may append; one thread delivers, and closes in the end. Nothing is made before the
-    first row.
+    Any thread may call; nothing is made before the first row. What SQLite raises is an OSError.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._own: _OwnFile | None = None
+        self._connection: sqlite3.Connection | None = None
+        self._last = 0  # the number of the last row that was appended here
         self._lock = Lock()
 
     def append(self, lines: Sequence[bytes]) -> None:
@@ -40,20 +48,26 @@ class Spool:
         """
         if not lines:
             return
-        with self._lock:
-            if self._own is None:
-                self._own = _new_file(self._folder)
-            self._own.append(b"".join(lines))
+        with self._queue() as queue:
+            self._last = _insert(queue, lines)
 
     def deliver(self, take: Take) -> None:
         """Hand all waiting rows to `take`, some thousand at once; what it returned for is gone.
 
-        A row is handed over again when `take` raised, or when the process died before the row was
-        gone, so `take` has to know what it has taken.
+        One process does so at a time. A row is handed over again when `take` raised, or when the
+        process died before the row was gone, so `take` has to know what it has taken.
         """
-        self._deliver_own(take)
-        for path in self._others():
-            _deliver_left_behind(path, take)
+        if not self._is_there():
+            return
+        turn = FileLock(self._folder / TURN, timeout=TURN_PATIENCE, mode=0o600)
+        try:
+            turn.acquire()
+        except Timeout:
+            return  # whoever has it delivers these, too
+        try:
+            self._deliver(take)
+        finally:
+            turn.release()
 
     def set_aside(self, lines: Sequence[bytes]) -> Path:
         """The file, never delivered, that keeps `lines` for a person to look at."""
@@ -64,155 +78,110 @@ class Spool:
         return path
 
     def waiting(self) -> int:
-        """How many rows are in the folder, those of other processes included."""
-        with self._lock:
-            own = self._own.waiting() if self._own else 0
-        return own + sum(_rows_in(path) for path in self._others())
+        """How many rows wait, whoever wrote them."""
+        former = sum(path.read_bytes().count(b"\n") for path in self._folder.glob(FORMER))
+        if self._connection is None and not (self._folder / QUEUE).exists():
+            return former
+        with self._queue() as queue:
+            (count,) = queue.execute("SELECT count(*) FROM waiting").fetchone()
+        return former + int(count)
 
     def is_settled(self) -> bool:
-        """Whether every row that this process appended has been delivered."""
-        with self._lock:
-            return self._own is None or self._own.is_settled()
+        """Whether every row that was appended here has been delivered."""
+        if not self._last:
+            return True
+        with self._queue() as queue:
+            asked = "SELECT 1 FROM waiting WHERE number <= ? LIMIT 1"
+            return queue.execute(asked, (self._last,)).fetchone() is None
 
     def close(self) -> None:
         """Leave what is still waiting to whoever comes next."""
         with self._lock:
-            if self._own is not None:
-                self._own.close()
-            self._own = None
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
+            self._last = 0
 
-    def _deliver_own(self, take: Take) -> None:
-        own = self._own
-        if own is None:
-            return
-        for lines, after in _batches(own.file, own.start, own.end):
-            take(lines)
-            with self._lock:
-                own.start = after
+    def _is_there(self) -> bool:
+        folder = self._folder
+        return self._connection is not None or (
+            folder.is_dir() and ((folder / QUEUE).exists() or any(folder.glob(FORMER)))
+        )
+
+    def _deliver(self, take: Take) -> None:
+        for path in sorted(self._folder.glob(FORMER)):
+            self._take_over(path)
+        while rows := self._next_rows():
+            take([line for _, line in rows])
+            with self._queue() as queue:
+                numbers = [(number,) for number, _ in rows]
+                queue.executemany("DELETE FROM waiting WHERE number = ?", numbers)
+        with self._queue() as queue:
+            queue.commit()
+            queue.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _next_rows(self) -> list[tuple[int, bytes]]:
+        rows: list[tuple[int, bytes]] = []
+        size = 0
+        with self._queue() as queue:
+            asked = queue.execute("SELECT number, line FROM waiting ORDER BY number")
+            with closing(asked):
+                while size < PIECE and (row := asked.fetchone()):
+                    rows.append(row)
+                    size += len(row[1])
+        return rows
+
+    def _take_over(self, path: Path) -> None:
+        """Bring a file of release 0.1 into the queue, unless the process that writes it lives.
+
+        Its last line, when it has no end, was never acknowledged.
+        """
+        with FileIO(path, "r") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            content = file.readall()
+            whole = content[: content.rfind(b"\n") + 1].splitlines(keepends=True)
+            with self._queue() as queue:
+                _insert(queue, whole)
+            path.unlink()
+
+    @contextmanager
+    def _queue(self) -> Iterator[sqlite3.Connection]:
+        """The queue for one transaction, opened at the first use."""
         with self._lock:
-            own.shrink()
-
-    def _others(self) -> list[Path]:
-        own = self._own.path if self._own else None
-        return [path for path in sorted(self._folder.glob(f"*{SUFFIX}")) if path != own]
-
-
-class _OwnFile:
-    """The file that this process appends to; the bytes from `start` to `end` wait.
-
-    What lies beyond `end` was not acknowledged. Callers see to it that one thread acts at a time.
-    """
-
-    def __init__(self, file: FileIO, path: Path) -> None:
-        self.file = file
-        self.path = path
-        self.start = 0
-        self.end = 0
-
-    def append(self, content: bytes) -> None:
-        descriptor = self.file.fileno()
-        try:
-            written = 0
-            while written < len(content):
-                written += os.pwrite(descriptor, content[written:], self.end + written)
-            os.fsync(descriptor)
-        except OSError:
-            with suppress(OSError):
-                os.ftruncate(descriptor, self.end)
-            raise
-        self.end += len(content)
-
-    def shrink(self) -> None:
-        """Empty the file if nothing in it waits; a crash that undoes it only repeats rows."""
-        if self.is_settled() and self.end:
-            os.ftruncate(self.file.fileno(), 0)
-            self.start = self.end = 0
-
-    def waiting(self) -> int:
-        return sum(len(lines) for lines, _ in _batches(self.file, self.start, self.end))
-
-    def is_settled(self) -> bool:
-        return self.start == self.end
-
-    def close(self) -> None:
-        if self.is_settled():
-            self.path.unlink(missing_ok=True)
-        self.file.close()
+            try:
+                if self._connection is None:
+                    self._connection = _opened(self._folder)
+                with self._connection as connection:
+                    yield connection
+            except sqlite3.Error as error:
+                raise OSError(f"{self._folder / QUEUE}: {error}") from error
 
 
-def _new_file(folder: Path) -> _OwnFile:
-    """A new file of `folder` with our lock on it, there even after a power cut."""
+def _insert(queue: sqlite3.Connection, lines: Sequence[bytes]) -> int:
+    """The number of the last line."""
+    queue.executemany("INSERT INTO waiting (line) VALUES (?)", [(line,) for line in lines])
+    (last,) = queue.execute("SELECT last_insert_rowid()").fetchone()
+    return int(last)
+
+
+def _opened(folder: Path) -> sqlite3.Connection:
+    """The queue of `folder`, made if need be, for its owner only."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    while True:
-        path = folder / f"{os.getpid()}-{secrets.token_hex(4)}{SUFFIX}"
-        file = FileIO(path, "x+", opener=_private)
-        fcntl.flock(file, fcntl.LOCK_EX)
-        if _is_there(file):
-            break
-        file.close()  # somebody took it, still unlocked and empty, for one left behind
-    descriptor = os.open(folder, os.O_RDONLY)
+    path = folder / QUEUE
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, mode=0o600))
+    connection = sqlite3.connect(path, timeout=PATIENCE, check_same_thread=False)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    return _OwnFile(file, path)
-
-
-def _deliver_left_behind(path: Path, take: Take) -> None:
-    file = _taken_over(path)
-    if file is None:
-        return
-    with closing(file):
-        for lines, _ in _batches(file, 0, os.fstat(file.fileno()).st_size):
-            take(lines)
-        path.unlink()
-
-
-def _taken_over(path: Path) -> FileIO | None:
-    """The file with our lock on it; None when another process writes, delivers or deleted it."""
-    try:
-        file = FileIO(path, "r+")
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if _is_there(file):
-            return file
-    except BlockingIOError:
-        pass
-    file.close()
-    return None
-
-
-def _is_there(file: FileIO) -> bool:
-    return os.fstat(file.fileno()).st_nlink > 0
-
-
-def _batches(file: FileIO, start: int, end: int) -> Iterator[tuple[list[bytes], int]]:
-    """The whole lines from `start` to `end`, and where the next batch begins."""
-    while whole := _whole_lines(file.fileno(), start, end):
-        start += len(whole)
-        yield whole.splitlines(keepends=True), start
-
-
-def _whole_lines(descriptor: int, start: int, end: int) -> bytes:
-    """A piece that ends with a line's end; empty when there is none before `end`."""
-    size = PIECE
-    while True:
-        piece = os.pread(descriptor, min(size, end - start), start)
-        whole = piece[: piece.rfind(b"\n") + 1]
-        if whole or start + size >= end:
-            return whole
-        size *= 2
-
-
-def _rows_in(path: Path) -> int:
-    try:
-        with FileIO(path) as file:
-            size = os.fstat(file.fileno()).st_size
-            return sum(len(lines) for lines, _ in _batches(file, 0, size))
-    except FileNotFoundError:  # delivered meanwhile
-        return 0
+        connection.execute("PRAGMA auto_vacuum = FULL")  # what has been delivered takes no room
+        write_ahead(connection, PATIENCE)
+        connection.execute(TABLE)
+        connection.commit()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _private(path: str, flags: int) -> int:

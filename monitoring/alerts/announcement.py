@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 
 from insurance_predictor.base.errors import NotFound
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.log.database import opened
 from insurance_predictor.store.ledger import Line, read_lines
 from insurance_predictor.store.tracking import connect, store_errors
 from monitoring.alerts import channels
 from monitoring.alerts.messages import MessageLinks, move_message, plain_text
 from monitoring.alerts.outbox import Delivery, deliver
 from monitoring.history import incident_store
+from monitoring.history.tables import opened
 
 EVENT = "move {line}"
 

@@ -97,8 +97,8 @@ def read(_settings: Settings, key: str) -> History:
 
     Raises Unreachable or InvalidSettings.
     """
-    from insurance_predictor.log.database import opened
     from monitoring.history import incident_store
+    from monitoring.history.tables import opened
 
     with opened(_settings.prediction_log_url) as engine:
         incidents = incident_store.incidents(engine, _settings.model_name)

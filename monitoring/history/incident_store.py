@@ -24,7 +24,7 @@ from monitoring.domain.incidents import (
     PastAssessment,
     decide,
 )
-from monitoring.history.tables import INCIDENTS, LOOKS, OUTBOX, SNOOZES
+from monitoring.history.tables import ASSESSMENTS, INCIDENTS, OUTBOX, SNOOZES
 
 HISTORY_LOCK = 0x10CC  # any number, the same for everybody who changes the history
 PAST = 100  # assessments that a decision goes back to; what was decided before them has no vote
@@ -174,8 +174,8 @@ def _history(connection: Connection, model_name: str) -> IncidentHistory:
 
 
 def _assessments(connection: Connection, model_name: str, most: int) -> tuple[KeptAssessment, ...]:
-    asked = select(LOOKS).where(LOOKS.c.model_name == model_name)
-    found = connection.execute(asked.order_by(LOOKS.c.slot.desc()).limit(most)).mappings()
+    asked = select(ASSESSMENTS).where(ASSESSMENTS.c.model_name == model_name)
+    found = connection.execute(asked.order_by(ASSESSMENTS.c.slot.desc()).limit(most)).mappings()
     names = [one.name for one in fields(KeptAssessment)]
     return tuple(KeptAssessment(**{name: row[name] for name in names}) for row in found)
 
@@ -206,7 +206,7 @@ def _snoozes(connection: Connection, model_name: str) -> dict[Kind, datetime]:
 def _keep_assessment(connection: Connection, assessment: Assessment, run_id: str | None) -> None:
     """In the place of an earlier one with the same slot."""
     key = {"model_name": assessment.model_name, "slot": assessment.window.slot}
-    connection.execute(LOOKS.delete().filter_by(**key))
+    connection.execute(ASSESSMENTS.delete().filter_by(**key))
     verdicts = {
         verdict.name: {
             "status": verdict.status,
@@ -225,7 +225,7 @@ def _keep_assessment(connection: Connection, assessment: Assessment, run_id: str
         "verdicts": verdicts,
         "run_id": run_id,
     }
-    connection.execute(LOOKS.insert(), row)
+    connection.execute(ASSESSMENTS.insert(), row)
 
 
 def _keep_incident(connection: Connection, incident: Incident, is_new: bool) -> None:

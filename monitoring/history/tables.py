@@ -1,12 +1,18 @@
-"""The tables that monitoring keeps beside the prediction log; its migrations make them."""
+"""The tables that monitoring keeps beside the prediction log; its own migrations make them."""
 
-from sqlalchemy import JSON, Boolean, Column, Index, Integer, String, Table, text
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
-from insurance_predictor.log.database import METADATA, UtcTime
+from sqlalchemy import JSON, Boolean, Column, Engine, Index, Integer, MetaData, String, Table, text
 
-# One row a look that counted; looking again at the same slot replaces it.
-LOOKS = Table(
-    "looks",
+from insurance_predictor.log import database
+from insurance_predictor.log.database import Migrations, UtcTime
+
+METADATA = MetaData()
+# One row an assessment that counted; another one at the same slot replaces it.
+ASSESSMENTS = Table(
+    "assessments",
     METADATA,
     Column("model_name", String, primary_key=True),
     Column("slot", UtcTime, primary_key=True),
@@ -65,3 +71,12 @@ OUTBOX = Table(
     Column("gave_up", UtcTime),  # refused for good: why is in `trouble`
     Column("trouble", String),
 )
+
+MIGRATIONS = Migrations(Path(__file__).parent / "migrations", "monitoring_alembic_version")
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Engine]:
+    """The prediction log at `url` with monitoring's tables beside it; raises as the library's."""
+    with database.opened(url, MIGRATIONS) as engine:
+        yield engine

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from insurance_predictor.base.errors import BadInput
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.log.database import FAILURES, OUTCOMES, PREDICTIONS, opened
+from insurance_predictor.log.database import FAILURES, OUTCOMES, PREDICTIONS
 from insurance_predictor.serving import served_model
 from insurance_predictor.serving.served_model import Served
 from insurance_predictor.table.read import Table, read_table
@@ -23,6 +23,7 @@ from monitoring.checks.assess import assess
 from monitoring.domain.assessment import Assessment, Window
 from monitoring.domain.incidents import IncidentDecision
 from monitoring.history import incident_store
+from monitoring.history.tables import opened
 from monitoring.simulation.scenarios import SCENARIOS, Month, Scenario, play
 from monitoring.window.reference import build
 from monitoring.words import verdict_text

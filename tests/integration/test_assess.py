@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from insurance_predictor.log.database import PREDICTIONS, opened, reading
+from insurance_predictor.log.database import PREDICTIONS, reading
 from insurance_predictor.serving.served_model import refresh
 from insurance_predictor.table.schema import FEATURE_NAMES
 from monitoring.checks.assess import assess
 from monitoring.domain.assessment import Verdict
+from monitoring.history.tables import opened
 from monitoring.window.reference import build
 from tests.monitoring.windows import DAY, log, people
 from tests.predictions import log_in

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from insurance_predictor.log.database import opened
+from monitoring.history.tables import opened
 from tests.monitoring import incident_store_contract as history
 from tests.predictions import log_in
 

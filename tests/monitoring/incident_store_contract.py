@@ -17,7 +17,7 @@ RULES = IncidentRules()
 PROCESSES = 4
 # Each assesses the same window, once a line has told it to go on, and says what it would say.
 ASSESS_AT_ONCE = """
-from insurance_predictor.log.database import opened
+from monitoring.history.tables import opened
 from monitoring.history.incident_store import record
 from tests.monitoring.incident_store_contract import RULES, announce
 from tests.monitoring.assessments import alarms, day

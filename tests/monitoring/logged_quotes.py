@@ -7,10 +7,11 @@ from typing import Any
 import pandas as pd
 
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.log.database import PREDICTIONS, insert, opened
+from insurance_predictor.log.database import PREDICTIONS, insert
 from insurance_predictor.serving.served_model import Served
 from insurance_predictor.table.schema import FEATURE_NAMES
 from insurance_predictor.table.synthetic import make_table
+from monitoring.history.tables import opened
 
 NOW = datetime(2026, 3, 15, 6, tzinfo=UTC)
 

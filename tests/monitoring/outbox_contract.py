@@ -9,14 +9,13 @@ import pytest
 from sqlalchemy import Engine, select
 
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.log.database import opened
 from monitoring.alerts.channel import Channel
 from monitoring.alerts.outbox import Delivery, deliver, open_channel, turn
 from monitoring.alerts.slack import Bot, Webhook
 from monitoring.domain.incidents import Incident
 from monitoring.history import incident_store
 from monitoring.history.incident_store import QueuedMessage
-from monitoring.history.tables import INCIDENTS, OUTBOX
+from monitoring.history.tables import INCIDENTS, OUTBOX, opened
 from tests.monitoring.assessments import MODEL, day
 from tests.monitoring.slack_server import CHANNEL, KEPT, TOKEN, Slack, slack
 from tests.predictions import at_once, kill, process, wait_until
@@ -29,7 +28,7 @@ INCIDENT = Incident(
 )
 # Delivers once a line has told it to; prints how many it sent.
 DELIVER = f"""
-from insurance_predictor.log.database import opened
+from monitoring.history.tables import opened
 from monitoring.alerts.outbox import deliver
 settings = Settings(
     prediction_log_url=log_settings.prediction_log_url,

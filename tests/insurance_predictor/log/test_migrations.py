@@ -10,9 +10,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.log.database import opened
+from insurance_predictor.log.database import METADATA, opened
 from insurance_predictor.log.prediction_log import PredictionLog
-from monitoring.history.tables import METADATA
 from tests.predictions import (
     OPEN_AT_ONCE,
     at_once,
@@ -85,12 +84,12 @@ def test_an_upgraded_database_takes_what_another_program_did_not_know(log_settin
 def test_an_upgrade_that_fails_in_the_middle_leaves_the_database_as_it_was(log_settings, old):
     before = rows(old, "predictions"), rows(old, "outcomes")
     with old:
-        old.execute("CREATE TABLE outbox (id INTEGER)")
-    with pytest.raises(Exception, match="outbox"), opened(log_settings.prediction_log_url):
+        old.execute("CREATE TABLE failures (id INTEGER)")
+    with pytest.raises(Exception, match="failures"), opened(log_settings.prediction_log_url):
         pass
     assert (rows(old, "predictions"), rows(old, "outcomes")) == before
     with old:
-        old.execute("DROP TABLE outbox")
+        old.execute("DROP TABLE failures")
     with opened(log_settings.prediction_log_url):
         pass
     assert (rows(old, "predictions"), rows(old, "outcomes")) == before

@@ -14,6 +14,7 @@ from insurance_predictor.base.errors import InvalidTable, Unreachable
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.database import FAILURES
 from insurance_predictor.log.prediction_log import PredictionLog
+from insurance_predictor.log.spool import ASIDE, Spool
 from tests.predictions import (
     ANA,
     MOST,
@@ -278,7 +279,7 @@ def test_a_host_that_never_answers_costs_nobody_time(tmp_path, log_settings, cap
             assert typical_wait(log, entries(21)) < MOST
             assert not log.flush(0.1)
             assert log.backlog() == 21
-    assert len(list((tmp_path / "spool").iterdir())) == 1
+    assert Spool(tmp_path / "spool").waiting() == 21
     with PredictionLog(log_settings) as log:  # its thread looks for what others left behind
         wait_until(lambda: not log.backlog())
     assert len(kept(log_settings.prediction_log_url)) == 21
@@ -337,20 +338,22 @@ def test_a_row_that_the_database_refuses_is_set_aside_and_holds_up_no_other(
     spool = tmp_path / "spool"
     with PredictionLog(log_in(tmp_path, "sqlite:///no/such/folder.db")) as log:
         good = entries(20)
-        log.write(good)
-    (file,) = spool.iterdir()
-    lines = file.read_text().splitlines(keepends=True)
-    null = json.dumps(json.loads(lines[0]) | {"id": "null", "premium": None}) + "\n"
-    naive = json.dumps(json.loads(lines[0]) | {"id": "naive", "time": "2026-01-31"}) + "\n"
-    unknown = json.dumps(json.loads(lines[0]) | {"id": "unknown", "colour": "red"}) + "\n"
-    nan = json.dumps(json.loads(lines[0]) | {"id": "nan", "premium": float("nan")}) + "\n"
+        log.write(good[:10])
+    line = json.loads(LAST_RELEASE)
+    null = json.dumps(line | {"id": "null", "premium": None}) + "\n"
+    naive = json.dumps(line | {"id": "naive", "time": "2026-01-31"}) + "\n"
+    unknown = json.dumps(line | {"id": "unknown", "colour": "red"}) + "\n"
+    nan = json.dumps(line | {"id": "nan", "premium": float("nan")}) + "\n"
     bad = ["{damaged\n", null, naive, "[1]\n", unknown, nan]
-    file.write_text("".join([*lines[:10], *bad, *lines[10:]]))
+    queue = Spool(spool)
+    queue.append([row.encode() for row in bad])
+    queue.close()
     caplog.clear()
     with PredictionLog(log_settings) as log:
+        log.write(good[10:])
         wait_until(lambda: not log.backlog())
     assert set(kept_ids(log_settings.prediction_log_url)) == ids(good)
-    (aside,) = spool.iterdir()
+    aside = spool / ASIDE
     assert len(aside.read_text().splitlines()) == len(bad)
     (record,) = caplog.records
     assert record.message == f"6 predictions cannot be stored; they are in {aside}"
@@ -464,7 +467,7 @@ def test_processes_that_deliver_at_once_deliver_everything_once(tmp_path, log_se
     found = kept_ids(log_settings.prediction_log_url)
     assert len(written) == 2 * 20 * 100
     assert sorted(found) == sorted([*written, *ids(left)])
-    assert list((tmp_path / "spool").iterdir()) == []
+    assert Spool(tmp_path / "spool").waiting() == 0
 
 
 def has_rows(settings: Settings) -> bool:

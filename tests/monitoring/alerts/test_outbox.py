@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.log.database import opened
 from insurance_predictor.log.prediction_log import PredictionLog
 from monitoring.alerts import channels
 from monitoring.alerts.outbox import Delivery
 from monitoring.history import incident_store
 from monitoring.history.incident_store import QueuedMessage
+from monitoring.history.tables import opened
 from tests.monitoring.assessments import day
 from tests.monitoring.outbox_contract import Deliveries, content, delivery, queue, rows
 from tests.monitoring.slack_server import slack

@@ -8,11 +8,12 @@ import pytest
 
 from insurance_predictor.base.errors import NotFound
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.log.database import FAILURES, insert, opened, reading
+from insurance_predictor.log.database import FAILURES, insert, reading
 from insurance_predictor.serving.served_model import refresh
 from insurance_predictor.table.schema import FEATURE_NAMES
 from monitoring.checks.assess import assess
 from monitoring.domain.assessment import Assessment, Window
+from monitoring.history.tables import opened
 from monitoring.window.reference import build
 from tests.monitoring.windows import DAY, START, log, people
 from tests.predictions import log_in

@@ -10,9 +10,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from insurance_predictor.base.settings import IncidentRules, Settings
-from insurance_predictor.log.database import opened
 from monitoring.dashboard import charts as dashboard_charts
 from monitoring.history import incident_store, mlflow_runs
+from monitoring.history.tables import opened
 from monitoring.words import dashboard_words, report_words, verdict_text
 from tests.monitoring import example_assessments as examples
 from tests.repository import ROOT

@@ -9,12 +9,11 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.log.database import opened
 from insurance_predictor.log.prediction_log import PredictionLog
 from monitoring.domain.assessment import KINDS
 from monitoring.history import incident_store
 from monitoring.history.incident_store import QueuedMessage, record
-from monitoring.history.tables import INCIDENTS
+from monitoring.history.tables import INCIDENTS, opened
 from tests.monitoring import incident_store_contract as history
 from tests.monitoring.assessments import MODEL, alarms, assessment, day, verdict
 from tests.monitoring.incident_store_contract import RULES, announce, nothing, queued, texts

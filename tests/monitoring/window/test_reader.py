@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import text
 
 from insurance_predictor.base.errors import BadInput, Unreachable
-from insurance_predictor.log.database import FAILURES, OUTCOMES, insert, opened, reading
+from insurance_predictor.log.database import FAILURES, OUTCOMES, insert, reading
 from insurance_predictor.log.outcomes import record_outcomes
 from insurance_predictor.table.schema import REGION, SMOKER
 from monitoring.domain.assessment import Window
+from monitoring.history.tables import opened
 from monitoring.window.reader import (
     count_failures,
     last_rows,

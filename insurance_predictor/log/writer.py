@@ -22,7 +22,7 @@ NAMES = {*OWN_NAMES, *FEATURE_NAMES}
 Rows = list[dict[str, Any]]
 
 
-class Delivery:
+class DatabaseWriter:
     """Brings the rows of `spool` into the database at `url`, exactly once; for one thread.
 
     The libraries of the database are loaded when there is a row to deliver.
@@ -59,7 +59,7 @@ class Delivery:
         from insurance_predictor.log import database
 
         predictions, failures, useless = _parsed(lines)
-        with database.translated(self._url):
+        with database.database_errors(self._url):
             if self._engine is None:
                 self._engine = database.open_database(self._url)
             refused = database.insert(self._engine, database.PREDICTIONS, predictions)

@@ -1,0 +1,1 @@
+"""The steps from any earlier tables of monitoring to those of today."""
