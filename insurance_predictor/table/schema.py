@@ -6,8 +6,6 @@ from math import isfinite
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from insurance_predictor.base.words import Translations
 
 if TYPE_CHECKING:
@@ -45,6 +43,8 @@ class NumberColumn:
 
     def fits(self, numbers: Any) -> Any:
         """Whether a float keeps the limits, or which of an array or Series of floats do."""
+        import numpy as np
+
         above = numbers > self.low if self.above_low else numbers >= self.low
         within = above & (numbers <= self.high) & np.isfinite(numbers)
         return within & (numbers == np.rint(numbers)) if self.whole else within
