@@ -1,24 +1,17 @@
 """Premiums for a table of people, and the table to give back."""
 
-import os
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from uuid import UUID
 
 import pandas as pd
 
-from insurance_predictor.log.prediction_log import Entry, PredictionLog
-from insurance_predictor.table.check import check_table
-from insurance_predictor.table.schema import FEATURE_NAMES, FEATURES
+from insurance_predictor.log.prediction_log import PredictionLog
+from insurance_predictor.serving.quoting import ADDED, quote_table
+from insurance_predictor.serving.served_model import Served
+from insurance_predictor.table.schema import FEATURE_NAMES
 
-if TYPE_CHECKING:
-    from insurance_predictor.serving.served_model import Served
-
-ROWS_AT_ONCE = 5_000  # a moment each, so that people who ask for one quote get their turn
-ADDED = ("premium", "low", "high", "version", "outside_range", "prediction_id")
 # What a spreadsheet takes for the start of a formula, after spaces too, in both widths of writing.
 FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -46,7 +39,7 @@ class Scored:
 
 
 def score(
-    people: pd.DataFrame, served: "Served", log: PredictionLog, progress: Callable[[int], None]
+    people: pd.DataFrame, served: Served, log: PredictionLog, progress: Callable[[int], None]
 ) -> Scored:
     """Quote `people`, which keep the rules of `schema`, and record every quote.
 
@@ -54,12 +47,10 @@ def score(
     are done.
     """
     start = time.perf_counter()
-    typed = check_table(people[list(FEATURE_NAMES)], FEATURES)
-    answers = []
-    for first in range(0, len(typed), ROWS_AT_ONCE):
-        answers.append(_quoted(typed.iloc[first : first + ROWS_AT_ONCE], served, log))
-        progress(min(first + ROWS_AT_ONCE, len(typed)))
-    added = pd.concat(answers)
+    features = people[list(FEATURE_NAMES)]
+    added = quote_table(
+        served.predictor, features, log, "batch", stale=served.is_stale, progress=progress
+    )
     given, neutralised = neutralise(people.drop(columns=list(ADDED), errors="ignore"))
     return Scored(
         table=given.join(added),
@@ -93,55 +84,3 @@ def neutralise(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
 
 def _would_run(cell: object) -> bool:
     return isinstance(cell, str) and bool(FORMULA.match(cell)) and not NUMBER.fullmatch(cell)
-
-
-def _quoted(people: pd.DataFrame, served: "Served", log: PredictionLog) -> pd.DataFrame:
-    start = time.perf_counter()
-    with log.recording_failure("batch", served.predictor.version):
-        answer = served.predictor.pair.predict(people)
-    latency_ms = 1000 * (time.perf_counter() - start) / len(people)
-    entries = _entries(people, answer, latency_ms, served)
-    log.write(entries)
-    return answer.round(2).assign(
-        version=served.predictor.version,
-        outside_range=_outside(people, served),
-        prediction_id=[entry.id for entry in entries],
-    )
-
-
-def _entries(
-    people: pd.DataFrame, answer: pd.DataFrame, latency_ms: float, served: "Served"
-) -> Sequence[Entry]:
-    persons = people[list(FEATURE_NAMES)].to_dict("records")
-    amounts = answer[["premium", "low", "high"]].to_numpy().tolist()
-    return [
-        Entry(
-            id=entry_id,
-            version=served.predictor.version,
-            person=person,
-            premium=premium,
-            low=low,
-            high=high,
-            latency_ms=latency_ms,
-            source="batch",
-            stale=served.problem is not None,
-        )
-        for entry_id, person, (premium, low, high) in zip(
-            _ids(len(people)), persons, amounts, strict=True
-        )
-    ]
-
-
-def _ids(count: int) -> list[str]:
-    """As `uuid4` makes them, with one call to the system for all."""
-    noise = os.urandom(16 * count)
-    starts = range(0, 16 * count, 16)
-    return [str(UUID(bytes=noise[start : start + 16], version=4)) for start in starts]
-
-
-def _outside(people: pd.DataFrame, served: "Served") -> pd.Series:
-    """The features, named and separated by spaces, that are beyond what the model saw."""
-    names = pd.Series("", index=people.index, dtype="str")
-    for name, (low, high) in served.predictor.pair.serving.ranges.items():
-        names += (~people[name].between(low, high)).map({True: f"{name} ", False: ""}).astype("str")
-    return names.str.strip()

@@ -1,6 +1,6 @@
 """What every page has around it: the language, the version that serves, and what failed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -62,14 +62,19 @@ def status(language: Language, answered_by: str | None = None) -> None:
 
     `answered_by` is the version of what the page shows.
     """
-    st.fragment(_status, run_every=serving.ask_every())(language, answered_by)
+    kept_fresh(_status, language, answered_by)
+
+
+def kept_fresh(show: Callable[..., None], *arguments: object) -> None:
+    """Show something again as often as the registry is asked, while the page is open."""
+    st.fragment(show, run_every=serving.settings().registry_check_seconds)(*arguments)
 
 
 def _status(language: Language, answered_by: str | None) -> None:
     served = serving.served()
     version = served.predictor.version
     ago = formats.ago(served.checked, datetime.now(UTC), language)
-    if served.problem is not None:
+    if served.is_stale:
         st.warning(text.OUTAGE(language, version=version, ago=ago))
     else:
         st.caption(text.SERVING(language, version=version, ago=ago))

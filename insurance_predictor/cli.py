@@ -208,11 +208,10 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """One quote: premium, 90 % interval and the version that answers; it is logged as any other."""
-    from time import perf_counter
-
     from insurance_predictor.console import quote_json, quote_summary
-    from insurance_predictor.log.prediction_log import Entry, PredictionLog
+    from insurance_predictor.log.prediction_log import PredictionLog
     from insurance_predictor.serving.predictor import check_person, load
+    from insurance_predictor.serving.quoting import quote_person
 
     person = {
         "age": age,
@@ -222,16 +221,13 @@ def predict(
         "smoker": smoker,
         "region": region,
     }
-    check_person(person)
+    check_person(person)  # before anybody waits for a store
     settings = _settings()
     predictor = load(settings, alias)
     with PredictionLog(settings) as log:
-        start = perf_counter()
-        with log.recording_failure("command", predictor.version):
-            quote = predictor.quote(person)
-        entry = Entry.of(quote, person, 1000 * (perf_counter() - start), "command")
-        log.write([entry])
-        typer.echo(quote_json(quote, entry.id) if as_json else quote_summary(quote))
+        given = quote_person(predictor, person, log, "command")
+        quote = given.quote
+        typer.echo(quote_json(quote, given.entry.id) if as_json else quote_summary(quote))
 
 
 @app.command()

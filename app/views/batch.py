@@ -194,7 +194,7 @@ def _result(work: Work, scored: "Scored", language: Language) -> None:
 
 
 def _notices(upload: "Upload", scored: "Scored", language: Language) -> list[str]:
-    from app.batch_scoring import ADDED
+    from insurance_predictor.serving.quoting import ADDED
 
     replaced = [name for name in ADDED if name in upload.cells.columns]
     counts = (

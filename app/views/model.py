@@ -29,7 +29,7 @@ def show(language: Language) -> None:
     with st.spinner(text.LOADING(language)):
         served = serving.served()
     frame.status(language)
-    st.fragment(_refusal, run_every=serving.ask_every())(language)
+    frame.kept_fresh(_refusal, language)
     facts = served.facts
     _identity(served, language)
     _metrics(facts.metrics, language)

@@ -1,8 +1,7 @@
 """One person's premium: the form, the answer, where it stands and how it would change."""
 
-import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from app.what_if import WhatIf
     from insurance_predictor.serving.predictor import Caution, Quote
+    from insurance_predictor.serving.quoting import GivenQuote
     from insurance_predictor.serving.served_model import Served
 
 START: link.Person = {
@@ -56,13 +56,17 @@ class Portfolio:
 class Answer:
     """A quote as it was given, and all that is shown beside it."""
 
-    person: link.Person
-    quote: "Quote"
+    given: "GivenQuote"
     what_if: "WhatIf"
     portfolio: Portfolio | None
-    entry_id: str
-    is_recorded: bool
-    when: datetime
+
+    @property
+    def quote(self) -> "Quote":
+        return self.given.quote
+
+    @property
+    def person(self) -> Mapping[str, Any]:
+        return self.given.entry.person
 
 
 def show(language: Language) -> None:
@@ -144,28 +148,19 @@ def _key(name: str) -> str:
 
 
 def _answered(served: "Served", person: link.Person) -> Answer:
-    from app.what_if import quote_and_what_if
-    from insurance_predictor.log.prediction_log import Entry
+    from app.what_if import questions
+    from insurance_predictor.serving.quoting import quote_person
 
-    log = serving.prediction_log()
-    start = time.perf_counter()
-    with log.recording_failure("app", served.predictor.version):
-        quote, what_if = quote_and_what_if(served.predictor, person)
-    latency_ms = round(1000 * (time.perf_counter() - start), 2)
-    entry = Entry.of(quote, person, latency_ms, "app", stale=served.problem is not None)
-    lost_before = log.lost
-    log.write([entry])  # whatever it answers: slow is not lost
-    is_recorded = log.lost == lost_before
-    json_log.tell("quote", version=quote.version, latency_ms=latency_ms, recorded=is_recorded)
-    return Answer(
-        person=person,
-        quote=quote,
-        what_if=what_if,
-        portfolio=_portfolio(served.predictor.run_id, served),
-        entry_id=entry.id,
-        is_recorded=is_recorded,
-        when=entry.time,
+    predictor, log = served.predictor, serving.prediction_log()
+    asked = questions(person, predictor.pair.serving.ranges)
+    given = quote_person(predictor, person, log, "app", stale=served.is_stale, beside=asked.people)
+    json_log.tell(
+        "quote",
+        version=predictor.version,
+        latency_ms=given.entry.latency_ms,
+        recorded=given.is_recorded,
     )
+    return Answer(given, asked.answered(given.beside), _portfolio(served.facts.run_id, served))
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -185,14 +180,14 @@ def _result(answer: Answer, language: Language) -> None:
         _premium(answer, language)
     for caution in answer.quote.cautions:
         st.warning(_caution(caution, language))
-    if not answer.is_recorded:
+    if not answer.given.is_recorded:
         st.warning(text.NOT_RECORDED(language))
     if answer.portfolio is not None:
         _standing(answer.portfolio, answer.quote, language)
     _what_if(answer, language)
     st.subheader(text.LINK(language), anchor=False)
     st.code(link.address(st.context.url, answer.person), language=None, wrap_lines=True)
-    st.caption(text.PREDICTION_ID(language, id=answer.entry_id))
+    st.caption(text.PREDICTION_ID(language, id=answer.given.entry.id))
 
 
 def _premium(answer: Answer, language: Language) -> None:
@@ -202,12 +197,12 @@ def _premium(answer: Answer, language: Language) -> None:
     st.header(formats.plain(formats.money(quote.premium, language)), anchor=False)
     low, high = (formats.plain(formats.money(end, language)) for end in (quote.low, quote.high))
     st.write(text.INTERVAL(language, low=low, high=high))
-    time_shown = formats.moment(answer.when, language, st.context.timezone)
+    time_shown = formats.moment(answer.given.entry.time, language, st.context.timezone)
     st.caption(_described(answer.person, language))
     st.caption(text.ANSWERED(language, version=quote.version, time=time_shown))
 
 
-def _described(person: link.Person, language: Language) -> str:
+def _described(person: Mapping[str, Any], language: Language) -> str:
     """The six features on one line."""
     parts = []
     for column in FEATURES:

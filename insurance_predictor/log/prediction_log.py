@@ -9,15 +9,12 @@ import atexit
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Condition, Event, Thread
-from time import perf_counter
 from typing import Any, Literal
 from uuid import uuid4
 
-from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.spool import Spool
 from insurance_predictor.log.writer import FAILURE_NAMES, OWN_NAMES, DatabaseWriter
@@ -51,27 +48,6 @@ class Entry:
     stale: bool = False
     id: str = field(default_factory=lambda: str(uuid4()))
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-    @classmethod
-    def of(
-        cls,
-        quote: Any,
-        person: Mapping[str, Any],
-        latency_ms: float,
-        source: Source,
-        stale: bool = False,
-    ) -> "Entry":
-        """`quote` as it was given for `person`."""
-        return cls(
-            version=quote.version,
-            person=person,
-            premium=quote.premium,
-            low=quote.low,
-            high=quote.high,
-            latency_ms=latency_ms,
-            source=source,
-            stale=stale,
-        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,25 +112,6 @@ class PredictionLog:
             self._calls.append(call)
             self._changed.notify_all()
         return call.is_over.wait(WAIT) and not call.has_losses
-
-    @contextmanager
-    def recording_failure(self, source: Source, version: str | None) -> Iterator[None]:
-        """Keep as a Failure what is raised inside, except a table that breaks the rules.
-
-        Whatever it is goes on to the caller.
-        """
-        start = perf_counter()
-        try:
-            yield
-        except InvalidTable:
-            raise
-        except Exception as error:
-            latency_ms = 1000 * (perf_counter() - start)
-            failure = Failure(
-                version=version, source=source, error=type(error).__name__, latency_ms=latency_ms
-            )
-            self.write([failure])
-            raise
 
     def flush(self, timeout: float) -> bool:
         """Whether the database has all that was written here, after at most `timeout` seconds."""

@@ -1,4 +1,4 @@
-"""The one path to a prediction: an alias is resolved once to a model and its own preprocessor."""
+"""One version that predicts: an alias is resolved once to a model and its own preprocessor."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,16 +6,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from insurance_predictor.base.arrays import FloatArray
 from insurance_predictor.base.errors import BadInput
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.model.pair import Digests, Pair, compare, file_digests, open_pair
+from insurance_predictor.model.pair import Pair, compare, file_digests, open_pair
 from insurance_predictor.model.run_layout import TRIED_TAG
 from insurance_predictor.store.artifacts import download
 from insurance_predictor.store.tracking import connect, store_errors
+from insurance_predictor.store.version_facts import expected_digests
 from insurance_predictor.store.versions import Version, aliased_version, get_version
 from insurance_predictor.table import schema
 
@@ -55,7 +55,6 @@ class Predictor:
     """One version, checked and ready; `version` is its number."""
 
     version: str
-    run_id: str
     pair: Pair
 
     def quote(self, person: Mapping[str, object]) -> Quote:
@@ -63,19 +62,20 @@ class Predictor:
 
         Raises BadInput with every rule that the person breaks.
         """
-        return self.quote_beside(person, pd.DataFrame(columns=list(schema.FEATURE_NAMES)))[0]
+        check_person(person)
+        return self.quote_beside(person)[0]
 
     def quote_beside(
-        self, person: Mapping[str, object], others: pd.DataFrame
-    ) -> tuple[Quote, NDArray[np.float64]]:
+        self, person: Mapping[str, object], others: pd.DataFrame | None = None
+    ) -> tuple[Quote, FloatArray]:
         """The premium of one person, and in the same batch those of `others`, (n, 6) -> (n,).
 
-        Raises BadInput with every rule that the person breaks; the others are taken as they are.
+        All of them are taken as they are.
         """
-        check_person(person)
         names = list(schema.FEATURE_NAMES)
-        own = pd.DataFrame([person], columns=names)
-        people = pd.concat([own, others[names]], ignore_index=True) if len(others) else own
+        people = pd.DataFrame([person], columns=names)
+        if others is not None:
+            people = pd.concat([people, others[names]], ignore_index=True)
         answers = self.pair.predict(people).to_numpy()
         premium, low, high = answers[0].tolist()
         quote = Quote(premium, low, high, self.version, self._cautions(person))
@@ -90,6 +90,17 @@ class Predictor:
         from insurance_predictor.table.check import check_table
 
         return self.pair.predict(check_table(people, schema.FEATURES))
+
+    def outside_range(self, people: pd.DataFrame) -> pd.Series:
+        """For each of `people`, (n, 6), the features beyond what the model saw, by their names.
+
+        The names are separated by spaces.
+        """
+        names = pd.Series("", index=people.index, dtype="str")
+        for name, (low, high) in self.pair.serving.ranges.items():
+            is_outside = ~people[name].between(low, high)
+            names += is_outside.map({True: f"{name} ", False: ""}).astype("str")
+        return names.str.strip()
 
     def _cautions(self, person: Mapping[str, object]) -> tuple[Caution, ...]:
         return tuple(
@@ -126,11 +137,10 @@ def load_version(client: "MlflowClient", version: Version) -> Predictor:
 
 def fetch_version(client: "MlflowClient", version: Version, folder: Path) -> Predictor:
     """As `load_version`, and the files that were checked stay in `folder`."""
-    owner = f"Version {version.number}"
-    expected = Digests.from_tags(version.tags, owner)
+    expected = expected_digests(version)
     files = download(client, version.run_id, version.source, folder)
-    pair = open_pair(files, expected, owner)
-    return Predictor(version=version.number, run_id=version.run_id, pair=pair)
+    pair = open_pair(files, expected, f"Version {version.number}")
+    return Predictor(version.number, pair)
 
 
 def check_version(client: "MlflowClient", version: Version) -> None:
@@ -139,11 +149,10 @@ def check_version(client: "MlflowClient", version: Version) -> None:
     Files that were loaded and tried when the version was registered only have to be the same,
     byte for byte, which costs no import of the libraries they need; others are tried now.
     """
-    owner = f"Version {version.number}"
-    expected = Digests.from_tags(version.tags, owner)
+    expected = expected_digests(version)
     if version.tags.get(TRIED_TAG) != expected.combined:
         load_version(client, version)
         return
     with TemporaryDirectory() as folder:
         files = download(client, version.run_id, version.source, Path(folder))
-        compare(file_digests(files), expected, owner)
+        compare(file_digests(files), expected, f"Version {version.number}")

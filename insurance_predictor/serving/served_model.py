@@ -1,34 +1,33 @@
 """The version in production, served from disk at once and replaced only by one that was checked."""
 
 import logging
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
+from threading import Lock, Thread, Timer
 from typing import TYPE_CHECKING, TypeVar
-
-import numpy as np
-import pandas as pd
 
 from insurance_predictor.base.errors import (
     InsurancePredictorError,
     IntegrityFault,
+    NoProductionModel,
     NotFound,
     Unreachable,
 )
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.pair import copy_model, folder_sha256, open_pair
-from insurance_predictor.model.run_layout import HOLDOUT, MODEL_CARD, PLOTS, REFERENCE
+from insurance_predictor.serving.documents import Documents, read_documents
 from insurance_predictor.serving.predictor import Predictor, fetch_version
 from insurance_predictor.serving.version_cache import Kept, find, keep, note
 from insurance_predictor.store.artifacts import download_documents
 from insurance_predictor.store.tracking import connect, store_errors
 from insurance_predictor.store.version_facts import VersionFacts, read_facts
 from insurance_predictor.store.versions import Version, aliased_version, get_version
-from insurance_predictor.table.schema import COLUMN_NAMES, COLUMNS, CategoryColumn, NumberColumn
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -36,23 +35,8 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 LOGGER = logging.getLogger(__name__)
-ANSWER_NAMES = ("premium", "low", "high")
 # Seconds for the registry to name the version, after the 5 that `connect` gives it to be there.
 ANSWER_PATIENCE = 5.0
-
-
-@dataclass(frozen=True, eq=False)
-class Documents:
-    """What there is to show of a version: its card (Markdown), its plots (PNG) by name, and rows.
-
-    `reference` are rows it learned from, (n ≤ 5,000, 7); `holdout` those it had not seen, (n, 10),
-    with its premium, low and high beside them. A run without them leaves them empty, or None.
-    """
-
-    model_card: str
-    plots: Mapping[str, bytes]
-    reference: pd.DataFrame | None
-    holdout: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +53,14 @@ class Served:
     checked: datetime
     problem: str | None = None
     refusal: str | None = None
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the registry could not be asked if this version still serves."""
+        return self.problem is not None
+
+
+Tell = Callable[[Served | Exception, float], None]
 
 
 def read(settings: Settings) -> Served | None:
@@ -102,6 +94,59 @@ def refresh(settings: Settings, before: Served | None) -> Served:
         if before is None:
             raise
         return _staying(before, error)
+
+
+class ServedModel:
+    """The version that serves a process which goes on, refreshed behind the people it serves.
+
+    What is kept on disk answers at once. Nobody waits for the registry, except who comes first when
+    nothing is kept; it is asked again, in a thread of its own and `head_start` seconds later, when
+    somebody comes after `registry_check_seconds`. `tell` hears how each look at it ended, with what
+    serves now or the error why nothing does, and the milliseconds that it took.
+    """
+
+    def __init__(self, settings: Settings, head_start: float, tell: Tell) -> None:
+        self._settings = settings
+        self._head_start = head_start
+        self._tell = tell
+        self._first, self._refreshing = Lock(), Lock()
+        self._due = -inf  # by the monotonic clock
+        self._served = read(settings)
+        self._error: Exception | None = None
+
+    def current(self) -> Served:
+        """What serves now. Raises what `refresh` raised when nothing ever has."""
+        with self._first:  # who comes while the first one asks waits for the answer, too
+            if time.monotonic() >= self._due:
+                self._due = time.monotonic() + self._settings.registry_check_seconds
+                if self._served is None and self._error is None:
+                    self.refresh()
+                else:
+                    self.refresh_later()
+        if self._served is None:
+            # Without its past: it is raised again for everybody.
+            raise (self._error or NoProductionModel()).with_traceback(None)
+        return self._served
+
+    def refresh(self) -> None:
+        """Look at the registry, unless somebody does; what serves stays when that fails."""
+        if not self._refreshing.acquire(blocking=False):
+            return
+        start = time.monotonic()
+        try:
+            self._served = refresh(self._settings, self._served)
+        except Exception as error:  # whatever it is, the next look may succeed
+            self._error = error
+        finally:
+            self._refreshing.release()
+        outcome = self._served or self._error or NoProductionModel()
+        self._tell(outcome, round(1000 * (time.monotonic() - start), 1))
+
+    def refresh_later(self) -> None:
+        """Look at the registry in a moment, while nobody waits for it."""
+        timer = Timer(self._head_start, self.refresh)
+        timer.daemon = True
+        timer.start()
 
 
 def _named_now(settings: Settings, before: Served | None) -> Served:
@@ -146,7 +191,7 @@ def _fetched(
         documents.result()
         copy_model(predictor.pair, files)
         _on_disk(settings, lambda: keep(settings, files, facts.result(), checked))
-        return Served(predictor, facts.result(), _documents(files), checked)
+        return Served(predictor, facts.result(), read_documents(files), checked)
 
 
 def _on_disk(settings: Settings, write: Callable[[], None]) -> None:
@@ -177,37 +222,8 @@ def _open(folder: Path, kept: Kept) -> Served:
     if folder_sha256(folder) != kept.sha256:
         raise IntegrityFault(f"{owner} is refused: its files in {folder} have changed.")
     pair = open_pair(folder, facts.digests, owner, by_copy=True)
-    predictor = Predictor(version=facts.version, run_id=facts.run_id, pair=pair)
-    return Served(predictor, facts, _documents(folder), kept.checked)
-
-
-def _documents(folder: Path) -> Documents:
-    card = folder / MODEL_CARD
-    return Documents(
-        model_card=card.read_text(errors="replace") if card.exists() else "",
-        plots={plot.stem: plot.read_bytes() for plot in sorted((folder / PLOTS).glob("*.png"))},
-        reference=_rows(folder / REFERENCE, ()),
-        holdout=_rows(folder / HOLDOUT, ANSWER_NAMES),
-    )
-
-
-def _rows(path: Path, answer: tuple[str, ...]) -> pd.DataFrame | None:
-    """People, charges and the columns of `answer`; None where there are no such rows.
-
-    No quote needs them.
-    """
-    names = [*COLUMN_NAMES, *answer]
-    numbers = [column.name for column in COLUMNS if isinstance(column, NumberColumn)] + [*answer]
-    try:
-        rows = pd.read_csv(path, usecols=names, dtype=dict.fromkeys(numbers, float))[names]
-    except (FileNotFoundError, ValueError):
-        return None
-    known = all(
-        rows[column.name].isin(column.values).all()
-        for column in COLUMNS
-        if isinstance(column, CategoryColumn)
-    )
-    return rows if known and len(rows) and np.isfinite(rows[numbers]).all(axis=None) else None
+    predictor = Predictor(facts.version, pair)
+    return Served(predictor, facts, read_documents(folder), kept.checked)
 
 
 def _within(seconds: float, ask: Callable[[], Answer]) -> Answer:
@@ -216,7 +232,14 @@ def _within(seconds: float, ask: Callable[[], Answer]) -> Answer:
     A request has a time limit of its own, which is longer and holds for each one.
     """
     future: Future[Answer] = Future()
-    Thread(target=_settle, args=(future, ask), daemon=True).start()
+
+    def settle() -> None:
+        try:
+            future.set_result(ask())
+        except Exception as error:  # raised again where the answer is awaited
+            future.set_exception(error)
+
+    Thread(target=settle, daemon=True).start()
     try:
         return future.result(seconds)
     except TimeoutError as error:
@@ -224,10 +247,3 @@ def _within(seconds: float, ask: Callable[[], Answer]) -> Answer:
             f"The registry did not name the version in production within {seconds:g} s. "
             "Look at its log and its database."
         ) from error
-
-
-def _settle(future: "Future[Answer]", ask: Callable[[], Answer]) -> None:
-    try:
-        future.set_result(ask())
-    except Exception as error:  # raised again where the answer is awaited
-        future.set_exception(error)

@@ -4,13 +4,9 @@
 file is the switch: a process that is killed on the way leaves the version before in place.
 """
 
-import fcntl
 import json
-import os
 import shutil
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -27,6 +23,7 @@ from insurance_predictor.store.version_facts import VersionFacts
 
 FORMAT: Literal[2] = 2  # a folder of another format is as good as empty
 RECORD = "facts.json"
+LOCK = ".lock"
 PREFIX = "version-"  # of the folders that may be swept away
 LOCK_PATIENCE = 5.0  # seconds; whoever holds the lock copies about a megabyte
 
@@ -85,7 +82,7 @@ def note(settings: Settings, facts: VersionFacts, checked: datetime) -> None:
         return
     with _alone_in(settings.model_cache):
         known = find(settings)
-        if known is not None and known.facts.is_same(facts) and known.checked < checked:
+        if known is not None and known.facts.identity == facts.identity and known.checked < checked:
             _write(settings.model_cache, replace(known, facts=facts, checked=checked))
 
 
@@ -119,24 +116,8 @@ def _sweep(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
+def _alone_in(folder: Path) -> AbstractContextManager[object]:
     """While the block runs, no other process writes to `folder`; a killed one lets go."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        end = time.monotonic() + LOCK_PATIENCE
-        while not _locked(handle):
-            if time.monotonic() > end:
-                raise TimeoutError(f"Another process has held {folder} for {LOCK_PATIENCE:g} s.")
-            time.sleep(0.02)
-        yield
-    finally:
-        os.close(handle)
+    from filelock import FileLock  # loads asyncio, which reading does without
 
-
-def _locked(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    return FileLock(folder / LOCK, timeout=LOCK_PATIENCE)

@@ -53,21 +53,17 @@ class VersionFacts:
     previous: Previous | None
     digests: Digests
 
-    def is_of(self, version: Version) -> bool:
-        """Whether `version` is this one, with these very files.
+    @property
+    def identity(self) -> tuple[str, str, Digests]:
+        """One version with its very files.
 
         Numbers alone do not tell: a registered model that was deleted and made anew counts from 1.
         """
-        asked = (version.number, version.run_id, expected_digests(version))
-        return asked == (self.version, self.run_id, self.digests)
+        return self.version, self.run_id, self.digests
 
-    def is_same(self, other: "VersionFacts") -> bool:
-        """Whether both tell of one version with the same files."""
-        return (self.version, self.run_id, self.digests) == (
-            other.version,
-            other.run_id,
-            other.digests,
-        )
+    def is_of(self, version: Version) -> bool:
+        """Whether `version` is this one. Raises IntegrityFault where it carries no digests."""
+        return self.identity == (version.number, version.run_id, expected_digests(version))
 
     def is_current(self, version: Version) -> bool:
         """Whether nothing else about `version` is likely to have changed since.

@@ -7,9 +7,10 @@ from app.views.model import AS_SHARE
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.release.promotion import promote
 from insurance_predictor.store.versions import Version
-from tests.app.conftest import copied, page, words
+from tests.app.conftest import copied, in_both_languages, page, words
 
 
+@in_both_languages
 def test_what_is_told_of_the_first_version(quoting: Version, language: str):
     visit = page(language, "model")
     shown = words(visit)

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from app import text
 from monitoring.words import dashboard_words
-from tests.app.conftest import page, press, words
+from tests.app.conftest import in_both_languages, page, press, words
 
 
+@in_both_languages
 def test_before_the_first_look_the_page_says_what_to_run(place: Callable[..., None], language: str):
     visit = page(language, "monitoring")
     assert not visit.exception

@@ -12,7 +12,7 @@ from insurance_predictor.base import formats
 from insurance_predictor.base.settings import read_settings
 from insurance_predictor.log.database import FAILURES
 from insurance_predictor.store.versions import Version
-from tests.app.conftest import events, logged_rows, page, press, words
+from tests.app.conftest import events, in_both_languages, logged_rows, page, press, words
 from tests.predictions import kept
 
 SMOKER = {"age": "30", "sex": "male", "bmi": "33.5", "children": "0", "smoker": "yes"}
@@ -27,6 +27,7 @@ def test_the_form_is_there_before_any_quote(quoting: Version, language: str):
     assert logged_rows() == []
 
 
+@in_both_languages
 def test_a_quote(quoting: Version, language: str):
     visit = press(page(language), text.CALCULATE(language))
     quote = serving.served().predictor.quote(START)
@@ -61,6 +62,7 @@ def test_a_link_that_cannot_be_used_says_so_and_nothing_is_quoted(quoting: Versi
     assert logged_rows() == []
 
 
+@in_both_languages
 def test_outside_of_what_the_model_saw_is_a_caution(quoting: Version, language: str):
     visit = page(language, **{**SMOKER, "age": "99"})
     low, high = serving.served().predictor.pair.serving.ranges["age"]

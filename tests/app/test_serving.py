@@ -18,7 +18,7 @@ PAGES = ("quote", "batch", "model")
 BROKEN_DATABASE = b"SQLite format 3\0" + bytes(200)
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(("name", "language"), [*((name, "pt") for name in PAGES), ("quote", "en")])
 def test_with_nothing_to_serve_the_page_says_what_to_do(
     place: Callable[..., None], language: str, name: str, capsys: pytest.CaptureFixture[str]
 ):

@@ -2,10 +2,11 @@
 
 import pytest
 
+from app.link import Person
 from app.views.quote import START
-from app.what_if import quote_and_what_if
+from app.what_if import WhatIf, questions
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.serving.predictor import Predictor, load
+from insurance_predictor.serving.predictor import Predictor, Quote, load
 from insurance_predictor.store.versions import Version
 
 
@@ -14,8 +15,14 @@ def predictor(settings: Settings, production: Version) -> Predictor:
     return load(settings)
 
 
+def _answered(predictor: Predictor, person: Person) -> tuple[Quote, WhatIf]:
+    asked = questions(person, predictor.pair.serving.ranges)
+    quote, premiums = predictor.quote_beside(person, asked.people)
+    return quote, asked.answered(premiums)
+
+
 def test_the_curves_pass_through_the_quote(predictor: Predictor):
-    quote, found = quote_and_what_if(predictor, START)
+    quote, found = _answered(predictor, START)
     assert quote == predictor.quote(START)
     for curve, name in ((found.age, "age"), (found.bmi, "bmi")):
         own = curve.values == START[name]
@@ -27,7 +34,7 @@ def test_the_curves_pass_through_the_quote(predictor: Predictor):
 
 @pytest.mark.parametrize("name", ["age", "bmi"])
 def test_each_point_is_the_quote_of_that_person(predictor: Predictor, name: str):
-    _, found = quote_and_what_if(predictor, START)
+    _, found = _answered(predictor, START)
     curve = getattr(found, name)
     for smoker, premiums in (("no", curve.non_smoker), ("yes", curve.smoker)):
         for at in (0, len(curve.values) // 2, -1):
@@ -38,11 +45,11 @@ def test_each_point_is_the_quote_of_that_person(predictor: Predictor, name: str)
 
 @pytest.mark.parametrize(("smoker", "other"), [("no", "yes"), ("yes", "no")])
 def test_otherwise_is_the_other_habit(predictor: Predictor, smoker: str, other: str):
-    _, found = quote_and_what_if(predictor, {**START, "smoker": smoker})
+    _, found = _answered(predictor, {**START, "smoker": smoker})
     expected = predictor.quote({**START, "smoker": other}).premium
     assert found.otherwise == pytest.approx(expected)
 
 
 def test_the_curve_reaches_a_person_beyond_the_model(predictor: Predictor):
-    _, found = quote_and_what_if(predictor, {**START, "age": 99})
+    _, found = _answered(predictor, {**START, "age": 99})
     assert found.age.values.max() == 99

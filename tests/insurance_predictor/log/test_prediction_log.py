@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from insurance_predictor.base.errors import InvalidTable, Unreachable
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.database import FAILURES
 from insurance_predictor.log.prediction_log import PredictionLog
@@ -153,19 +152,6 @@ def test_a_failure_is_kept_as_it_was_given(log_settings, log, rows):
     names = ("id", "time", "version", "source", "error", "latency_ms")
     written = [{name: getattr(one, name) for name in names} for one in given]
     assert kept(log_settings.prediction_log_url, FAILURES) == written
-
-
-def test_what_goes_wrong_inside_is_a_failure_and_goes_on(log_settings, log, rows):
-    with pytest.raises(Unreachable), log.recording_failure("app", "7"):
-        raise Unreachable("ana@example.org")
-    with pytest.raises(InvalidTable), log.recording_failure("app", "7"):
-        raise InvalidTable("age: 200 is not allowed")
-    with log.recording_failure("app", "7"):
-        pass
-    assert rows() == []  # no quote, and the failure is there
-    (row,) = kept(log_settings.prediction_log_url, FAILURES)
-    assert (row["version"], row["source"], row["error"]) == ("7", "app", "Unreachable")
-    assert row["latency_ms"] >= 0
 
 
 def test_the_text_of_an_error_is_not_kept(log_settings, log, rows, caplog):

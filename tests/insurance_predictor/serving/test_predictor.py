@@ -15,7 +15,7 @@ from insurance_predictor.base.errors import (
 )
 from insurance_predictor.model.fitting import features
 from insurance_predictor.model.run_layout import MODEL_URI_TAG
-from insurance_predictor.serving.predictor import Predictor, check_person, load, load_version
+from insurance_predictor.serving.predictor import check_person, load, load_version
 from insurance_predictor.store import versions
 from tests.insurance_predictor.model.test_pair import WritesWhenUnpickled
 from tests.planting import Planted, plant, stored_files, write_version
@@ -30,19 +30,10 @@ PERSON = {
 }
 
 
-@pytest.fixture(scope="module")
-def predictor(client, store, trained) -> Predictor:
-    settings = store.model_copy(update={"model_name": "quoted"})
-    version = write_version(client, settings, trained.run_id)
-    versions.set_alias(client, settings, settings.production_alias, version.number)
-    return load(settings)
-
-
-def test_a_quote_has_a_premium_within_its_interval_and_names_its_version(predictor, trained):
+def test_a_quote_has_a_premium_within_its_interval_and_names_its_version(predictor):
     quote = predictor.quote(PERSON)
     assert 0 < quote.low < quote.premium < quote.high
     assert quote.version == predictor.version == "1"
-    assert predictor.run_id == trained.run_id
     assert quote.cautions == ()
 
 
@@ -90,6 +81,12 @@ def test_what_the_model_never_saw_is_a_caution_and_not_an_error(predictor, chang
     for caution in quote.cautions:
         assert (caution.low, caution.high) == predictor.pair.serving.ranges[caution.column]
         assert f"{caution.column} {changes[caution.column]:g} is outside what" in str(caution)
+
+
+def test_in_a_table_what_the_model_never_saw_is_named_by_row(predictor):
+    people = pd.DataFrame([PERSON, PERSON | {"age": 90, "children": 12}], index=[7, 9])
+    named = predictor.outside_range(people)
+    assert named.to_dict() == {7: "", 9: "age children"}
 
 
 def test_the_ends_of_what_the_model_saw_are_no_caution(predictor):

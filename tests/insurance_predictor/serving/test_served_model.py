@@ -13,7 +13,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import joblib
@@ -35,7 +37,7 @@ from insurance_predictor.model.run_layout import (
     SERVING,
 )
 from insurance_predictor.serving.predictor import load
-from insurance_predictor.serving.served_model import read, refresh
+from insurance_predictor.serving.served_model import Served, ServedModel, read, refresh
 from insurance_predictor.serving.version_cache import PREFIX, RECORD, find
 from insurance_predictor.store import versions
 from insurance_predictor.store.ledger import close_line, open_line
@@ -131,8 +133,9 @@ def remove_stored(client, run_id: str) -> None:
 # The registry is there.
 
 
-def test_the_first_time_the_version_is_fetched_and_kept(served, settings):
+def test_the_first_time_the_version_is_fetched_and_kept(served, settings, trained):
     assert (served.facts.version, served.problem, served.refusal) == ("1", None, None)
+    assert served.facts.run_id == trained.run_id
     expected = load(settings).quote(PERSON)
     assert served.predictor.quote(PERSON) == expected
     again = read(settings)
@@ -577,6 +580,98 @@ def test_an_outage_does_not_make_a_refusal_forgotten(client, served, settings, h
     now = refresh(hosted(free_port()), refused)
     assert now.refusal == refused.refusal
     assert now.problem is not None
+
+
+# A process that goes on.
+
+
+class Looks(list):
+    """How each look at the registry ended, as `ServedModel` tells it."""
+
+    def __call__(self, outcome: Served | Exception, latency_ms: float) -> None:
+        assert latency_ms >= 0
+        self.append(outcome)
+
+    def wait_for(self, count: int) -> None:
+        end = time.monotonic() + PATIENCE
+        while len(self) < count:
+            assert time.monotonic() < end, "the registry was not looked at"
+            time.sleep(0.01)
+
+
+@pytest.fixture
+def looks() -> Looks:
+    return Looks()
+
+
+def asking_every(seconds: float, settings: Settings) -> Settings:
+    return settings.model_copy(update={"registry_check_seconds": seconds})
+
+
+def test_what_is_kept_answers_at_once_and_is_refreshed_behind(client, served, settings, looks):
+    put_in_production(client, settings, served.facts.run_id)
+    model = ServedModel(asking_every(86_400, settings), 1.0, looks)
+    assert model.current().checked == served.checked  # nobody has asked the registry for it
+    looks.wait_for(1)
+    assert model.current().facts.version == "2"
+    assert [look.facts.version for look in looks] == ["2"]  # fresh enough since
+
+
+def test_the_registry_is_asked_again_when_somebody_comes_after_a_while(settings, served, looks):
+    model = ServedModel(asking_every(0.1, settings), 0.0, looks)
+    for count in (1, 2, 3):
+        time.sleep(0.1)
+        assert model.current().facts.version == "1"
+        looks.wait_for(count)
+    assert all(earlier.checked < later.checked for earlier, later in pairwise(looks))
+
+
+def test_who_comes_first_waits_for_the_registry_and_the_others_with_them(
+    client, settings, trained, looks
+):
+    put_in_production(client, settings, trained.run_id)
+    model = ServedModel(asking_every(86_400, settings), 0.0, looks)
+    with ThreadPoolExecutor(4) as visitors:
+        answers = [visitors.submit(model.current) for _ in range(4)]
+    assert [answer.result().facts.version for answer in answers] == ["1"] * 4
+    assert len(looks) == 1
+
+
+def test_with_nothing_to_serve_everybody_hears_why_until_there_is(client, settings, trained, looks):
+    model = ServedModel(asking_every(86_400, settings), 0.0, looks)
+    for _ in range(3):
+        with pytest.raises(NoProductionModel, match="make train register promote"):
+            model.current()
+    assert [type(look) for look in looks] == [NoProductionModel]
+    put_in_production(client, settings, trained.run_id)
+    model.refresh()
+    assert model.current().facts.version == "1"
+
+
+def test_a_fault_of_ours_is_told_and_the_next_look_may_succeed(client, settings, trained, looks):
+    number = put_in_production(client, settings, trained.run_id)
+    versions.set_tag(client, settings, number, ROWS_TAG, "many")
+    model = ServedModel(asking_every(86_400, settings), 0.0, looks)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="many"):
+            model.current()
+    versions.set_tag(client, settings, number, ROWS_TAG, "1070")
+    model.refresh()
+    assert model.current().facts.rows_train == 1070
+    assert [type(look) for look in looks] == [ValueError, Served]
+
+
+def test_during_an_outage_what_serves_stays_and_is_stale(served, settings, hosted, looks):
+    gone = asking_every(86_400, hosted(free_port()))
+    record = gone.model_cache / RECORD
+    record.write_text(
+        record.read_text().replace(settings.mlflow_tracking_uri, gone.mlflow_tracking_uri)
+    )
+    model = ServedModel(gone, 0.0, looks)
+    assert model.current().facts == served.facts
+    looks.wait_for(1)
+    assert model.current().is_stale
+    assert premium(model.current()) == premium(served)
 
 
 # A real server, followed through its life, so the order of the tests below counts.

@@ -16,7 +16,7 @@ import pytest
 from insurance_predictor.base.settings import DEFAULT_TRACKING_URI, Settings
 from insurance_predictor.model.pair import Digests, folder_sha256
 from insurance_predictor.serving import version_cache
-from insurance_predictor.serving.version_cache import PREFIX, RECORD, find, keep, note
+from insurance_predictor.serving.version_cache import LOCK, PREFIX, RECORD, find, keep, note
 from insurance_predictor.store.ledger import Line
 from insurance_predictor.store.version_facts import Previous, VersionFacts
 
@@ -267,10 +267,10 @@ def test_only_folders_of_versions_are_swept_away(kept, tmp_path):
 
 def test_a_process_that_never_lets_go_is_given_up_on(kept, tmp_path, monkeypatch):
     monkeypatch.setattr(version_cache, "LOCK_PATIENCE", 0.1)
-    handle = os.open(kept.model_cache, os.O_RDONLY)
+    handle = os.open(kept.model_cache / LOCK, os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        with pytest.raises(TimeoutError, match="Another process has held"):
+        with pytest.raises(TimeoutError, match=f"{LOCK}' could not be acquired"):
             keep(kept, files_of(tmp_path, "2"), facts_of("2"), datetime.now(UTC))
         assert whole(kept) == "1"  # reading needs no lock
     finally:

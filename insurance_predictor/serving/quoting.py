@@ -1,0 +1,165 @@
+"""The one way to a quote: a person or a table is checked, quoted, measured and logged.
+
+Pages, commands and whatever else gives quotes call this; so every quote is in the prediction log
+with what it took, and so is every one that somebody asked for in vain.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+from uuid import UUID
+
+import pandas as pd
+
+from insurance_predictor.base.arrays import FloatArray
+from insurance_predictor.base.errors import InvalidTable
+from insurance_predictor.log.prediction_log import Entry, Failure, PredictionLog, Source
+from insurance_predictor.serving.predictor import Predictor, Quote, check_person
+from insurance_predictor.table.schema import FEATURES
+
+ROWS_AT_ONCE = 5_000  # a moment each, so that people who ask for one quote get their turn
+ADDED = ("premium", "low", "high", "version", "outside_range", "prediction_id")
+
+
+@dataclass(frozen=True, eq=False)
+class GivenQuote:
+    """A quote and its `entry` for the prediction log, which has its id, its time and its person.
+
+    `beside` are the premiums of others that were asked for in the same batch, (n,).
+    """
+
+    quote: Quote
+    entry: Entry
+    is_recorded: bool  # False when the disk did not take it
+    beside: FloatArray
+
+
+def quote_person(
+    predictor: Predictor,
+    person: Mapping[str, Any],
+    log: PredictionLog,
+    source: Source,
+    *,
+    stale: bool = False,
+    beside: pd.DataFrame | None = None,
+) -> GivenQuote:
+    """The quote of one person, and the premiums of the people in `beside`, (n, 6).
+
+    `stale` says that the registry could not be asked whether the version still serves. Raises
+    BadInput with every rule that the person breaks; any other error is recorded and goes on.
+    """
+    check_person(person)
+    start = perf_counter()
+    with recording_failure(log, source, predictor.version):
+        quote, premiums = predictor.quote_beside(person, beside)
+    entry = Entry(
+        version=quote.version,
+        person=person,
+        premium=quote.premium,
+        low=quote.low,
+        high=quote.high,
+        latency_ms=_milliseconds_since(start),
+        source=source,
+        stale=stale,
+    )
+    lost_before = log.lost
+    log.write([entry])  # whatever it answers: slow is not lost
+    return GivenQuote(quote, entry, log.lost == lost_before, premiums)
+
+
+def quote_table(
+    predictor: Predictor,
+    people: pd.DataFrame,
+    log: PredictionLog,
+    source: Source,
+    *,
+    stale: bool = False,
+    progress: Callable[[int], None] = lambda done: None,
+) -> pd.DataFrame:
+    """The columns ADDED for each of `people`, (n, 6), whose index they keep; money to the cent.
+
+    `outside_range` names the features beyond what the model saw in training. `progress` hears how
+    many rows are done. Raises InvalidTable with every rule that a row breaks; any other error is
+    recorded once and goes on.
+    """
+    from insurance_predictor.table.check import check_table
+
+    typed = check_table(people, FEATURES)
+    answers = []
+    for first in range(0, len(typed), ROWS_AT_ONCE):
+        chunk = typed.iloc[first : first + ROWS_AT_ONCE]
+        answers.append(_quote_chunk(predictor, chunk, log, source, stale))
+        progress(first + len(chunk))
+    return pd.concat(answers)
+
+
+@contextmanager
+def recording_failure(
+    log: PredictionLog, source: Source, version: str | None = None
+) -> Iterator[None]:
+    """Log as a Failure what is raised inside, except a table that breaks the rules.
+
+    Whatever it is goes on to the caller. `version` is None when there was none to ask.
+    """
+    start = perf_counter()
+    try:
+        yield
+    except InvalidTable:
+        raise
+    except Exception as error:
+        failure = Failure(
+            version=version,
+            source=source,
+            error=type(error).__name__,
+            latency_ms=_milliseconds_since(start),
+        )
+        log.write([failure])
+        raise
+
+
+def _quote_chunk(
+    predictor: Predictor, people: pd.DataFrame, log: PredictionLog, source: Source, stale: bool
+) -> pd.DataFrame:
+    start = perf_counter()
+    with recording_failure(log, source, predictor.version):
+        answer = predictor.pair.predict(people)
+    latency_ms = _milliseconds_since(start) / len(people)
+    entries = [
+        Entry(
+            id=entry_id,
+            version=predictor.version,
+            person=person,
+            premium=premium,
+            low=low,
+            high=high,
+            latency_ms=latency_ms,
+            source=source,
+            stale=stale,
+        )
+        for entry_id, person, (premium, low, high) in zip(
+            _ids(len(people)),
+            people.to_dict("records"),
+            answer.to_numpy().tolist(),
+            strict=True,
+        )
+    ]
+    log.write(entries)
+    return answer.round(2).assign(
+        version=predictor.version,
+        outside_range=predictor.outside_range(people),
+        prediction_id=[entry.id for entry in entries],
+    )
+
+
+def _ids(count: int) -> Sequence[str]:
+    """As `uuid4` makes them, with one call to the system for all."""
+    noise = os.urandom(16 * count)
+    starts = range(0, 16 * count, 16)
+    return [str(UUID(bytes=noise[start : start + 16], version=4)) for start in starts]
+
+
+def _milliseconds_since(start: float) -> float:
+    return round(1000 * (perf_counter() - start), 3)
