@@ -15,39 +15,15 @@ if sys.path[0] != str(HERE.parent):
 import streamlit as st  # noqa: E402
 
 from app import frame, json_log, text  # noqa: E402
-from insurance_predictor.base.words import Language, Text  # noqa: E402
-
-Show = Callable[[Language], None]
-
-
-def _quote(language: Language) -> None:
-    from app.views import quote
-
-    quote.show(language)
-
-
-def _batch(language: Language) -> None:
-    from app.views import batch
-
-    batch.show(language)
-
-
-def _model(language: Language) -> None:
-    from app.views import model
-
-    model.show(language)
-
-
-def _monitoring(language: Language) -> None:
-    import_module("monitoring.dashboard.page").show(language)  # where monitoring is installed
-
+from insurance_predictor.base.words import Text  # noqa: E402
 
 FIRST = "quote"
-PAGES: tuple[tuple[str, Text, Show], ...] = (
-    (FIRST, text.QUOTE_PAGE, _quote),
-    ("batch", text.BATCH_PAGE, _batch),
-    ("model", text.MODEL_PAGE, _model),
-    *([("monitoring", text.MONITORING_PAGE, _monitoring)] if find_spec("monitoring") else []),
+# Name in the address, title, and the module that shows it, imported when somebody looks.
+PAGES: tuple[tuple[str, Text, str], ...] = (
+    (FIRST, text.QUOTE_PAGE, "app.views.quote"),
+    ("batch", text.BATCH_PAGE, "app.views.batch"),
+    ("model", text.MODEL_PAGE, "app.views.model"),
+    ("monitoring", text.MONITORING_PAGE, "monitoring.dashboard.page"),
 )
 
 
@@ -56,19 +32,20 @@ def main() -> None:
     language = frame.chosen_language()
     st.set_page_config(page_title=text.APP_TITLE(language), layout="centered")
     pages = [
-        st.Page(_page(name, show), title=title(language), url_path=name, default=name == FIRST)
-        for name, title, show in PAGES
+        st.Page(_page(name, module), title=title(language), url_path=name, default=name == FIRST)
+        for name, title, module in PAGES
+        if find_spec(module.partition(".")[0])  # the app runs without monitoring
     ]
     page = st.navigation(pages, position="top")
     frame.heading(page.title, language)
     page.run()
 
 
-def _page(name: str, show: Show) -> Callable[[], None]:
+def _page(name: str, module: str) -> Callable[[], None]:
     def run() -> None:
         language = frame.chosen_language()
         with frame.edge(name, language):
-            show(language)
+            import_module(module).show(language)
 
     return run
 

@@ -4,13 +4,13 @@ Altair would write the same, at the price of an import of a second before the fi
 some milliseconds for every other.
 """
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from app import text
+from insurance_predictor.base.arrays import FloatArray
 from insurance_predictor.base.words import Language
 from insurance_predictor.table.schema import NumberColumn
 
@@ -32,7 +32,7 @@ NUMBER_WORDS = {
 DOLLARS = "$,.0f"
 
 
-def histogram(premiums: np.ndarray[Any, Any]) -> pd.DataFrame:
+def histogram(premiums: FloatArray) -> pd.DataFrame:
     """Columns start, end (US dollars a year) and people, for premiums of shape (n,)."""
     people, edges = np.histogram(premiums, bins=BINS)
     return pd.DataFrame({"start": edges[:-1], "end": edges[1:], "people": people})
@@ -40,43 +40,37 @@ def histogram(premiums: np.ndarray[Any, Any]) -> pd.DataFrame:
 
 def portfolio(bins: pd.DataFrame, quote: "Quote", language: Language) -> Spec:
     """Where a premium and its interval stand among those counted in `bins`."""
+    axis = {"format": DOLLARS, "tickCount": 5, "grid": False, "labelOverlap": True}
+    zero = {"zero": True, "nice": False}
+    start = _number("start", title=text.PREMIUM_AXIS(language), scale=zero, axis=axis)
     bars = {
         "mark": {"type": "bar", "color": BARS, "binSpacing": 1},
         "encoding": {
-            "x": {**_premium_axis("start", language), "bin": {"binned": True}},
+            "x": {**start, "bin": {"binned": True}},
             "x2": {"field": "end"},
-            "y": {"field": "people", "type": "quantitative", "title": text.PEOPLE_AXIS(language)},
+            "y": _number("people", title=text.PEOPLE_AXIS(language)),
             "tooltip": [
-                _told("start", text.PREMIUM_AXIS(language), DOLLARS),
-                _told("people", text.PEOPLE_AXIS(language), ","),
+                _number("start", title=text.PREMIUM_AXIS(language), format=DOLLARS),
+                _number("people", title=text.PEOPLE_AXIS(language), format=","),
             ],
         },
     }
     premium = quote.premium
     person = {"premium": premium, "low": quote.low, "high": quote.high}
     place = {"data": {"values": [{**person, "who": text.THIS_PERSON(language)}]}}
-    x = {"field": "premium", "type": "quantitative"}
+    x = _number("premium")
     line = {**place, "mark": {"type": "rule", "color": VERMILION, "size": 3}, "encoding": {"x": x}}
     band = {
         **place,
         "mark": {"type": "rect", "color": VERMILION, "opacity": 0.12},
-        "encoding": {
-            "x": {"field": "low", "type": "quantitative"},
-            "x2": {"field": "high"},
-        },
+        "encoding": {"x": _number("low"), "x2": {"field": "high"}},
     }
     is_right = premium > (bins["start"].min() + bins["end"].max()) / 2
+    side = {"align": "right", "dx": -6} if is_right else {"align": "left", "dx": 6}
+    words = {"type": "text", "baseline": "top", "fontWeight": "bold", "fontSize": 13}
     label = {
         **place,
-        "mark": {
-            "type": "text",
-            "align": "right" if is_right else "left",
-            "baseline": "top",
-            "dx": -6 if is_right else 6,
-            "color": VERMILION,
-            "fontWeight": "bold",
-            "fontSize": 13,
-        },
+        "mark": {**words, **side, "color": VERMILION},
         "encoding": {"x": x, "y": {"value": 0}, "text": {"field": "who"}},
     }
     layers = [band, bars, line, label]
@@ -96,20 +90,11 @@ def curves(
         for group, premiums in groups.items()
         for value, premium in zip(curve.values.tolist(), premiums.tolist(), strict=True)
     ]
-    x = {
-        "field": "value",
-        "type": "quantitative",
-        "title": text.FIELD(language, label=column.label[language], unit=column.unit[language]),
-        "scale": {"zero": False, "nice": False},
-        "axis": {"tickCount": 6, "grid": False},
-    }
-    y = {
-        "field": "premium",
-        "type": "quantitative",
-        "title": text.PREMIUM_AXIS(language),
-        "scale": {"zero": True},
-        "axis": {"format": DOLLARS, "tickCount": 5, "labelFlush": False},
-    }
+    field = text.FIELD(language, label=column.label[language], unit=column.unit[language])
+    loose, sparse = {"zero": False, "nice": False}, {"tickCount": 6, "grid": False}
+    x = _number("value", title=field, scale=loose, axis=sparse)
+    axis = {"format": DOLLARS, "tickCount": 5, "labelFlush": False}
+    y = _number("premium", title=text.PREMIUM_AXIS(language), scale={"zero": True}, axis=axis)
     lines = {
         "mark": {"type": "line", "strokeWidth": 2.5},
         "encoding": {
@@ -123,8 +108,8 @@ def curves(
                 "legend": {"orient": "top"},
             },
             "tooltip": [
-                _told("value", column.label[language], ",.1f"),
-                _told("premium", text.PREMIUM_AXIS(language), DOLLARS),
+                _number("value", title=column.label[language], format=",.1f"),
+                _number("premium", title=text.PREMIUM_AXIS(language), format=DOLLARS),
                 {"field": "group", "type": "nominal", "title": " "},
             ],
         },
@@ -138,23 +123,12 @@ def curves(
     return {"data": {"values": data}, "layer": [lines, point], **_common(language)}
 
 
-def _premium_axis(field: str, language: Language) -> Spec:
-    return {
-        "field": field,
-        "type": "quantitative",
-        "title": text.PREMIUM_AXIS(language),
-        "scale": {"zero": True, "nice": False},
-        "axis": {"format": DOLLARS, "tickCount": 5, "grid": False, "labelOverlap": True},
-    }
-
-
-def _told(field: str, title: str, form: str) -> Spec:
-    return {"field": field, "type": "quantitative", "title": title, "format": form}
+def _number(field: str, **more: object) -> Spec:
+    return {"field": field, "type": "quantitative", **more}
 
 
 def _common(language: Language) -> Spec:
-    currency: Sequence[str] = ("US$ ", "")
-    number = {**NUMBER_WORDS[language], "grouping": [3], "currency": list(currency)}
+    number = {**NUMBER_WORDS[language], "grouping": [3], "currency": ["US$ ", ""]}
     return {
         "height": HEIGHT,
         "config": {

@@ -11,7 +11,6 @@ from insurance_predictor.table.schema import (
     FEATURES,
     CategoryColumn,
     Column,
-    NumberColumn,
 )
 
 Person = dict[str, float | int | str]
@@ -43,11 +42,11 @@ def person_of(parameters: Mapping[str, str], language: Language) -> Person | Non
     """
     if not any(name in parameters for name in FEATURE_NAMES):
         return None
-    person = {name: _value(column, parameters) for name, column in _columns()}
+    person = {column.name: _value(column, parameters) for column in FEATURES}
     faults = [
-        _fault(column, parameters.get(name), language)
-        for name, column in _columns()
-        if not column.allows(person[name])
+        _fault(column, parameters.get(column.name), language)
+        for column in FEATURES
+        if not column.allows(person[column.name])
     ]
     if faults:
         raise UnusableLink("; ".join(faults))
@@ -63,18 +62,10 @@ def rule(column: Column, language: Language) -> str:
     return words(language, low=low, high=high)
 
 
-def _columns() -> list[tuple[str, Column]]:
-    return [(column.name, column) for column in FEATURES]
-
-
 def _value(column: Column, parameters: Mapping[str, str]) -> float | int | str | None:
     written = parameters.get(column.name)
     if written is None or isinstance(column, CategoryColumn):
         return written
-    return _number(written, column)
-
-
-def _number(written: str, column: NumberColumn) -> float | int | None:
     try:
         value = float(written)
     except ValueError:

@@ -100,7 +100,7 @@ IF_NON_SMOKER = Text(
     "As a non-smoker: **{premium}** ({difference} a year).",
 )
 ANSWERED = Text("Versão {version} · calculado {time}", "Version {version} · calculated {time}")
-PERSON_PART = Text("{label}: {value}", "{label}: {value}")
+LABELLED = Text("{label}: {value}", "{label}: {value}")
 CAUTION = Text(
     "{label} {value} está fora do que o modelo viu no treino ({low} a {high}): este prêmio é uma "
     "extrapolação, use com cautela.",
@@ -257,7 +257,7 @@ TRAINED = Text("Treinada em", "Trained")
 DATASET = Text("Dados (impressão digital)", "Data (fingerprint)")
 DATA_SOURCE = Text("Origem dos dados", "Source of the data")
 ROWS_TRAIN = Text("Pessoas no treino", "People in training")
-RUN = Text("Run no MLflow", "MLflow run")
+RUN = Text("Execução no MLflow", "MLflow run")
 CHECKED = Text("Registro conferido", "Registry checked")
 REGISTERED = Text("Registrada em", "Registered")
 UNKNOWN = Text("desconhecido", "unknown")
@@ -269,19 +269,24 @@ METRICS_NOTE = Text(
 METRIC_HEADER = Text("métrica", "metric")
 INTERVAL_HEADER = Text("intervalo de 95 %", "95 % interval")
 RANGE = Text("{low} a {high}", "{low} to {high}")
-RMSE = Text("RMSE (erro típico, pune os grandes)", "RMSE (typical error, punishes large ones)")
-MAE = Text("Erro absoluto médio", "Mean absolute error")
-MEDIAN_ERROR = Text("Erro absoluto mediano", "Median absolute error")
-R2 = Text("R² (variação explicada)", "R² (variation explained)")
-TOTAL_BIAS = Text("Viés total (acima de zero: cobra a mais)", "Total bias (above zero: too high)")
-GAMMA = Text("Desvio Gama", "Gamma deviance")
-COVERAGE = Text("Pessoas dentro do intervalo de 90 %", "People within the 90 % interval")
+METRICS_BY_NAME: Mapping[str, Text] = {
+    "rmse": Text(
+        "RMSE (erro típico, pune os grandes)", "RMSE (typical error, punishes large ones)"
+    ),
+    "mae": Text("Erro absoluto médio", "Mean absolute error"),
+    "median_absolute_error": Text("Erro absoluto mediano", "Median absolute error"),
+    "r2": Text("R² (variação explicada)", "R² (variation explained)"),
+    "total_bias": Text(
+        "Viés total (acima de zero: cobra a mais)", "Total bias (above zero: too high)"
+    ),
+    "gamma_deviance": Text("Desvio Gama", "Gamma deviance"),
+    "coverage": Text("Pessoas dentro do intervalo de 90 %", "People within the 90 % interval"),
+}
 SLICES = Text("Por grupo", "By group")
 SLICE_HEADER = Text("grupo", "group")
 PEOPLE_HEADER = Text("pessoas", "people")
 RMSE_HEADER = Text("RMSE", "RMSE")
 BIAS_HEADER = Text("viés total", "total bias")
-SLICE_NAME = Text("{label}: {value}", "{label}: {value}")
 CHANGED = Text("O que mudou", "What changed")
 CHANGED_NOTE = Text(
     "Em relação à versão {version}, cada uma medida nas pessoas que ela não viu.",
@@ -293,10 +298,12 @@ NO_PREVIOUS = Text(
 NOW_HEADER = Text("versão {version}", "version {version}")
 DIFFERENCE_HEADER = Text("diferença", "difference")
 PLOTS = Text("Gráficos da avaliação", "Evaluation plots")
-PLOT_ACTUAL = Text("Previsto e cobrado", "Predicted against actual")
-PLOT_RESIDUALS = Text("Resíduos", "Residuals")
-PLOT_IMPORTANCE = Text("Quanto vale cada variável", "What each feature is worth")
-PLOT_LEARNING = Text("Curva de aprendizado", "Learning curve")
+PLOTS_BY_NAME: Mapping[str, Text] = {
+    "predicted_against_actual": Text("Previsto e cobrado", "Predicted against actual"),
+    "residuals": Text("Resíduos", "Residuals"),
+    "importance": Text("Quanto vale cada variável", "What each feature is worth"),
+    "learning_curve": Text("Curva de aprendizado", "Learning curve"),
+}
 LEDGER = Text("Histórico de promoções", "Ledger")
 WHEN_HEADER = Text("quando", "when")
 WHO_HEADER = Text("quem", "who")
@@ -313,19 +320,3 @@ NO_CARD = Text("Esta versão não tem ficha.", "This version has no card.")
 
 # Monitoring
 MONITORING_PAGE = Text("Monitoramento", "Monitoring")
-
-METRICS_BY_NAME: Mapping[str, Text] = {
-    "rmse": RMSE,
-    "mae": MAE,
-    "median_absolute_error": MEDIAN_ERROR,
-    "r2": R2,
-    "total_bias": TOTAL_BIAS,
-    "gamma_deviance": GAMMA,
-    "coverage": COVERAGE,
-}
-PLOTS_BY_NAME: Mapping[str, Text] = {
-    "predicted_against_actual": PLOT_ACTUAL,
-    "residuals": PLOT_RESIDUALS,
-    "importance": PLOT_IMPORTANCE,
-    "learning_curve": PLOT_LEARNING,
-}

@@ -1,5 +1,6 @@
 """What is known of the version that answers: how good it is, what it came from, what changed."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -8,7 +9,7 @@ import streamlit as st
 
 from app import frame, serving, text
 from insurance_predictor.base import formats
-from insurance_predictor.base.words import Language, Text
+from insurance_predictor.base.words import Language
 from insurance_predictor.table.schema import FEATURES, CategoryColumn
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ WHOLE = "holdout"
 IN_DOLLARS = ("rmse", "mae", "median_absolute_error")
 AS_SHARE = ("total_bias", "coverage")
 DATA_SOURCE = "data_source"
+SLICE_ROWS = re.compile(rf"{WHOLE}\.(.+)\.rows")
 
 Rows = list[dict[str, str]]
 
@@ -113,38 +115,31 @@ def _change(
 
 
 def _slices(metrics: Mapping[str, float], language: Language) -> None:
-    ending = ".rows"
-    names = [
-        name.removeprefix(f"{WHOLE}.").removesuffix(ending)
-        for name in sorted(metrics)
-        if name.startswith(f"{WHOLE}.") and name.endswith(ending) and name != f"{WHOLE}{ending}"
-    ]
+    named = (SLICE_ROWS.fullmatch(name) for name in sorted(metrics))
+    names = [match[1] for match in named if match]
     if not names:
         return
     st.subheader(text.SLICES(language), anchor=False)
-    rows: Rows = [
-        {
-            text.SLICE_HEADER(language): _slice_name(name, language),
-            text.PEOPLE_HEADER(language): formats.number(
-                metrics[f"{WHOLE}.{name}{ending}"], language
-            ),
-            **_measured(metrics, f"{WHOLE}.{name}", "rmse", text.RMSE_HEADER, language),
-            **_measured(metrics, f"{WHOLE}.{name}", "total_bias", text.BIAS_HEADER, language),
-        }
-        for name in names
-    ]
-    _table(rows)
+    _table([_slice(name, metrics, language) for name in names])
 
 
-def _measured(
-    metrics: Mapping[str, float], prefix: str, name: str, header: Text, language: Language
-) -> dict[str, str]:
+def _slice(name: str, metrics: Mapping[str, float], language: Language) -> dict[str, str]:
+    prefix = f"{WHOLE}.{name}"
+    return {
+        text.SLICE_HEADER(language): _slice_name(name, language),
+        text.PEOPLE_HEADER(language): formats.number(metrics[f"{prefix}.rows"], language),
+        text.RMSE_HEADER(language): _measured(metrics, prefix, "rmse", language),
+        text.BIAS_HEADER(language): _measured(metrics, prefix, "total_bias", language),
+    }
+
+
+def _measured(metrics: Mapping[str, float], prefix: str, name: str, language: Language) -> str:
     """A value with its interval, in one cell."""
     value = metrics.get(f"{prefix}.{name}")
     if value is None:
-        return {header(language): text.UNKNOWN(language)}
+        return text.UNKNOWN(language)
     interval = _interval(metrics, prefix, name, language)
-    return {header(language): f"{_quantity(name, value, language)} ({interval})"}
+    return f"{_quantity(name, value, language)} ({interval})"
 
 
 def _slice_name(name: str, language: Language) -> str:
@@ -154,7 +149,7 @@ def _slice_name(name: str, language: Language) -> str:
         if value != name:
             labels = column.value_labels if isinstance(column, CategoryColumn) else {}
             shown = labels[value][language] if value in labels else value.replace("-", "–")
-            return text.SLICE_NAME(language, label=column.label[language], value=shown)
+            return text.LABELLED(language, label=column.label[language], value=shown)
     return name
 
 

@@ -20,10 +20,10 @@ from insurance_predictor.table.schema import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
     from app.what_if import WhatIf
+    from insurance_predictor.base.arrays import FloatArray
     from insurance_predictor.serving.predictor import Caution, Quote
     from insurance_predictor.serving.quoting import GivenQuote
     from insurance_predictor.serving.served_model import Served
@@ -45,7 +45,7 @@ BY_NAME = {column.name: column for column in FEATURES}
 class Portfolio:
     """The premiums of the people a version learned from, sorted, and counted in bins."""
 
-    premiums: "np.ndarray[Any, Any]"
+    premiums: "FloatArray"
     bins: "pd.DataFrame"
 
     def share_below(self, premium: float) -> float:
@@ -212,7 +212,7 @@ def _described(person: Mapping[str, Any], language: Language) -> str:
             if isinstance(column, CategoryColumn)
             else formats.number(float(value), language)
         )
-        parts.append(text.PERSON_PART(language, label=column.label[language], value=words))
+        parts.append(text.LABELLED(language, label=column.label[language], value=words))
     return " · ".join(parts)
 
 

@@ -4,13 +4,11 @@ Pages, commands and whatever else gives quotes call this; so every quote is in t
 with what it took, and so is every one that somebody asked for in vain.
 """
 
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
-from uuid import UUID
 
 import pandas as pd
 
@@ -129,7 +127,6 @@ def _quote_chunk(
     latency_ms = _milliseconds_since(start) / len(people)
     entries = [
         Entry(
-            id=entry_id,
             version=predictor.version,
             person=person,
             premium=premium,
@@ -139,11 +136,8 @@ def _quote_chunk(
             source=source,
             stale=stale,
         )
-        for entry_id, person, (premium, low, high) in zip(
-            _ids(len(people)),
-            people.to_dict("records"),
-            answer.to_numpy().tolist(),
-            strict=True,
+        for person, (premium, low, high) in zip(
+            people.to_dict("records"), answer.to_numpy().tolist(), strict=True
         )
     ]
     log.write(entries)
@@ -152,13 +146,6 @@ def _quote_chunk(
         outside_range=predictor.outside_range(people),
         prediction_id=[entry.id for entry in entries],
     )
-
-
-def _ids(count: int) -> Sequence[str]:
-    """As `uuid4` makes them, with one call to the system for all."""
-    noise = os.urandom(16 * count)
-    starts = range(0, 16 * count, 16)
-    return [str(UUID(bytes=noise[start : start + 16], version=4)) for start in starts]
 
 
 def _milliseconds_since(start: float) -> float:

@@ -10,7 +10,7 @@ from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock, Thread, Timer
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from insurance_predictor.base.errors import (
     InsurancePredictorError,
@@ -31,8 +31,6 @@ from insurance_predictor.store.versions import Version, aliased_version, get_ver
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-Answer = TypeVar("Answer")
 
 LOGGER = logging.getLogger(__name__)
 # Seconds for the registry to name the version, after the 5 that `connect` gives it to be there.
@@ -133,13 +131,13 @@ class ServedModel:
         if not self._refreshing.acquire(blocking=False):
             return
         start = time.monotonic()
+        outcome: Served | Exception
         try:
-            self._served = refresh(self._settings, self._served)
+            outcome = self._served = refresh(self._settings, self._served)
         except Exception as error:  # whatever it is, the next look may succeed
-            self._error = error
+            outcome = self._error = error
         finally:
             self._refreshing.release()
-        outcome = self._served or self._error or NoProductionModel()
         self._tell(outcome, round(1000 * (time.monotonic() - start), 1))
 
     def refresh_later(self) -> None:
@@ -151,7 +149,7 @@ class ServedModel:
 
 def _named_now(settings: Settings, before: Served | None) -> Served:
     client = connect(settings)
-    version = _within(ANSWER_PATIENCE, lambda: _production(client, settings))
+    version = _named(client, settings)
     checked = datetime.now(UTC)
     good = _already_good(settings, before, version)
     if good is None:
@@ -163,9 +161,29 @@ def _named_now(settings: Settings, before: Served | None) -> Served:
     return replace(good, facts=facts, checked=checked, problem=None, refusal=None)
 
 
-def _production(client: "MlflowClient", settings: Settings) -> Version:
-    number = aliased_version(client, settings, settings.production_alias)
-    return get_version(client, settings, number)
+def _named(client: "MlflowClient", settings: Settings) -> Version:
+    """The version that the registry names. Raises Unreachable when that takes too long.
+
+    A request has a time limit of its own, which is longer and holds for each one; so whoever asks
+    is left behind.
+    """
+    answer: Future[Version] = Future()
+
+    def ask() -> None:
+        try:
+            number = aliased_version(client, settings, settings.production_alias)
+            answer.set_result(get_version(client, settings, number))
+        except Exception as error:  # raised again where the answer is awaited
+            answer.set_exception(error)
+
+    Thread(target=ask, daemon=True).start()
+    try:
+        return answer.result(ANSWER_PATIENCE)
+    except TimeoutError as error:
+        raise Unreachable(
+            f"The registry did not name the version in production within {ANSWER_PATIENCE:g} s. "
+            "Look at its log and its database."
+        ) from error
 
 
 def _already_good(settings: Settings, before: Served | None, version: Version) -> Served | None:
@@ -222,28 +240,4 @@ def _open(folder: Path, kept: Kept) -> Served:
     if folder_sha256(folder) != kept.sha256:
         raise IntegrityFault(f"{owner} is refused: its files in {folder} have changed.")
     pair = open_pair(folder, facts.digests, owner, by_copy=True)
-    predictor = Predictor(facts.version, pair)
-    return Served(predictor, facts, read_documents(folder), kept.checked)
-
-
-def _within(seconds: float, ask: Callable[[], Answer]) -> Answer:
-    """The answer of `ask`, which is left behind when it takes longer. Raises Unreachable then.
-
-    A request has a time limit of its own, which is longer and holds for each one.
-    """
-    future: Future[Answer] = Future()
-
-    def settle() -> None:
-        try:
-            future.set_result(ask())
-        except Exception as error:  # raised again where the answer is awaited
-            future.set_exception(error)
-
-    Thread(target=settle, daemon=True).start()
-    try:
-        return future.result(seconds)
-    except TimeoutError as error:
-        raise Unreachable(
-            f"The registry did not name the version in production within {seconds:g} s. "
-            "Look at its log and its database."
-        ) from error
+    return Served(Predictor(facts.version, pair), facts, read_documents(folder), kept.checked)

@@ -13,6 +13,7 @@ from streamlit.util import calc_hash
 
 from app import serving
 from insurance_predictor.base.settings import Settings, read_settings
+from insurance_predictor.model.run_layout import APPROVED, STATUS_TAG
 from insurance_predictor.store import versions
 from insurance_predictor.store.versions import Version
 from tests.repository import ROOT
@@ -76,7 +77,7 @@ def copied(client: Any, settings: Settings, version: Version, **tags: str) -> Ve
         source=version.source,
         run_id=version.run_id,
         description="again",
-        tags={**version.tags, versions.STATUS_TAG: versions.APPROVED, **tags},
+        tags={**version.tags, STATUS_TAG: APPROVED, **tags},
     )
 
 

@@ -96,7 +96,9 @@ def scored_batch(person: Visitor) -> None:
 def model(person: Visitor) -> None:
     person.open("/model")
     expect(person.page.get_by_text(person.words(text.CARD), exact=True)).to_be_visible()
-    expect(person.page.get_by_role("img", name=person.words(text.PLOT_LEARNING))).to_be_visible()
+    expect(
+        person.page.get_by_role("img", name=person.words(text.PLOTS_BY_NAME["learning_curve"]))
+    ).to_be_visible()
 
 
 PAGES = {"quote": quoted, "batch": scored_batch, "model": model}

@@ -1,14 +1,10 @@
 """Whatever happens to registry or disk, people get quotes from a version that was checked."""
 
-import json
 import logging
 import multiprocessing
 import os
 import re
-import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -23,18 +19,14 @@ import pytest
 
 from insurance_predictor.base.errors import (
     IntegrityFault,
-    InvalidSettings,
     NoProductionModel,
     Unreachable,
 )
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.run_layout import (
-    MODEL_FILE,
     MODEL_URI_TAG,
-    PREPROCESSOR,
     REFERENCE,
     ROWS_TAG,
-    SERVING,
 )
 from insurance_predictor.serving.predictor import load
 from insurance_predictor.serving.served_model import Served, ServedModel, read, refresh
@@ -50,15 +42,11 @@ from tests.planting import Planted, Workshop, plant, stored_files, write_version
 from tests.servers import (
     Server,
     free_port,
-    host_that_answers,
-    host_that_is_only_healthy,
     mlflow_server,
-    silent_host,
 )
 
-PATIENCE = 120  # seconds for a process to start; no test measures time by it
 HANG = 12.0  # seconds: a refresh may take 10, and this machine is shared
-HEADER = b"age,sex,bmi,children,smoker,region,charges\n"
+PATIENCE = 120  # seconds for a process to start; no test measures time by it
 REFUSED = (
     "tampered preprocessor",
     "tampered model",
@@ -70,15 +58,6 @@ REFUSED = (
     "untrusted type in the model",
     "a file that is no model",
 )
-READ_COLD = """
-import json, sys
-from pathlib import Path
-from insurance_predictor.serving.served_model import read
-from insurance_predictor.base.settings import Settings
-served = read(Settings.model_validate_json(sys.argv[1]))
-quote = served.predictor.quote(json.loads(sys.argv[2]))
-print(json.dumps([quote.premium, sorted({name.partition(".")[0] for name in sys.modules})]))
-"""
 
 
 @pytest.fixture
@@ -167,26 +146,10 @@ def test_a_run_without_anything_to_show_serves_all_the_same(client, settings, se
         assert premium(one) > 0
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"\xff\x00,\n1",
-        b"",
-        b"age,sex\n40,male\n",
-        HEADER,
-        HEADER + b"forty,male,30,1,no,southeast,9000\n",
-        HEADER + b",male,30,1,no,southeast,9000\n",
-        HEADER + b"40,male,inf,1,no,southeast,9000\n",
-        HEADER + b"40,male,30,1,no,atlantis,9000\n",
-    ],
-    ids=["no text", "empty", "few columns", "no rows", "a word", "a gap", "infinite", "a region"],
-)
-def test_rows_that_are_none_are_no_reason_to_serve_nothing(
-    content, client, settings, sample, trained
-):
+def test_rows_that_are_none_are_no_reason_to_serve_nothing(client, settings, sample, trained):
     run_id = plant(client, settings, sample, Planted(trained.trained, 1))
     files = stored_files(client, run_id, client.get_run(run_id).data.tags[MODEL_URI_TAG])
-    (files.run / REFERENCE).write_bytes(content)
+    (files.run / REFERENCE).write_bytes(b"age,sex\n40,male\n")
     put_in_production(client, settings, run_id)
     assert refresh(settings, None).documents.reference is None
     assert read(settings).documents.reference is None
@@ -436,68 +399,6 @@ def test_a_fault_of_ours_is_logged_with_its_place_and_costs_no_quote(
         refresh(settings, None)
 
 
-# The disk.
-
-
-@pytest.mark.parametrize(
-    "file",
-    [PREPROCESSOR, SERVING, MODEL_FILE, "model/MLmodel", REFERENCE, "model_card.md"],
-)
-@pytest.mark.parametrize("spoil", ["tampered", "lost"])
-def test_a_folder_that_is_not_what_was_kept_is_not_served_but_fetched_anew(
-    file, spoil, served, settings, caplog
-):
-    path = kept_files(settings) / file
-    content = path.read_bytes()
-    path.unlink()
-    if spoil == "tampered":
-        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    assert read(settings) is None
-    assert "Version 1 is refused: its files in" in caplog.text
-    assert premium(refresh(settings, None)) == premium(served)
-    assert premium(read(settings)) == premium(served)
-    assert copies(settings) == 1
-
-
-def test_nothing_on_disk_is_unpickled_before_it_is_compared(served, settings, tmp_path):
-    made = tmp_path / "made by unpickling"
-    joblib.dump(WritesWhenUnpickled(made), kept_files(settings) / PREPROCESSOR)
-    assert read(settings) is None
-    assert not made.exists()
-
-
-def test_files_that_agree_with_facts_that_were_doctored_too_do_not_serve(served, settings):
-    record = settings.model_cache / RECORD
-    facts = json.loads(record.read_text())
-    facts["facts"]["digests"]["preprocessor_sha256"] = "0" * 64
-    record.write_text(json.dumps(facts))
-    assert read(settings) is None
-
-
-def test_a_folder_without_its_files_or_facts_is_fetched_anew(served, settings):
-    shutil.rmtree(kept_files(settings))
-    assert read(settings) is None
-    assert premium(refresh(settings, None)) == premium(served)
-    (settings.model_cache / RECORD).write_text("{")
-    assert read(settings) is None
-    assert premium(refresh(settings, None)) == premium(served)
-    assert premium(read(settings)) == premium(served)
-    assert copies(settings) == 1
-
-
-def test_what_is_kept_never_serves_for_another_model_or_alias(client, served, settings):
-    for changes in (
-        {"model_name": "another"},
-        {"production_alias": "canary"},
-        {"mlflow_tracking_uri": "http://127.0.0.1:9"},
-    ):
-        other = settings.model_copy(update=changes)
-        assert read(other) is None
-        with pytest.raises((NoProductionModel, Unreachable)):
-            refresh(other, None)
-    assert premium(read(settings)) == premium(served)
-
-
 def test_a_folder_that_cannot_be_written_costs_no_quote(
     client, settings, trained, second_run, caplog
 ):
@@ -512,26 +413,6 @@ def test_a_folder_that_cannot_be_written_costs_no_quote(
     assert f"{settings.model_cache} cannot be written" in caplog.text
 
 
-@pytest.mark.process
-def test_reading_loads_nothing_that_asks_a_registry_draws_or_checks_tables(served, settings):
-    given = json.loads(settings.model_dump_json(exclude_none=True))
-    done = subprocess.run(
-        [sys.executable, "-c", READ_COLD, json.dumps(given), json.dumps(PERSON)],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=PATIENCE,
-    )
-    answered, loaded = json.loads(done.stdout)
-    assert answered == premium(served)
-    assert "sklearn" in loaded
-    heavy = {"mlflow", "requests", "skops", "matplotlib", "sqlalchemy", "boto3", "dask"}
-    assert heavy & set(loaded) == set()
-
-
-# The registry is not there.
-
-
 @pytest.fixture
 def hosted(served, settings, elsewhere):
     """`served`, as if its registry were at another port of this machine."""
@@ -540,38 +421,6 @@ def hosted(served, settings, elsewhere):
         return settings.model_copy(update={"mlflow_tracking_uri": f"http://127.0.0.1:{port}"})
 
     return at
-
-
-@pytest.mark.process
-@pytest.mark.parametrize("host", [silent_host, host_that_is_only_healthy])
-def test_a_registry_that_hangs_is_given_up_on_within_ten_seconds(host, hosted, served):
-    with host() as port:
-        began = time.monotonic()
-        now = refresh(hosted(port), served)
-        assert time.monotonic() - began < HANG
-        assert (now.facts.version, now.refusal) == ("1", None)
-        assert now.checked == served.checked
-        assert now.problem.startswith(("No answer from http", "The registry did not name"))
-        assert premium(now) == premium(served)
-
-
-@pytest.mark.parametrize("status", [404, 500, 503])
-def test_a_host_that_is_no_registry_is_a_problem_and_no_refusal(status, hosted, served):
-    with host_that_answers(status) as port:
-        now = refresh(hosted(port), served)
-        assert f"http://127.0.0.1:{port}" in now.problem
-        assert now.refusal is None
-        assert premium(now) == premium(served)
-        with pytest.raises(Unreachable):
-            refresh(hosted(port), None)
-
-
-def test_an_address_that_cannot_be_one_is_a_problem_of_the_settings(served, settings):
-    wrong = settings.model_copy(update={"mlflow_tracking_uri": "ftp://127.0.0.1"})
-    now = refresh(wrong, served)
-    assert now.problem.startswith("MLFLOW_TRACKING_URI='ftp://127.0.0.1' is of a kind")
-    with pytest.raises(InvalidSettings):
-        refresh(wrong, None)
 
 
 def test_an_outage_does_not_make_a_refusal_forgotten(client, served, settings, hosted):
