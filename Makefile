@@ -158,7 +158,7 @@ ui: $(READY) ## MLflow's own pages over the configured store (PORT=5000)
 
 ##@ Monitoring
 .PHONY: monitor simulate dashboard alert-test announce
-monitor: $(READY) ## look back at predictions, tell what is new (WINDOW=7d LAST=n DRY_RUN=1 RETRAIN=1)
+monitor: $(READY) ## look back at predictions, tell what is new (WINDOW=7d LAST=n DRY_RUN=1)
 	@$(MONITOR) run
 
 simulate: $(READY) ## play months of production in minutes (SCENARIO=all MONTHS=6)
@@ -174,15 +174,12 @@ announce: $(READY) ## tell every channel which version serves now, and why
 	@$(MONITOR) announce
 
 ##@ Workflows
-.PHONY: training-outcome incidents promotion-summary required
-training-outcome: $(READY) ## tell GitHub what became of a training (RUN_ID=... REASON=...)
-	@$(STACK) github training-outcome
+.PHONY: training-summary incidents promotion-summary
+training-summary: $(READY) ## tell GitHub what became of a training (RUN_ID=... REASON=...)
+	@$(STACK) github training-summary
 
-incidents: $(READY) ## keep one GitHub issue for each incident of a look (FILE=monitor.json)
+incidents: $(READY) ## keep one GitHub issue for each incident (FILE=monitor.json RETRAIN=1)
 	@$(STACK) github incidents
 
 promotion-summary: $(READY) ## the version in production and the end of the ledger, as Markdown
 	@$(STACK) github promotion-summary
-
-required: ## whether every job of a workflow has succeeded (NEEDS='{...}')
-	@$(PYTHON) -m infra.github.required

@@ -47,9 +47,6 @@ def run(
     full: Annotated[
         bool, typer.Option("--full", envvar="FULL", help="Evidently's page even without an alarm")
     ] = False,
-    retrain: Annotated[
-        bool, typer.Option("--retrain", envvar="RETRAIN", help="let an incident start a training")
-    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
     json_file: Annotated[
         Path | None, typer.Option(envvar="JSON_FILE", help="write the JSON to this file, too")
@@ -59,7 +56,7 @@ def run(
     from monitoring import console
     from monitoring.run import MonitoringOptions, monitor
 
-    options = MonitoringOptions(window, start, end, last, dry_run, full, retrain)
+    options = MonitoringOptions(window, start, end, last, dry_run, full)
     done = monitor(_settings(), options)
     typer.echo(console.as_json(done) if as_json else console.text(done))
     if json_file is not None:

@@ -61,6 +61,7 @@ def as_json(done: Monitored) -> str:
         {
             "id": change.incident.id,
             "kind": change.incident.kind,
+            "version": change.incident.version,
             "event": change.event,
             "is_open": change.incident.resolved is None,
             "is_told": change.incident.told_at is not None,

@@ -14,7 +14,7 @@ from insurance_predictor.log.database import reading
 from insurance_predictor.log.prediction_log import PredictionLog
 from insurance_predictor.serving import served_model
 from insurance_predictor.serving.served_model import Served
-from monitoring.alerts import channels, retraining
+from monitoring.alerts import channels
 from monitoring.alerts.messages import (
     MessageLinks,
     incident_message,
@@ -43,7 +43,7 @@ class MonitoringOptions:
     """What a person may ask for: which window, and what is done about what it shows.
 
     A window is a length (7d), a start and an end, or the `last` so many predictions. `full` adds
-    Evidently's page to a report without an alarm. `retrain` lets an incident start a training.
+    Evidently's page to a report without an alarm.
     """
 
     window: str | None = None
@@ -52,7 +52,6 @@ class MonitoringOptions:
     last: int | None = None
     dry_run: bool = False
     full: bool = False
-    retrain: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,8 +88,6 @@ def monitor(
     now = now or datetime.now(UTC)
     asked = asked_window(options, now)
     channels.configured(settings)  # raises before anything is done
-    if options.retrain:
-        retraining.require_settings(settings)
     served = _served(settings, options, now)
     PredictionLog(settings).close()  # what waits in the spool is assessed, too
     reference, version = build(served), served.facts.version
@@ -190,8 +187,6 @@ def _record(
     html = report_page(assessment, open_now, trend, shown, language, now)
     page.write_text(html, encoding="utf-8")
     mlflow_runs.finish(settings, run.run_id, *pages)
-    if options.retrain:
-        _ask_for_training(engine, assessment, open_now, now)
     return Monitored(
         assessment=assessment,
         decision=decision,
@@ -215,17 +210,6 @@ def _write_evidently(
     people = reference.people.assign(**{PREMIUM: reference.premium})
     path = folder / mlflow_runs.EVIDENTLY
     return write_page(people, drawn, assessment.rows, path, settings.alert_language)
-
-
-def _ask_for_training(
-    engine: Engine, assessment: Assessment, open_now: tuple[Incident, ...], now: datetime
-) -> None:
-    """Once an incident, however often it is assessed."""
-    for incident in open_now:
-        if retraining.calls_for_training(incident):
-            request = retraining.training_request(incident, assessment)
-            message = QueuedMessage(channel=channels.GITHUB, content=request)
-            incident_store.queue_once(engine, message, incident, retraining.EVENT_TYPE, now)
 
 
 def _messages(

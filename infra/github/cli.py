@@ -17,8 +17,8 @@ NO_TOKEN = "Without GITHUB_TOKEN no issue is opened, changed or closed."  # noqa
 app = typer.Typer(help="Tell GitHub how a workflow's run ended.", no_args_is_help=True)
 
 
-@app.command("training-outcome")
-def training_outcome(
+@app.command("training-summary")
+def training_summary(
     run_id: Annotated[str, typer.Option(envvar="RUN_ID", help="the MLflow run")] = "",
     reason: Annotated[str, typer.Option(envvar="REASON", help="what it was started for")] = "",
 ) -> None:
@@ -36,10 +36,14 @@ def incidents(
     file: Annotated[
         Path, typer.Argument(envvar="FILE", help="what `make monitor` wrote to JSON_FILE")
     ] = Path("monitor.json"),
+    retrain: Annotated[
+        bool, typer.Option("--retrain", envvar="RETRAIN", help="let an incident start a training")
+    ] = False,
 ) -> None:
-    """One issue for each incident: opened, updated and closed with it."""
-    from infra.github.api import GitHub
+    """One issue for each incident: opened, updated and closed with it; and perhaps a training."""
+    from infra.github.api import open_repository
     from infra.github.incidents import keep_issues, read_result
+    from infra.github.retraining import ask_for_trainings
     from infra.github.workflow import annotate, read_run
 
     settings = _settings()
@@ -50,11 +54,15 @@ def incidents(
     for incident in result.incidents:
         if incident.is_open:
             annotate("warning", f"Open incident of {incident.kind}", ", ".join(incident.findings))
-    if settings.github_token is None:
+    if settings.github_token is None and not retrain:
         typer.echo(NO_TOKEN)
         return
-    for done in keep_issues(GitHub(settings), result, read_run().url):
+    repository = open_repository(settings)
+    for done in keep_issues(repository, result, read_run().url):
         typer.echo(done)
+    if retrain:
+        for done in ask_for_trainings(repository, result):
+            typer.echo(done)
 
 
 @app.command("promotion-summary")

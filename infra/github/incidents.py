@@ -1,7 +1,7 @@
 """One GitHub issue for each incident of monitoring: opened, updated and closed with it.
 
-An issue is known by two lines in its body that nobody sees: whose it is, and what was last told
-in it. So a second run with the same result changes nothing.
+An issue is known by lines in its body that nobody sees: whose it is, what was last told in it, and
+whether a training was asked for. So a second run with the same result changes nothing.
 """
 
 import json
@@ -11,20 +11,24 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from infra.github.api import Found, GitHub
+from github.Issue import Issue
+from github.Repository import Repository
+
+from infra.github.api import translated
 from infra.github.markdown import block, code
 from insurance_predictor.base.errors import BadInput
 
 LABEL = "incident"
 MARKER = "<!-- insurance-predictor: incident {id} of {model} -->"
 TOLD = "<!-- told: {digest} -->"
+ASKED = "<!-- a training was asked for because of {id} -->"
 LONGEST_TITLE = 200  # characters; GitHub takes 256
 LONGEST_MESSAGE = 50_000  # characters; GitHub takes 65,536 for a body
 
 
 @dataclass(frozen=True)
-class Incident:
-    """An incident as a run of monitoring left it.
+class ReportedIncident:
+    """An incident as a run of monitoring left it; `opened` is in ISO 8601.
 
     `message` is what was told in this run, None when there was nothing new. `is_told` says whether
     anybody was ever told; a silenced incident is not.
@@ -32,6 +36,8 @@ class Incident:
 
     id: str
     kind: str
+    version: str
+    opened: str
     findings: tuple[str, ...]
     is_open: bool
     is_told: bool
@@ -42,13 +48,23 @@ class Incident:
         """The line of a body that says what was told last."""
         return TOLD.format(digest=sha256((self.message or "").encode()).hexdigest())
 
+    @property
+    def asked(self) -> str:
+        """The line of a body that says that a training was asked for."""
+        return ASKED.format(id=self.id)
+
 
 @dataclass(frozen=True)
 class Result:
-    """What `python -m monitoring run --json` says, as far as issues need it."""
+    """What `python -m monitoring run --json` says, as far as GitHub needs it.
+
+    The window's `start` and `end` are in ISO 8601.
+    """
 
     model_name: str
-    incidents: tuple[Incident, ...]
+    start: str
+    end: str
+    incidents: tuple[ReportedIncident, ...]
     report_url: str | None
 
 
@@ -58,35 +74,56 @@ def read_result(file: Path) -> Result:
         found = json.loads(file.read_text(encoding="utf-8"))
         if found["report"] is None:
             raise BadInput(f"{file} is of a dry run, which decides about no incident.")
+        assessment = found["assessment"]
         return Result(
-            found["assessment"]["model_name"], tuple(_incidents(found)), found["report_url"]
+            model_name=assessment["model_name"],
+            start=assessment["window"]["start"],
+            end=assessment["window"]["end"],
+            incidents=tuple(_incidents(found)),
+            report_url=found["report_url"],
         )
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise BadInput(f"{file} is no result of `make monitor`: {error!r}.") from error
 
 
-def keep_issues(github: GitHub, result: Result, run_url: str = "") -> Iterator[str]:
-    """Bring the issues up to date; what was done, a sentence each. Raises as `GitHub` does."""
-    issues = dict(_known(github, result.model_name))
+def keep_issues(repository: Repository, result: Result, run_url: str = "") -> Iterator[str]:
+    """Bring the issues up to date; what was done, a sentence each. Raises as `translated` does."""
+    issues = known_issues(repository, result.model_name)
     for incident in result.incidents:
         issue = issues.get(incident.id)
         if incident.is_open and incident.is_told:
-            yield from _kept(github, result, incident, issue, run_url)
-        elif not incident.is_open and issue is not None and issue["state"] == "open":
-            yield _closed(github, issue, incident.message)
+            yield from _kept(repository, result, incident, issue, run_url)
+        elif not incident.is_open and issue is not None and issue.state == "open":
+            yield _closed(issue, incident.message)
     going_on = {incident.id for incident in result.incidents}
     for name, issue in issues.items():
-        if name not in going_on and issue["state"] == "open":  # it ended in a run that got lost
-            yield _closed(github, issue, None)
+        if name not in going_on and issue.state == "open":  # it ended in a run that got lost
+            yield _closed(issue, None)
 
 
-def _incidents(found: Mapping[str, Any]) -> Iterator[Incident]:
+def known_issues(repository: Repository, model_name: str) -> dict[str, Issue]:
+    """The issues of this model's incidents by the incident's id, of several the oldest."""
+    before, after = MARKER.format(id="\n", model=model_name).split("\n")
+    known = {}
+    with translated("show the issues"):
+        for issue in repository.get_issues(labels=[LABEL], state="all", direction="desc"):
+            first = (issue.body or "").partition("\n")[0].strip()
+            # Asking for `pull_request`, which an issue lacks, would fetch each one by itself.
+            is_issue = "/pull/" not in issue.html_url
+            if is_issue and first.startswith(before) and first.endswith(after):
+                known[first.removeprefix(before).removesuffix(after)] = issue
+    return known
+
+
+def _incidents(found: Mapping[str, Any]) -> Iterator[ReportedIncident]:
     """Each incident with the message of it: messages stand in the order of what was told."""
     messages = list(found["messages"])
     for one in found["incidents"]:
-        yield Incident(
+        yield ReportedIncident(
             id=one["id"],
             kind=one["kind"],
+            version=one["version"],
+            opened=one["opened"],
             findings=tuple(one["findings"]),
             is_open=one["is_open"],
             is_told=one["is_told"],
@@ -94,58 +131,49 @@ def _incidents(found: Mapping[str, Any]) -> Iterator[Incident]:
         )
 
 
-def _known(github: GitHub, model_name: str) -> Iterator[tuple[str, Found]]:
-    """The issues of this model's incidents, each with its incident's id; the oldest comes last."""
-    asked = {"labels": LABEL, "state": "all", "sort": "created", "direction": "desc"}
-    before, after = MARKER.format(id="\n", model=model_name).split("\n")
-    for issue in github.all("issues", **asked):
-        first = (issue["body"] or "").partition("\n")[0].strip()
-        if "pull_request" not in issue and first.startswith(before) and first.endswith(after):
-            yield first.removeprefix(before).removesuffix(after), issue
-
-
 def _kept(
-    github: GitHub, result: Result, incident: Incident, issue: Found | None, run_url: str
+    repository: Repository,
+    result: Result,
+    incident: ReportedIncident,
+    issue: Issue | None,
+    run_url: str,
 ) -> Iterator[str]:
     """The issue of an incident that goes on, made if it is missing and changed if there is news."""
+    title = _title(incident)
     if issue is None:
-        made = github.create(
-            "issues",
-            {
-                "title": _title(incident),
-                "body": _body(result, incident, run_url),
-                "labels": [LABEL],
-            },
-        )
-        yield f"Issue #{made['number']} is open: {_title(incident)}"
-    elif incident.message is not None and incident.told not in issue["body"]:
-        path = f"issues/{issue['number']}"
-        body = {"title": _title(incident), "body": _body(result, incident, run_url)}
-        github.change(path, {**body, "state": "open"})
-        github.create(f"{path}/comments", {"body": _quoted(incident.message)})
-        yield f"Issue #{issue['number']} has news: {_title(incident)}"
+        with translated("open an issue"):
+            body = _body(result, incident, run_url)
+            made = repository.create_issue(title, body, labels=[LABEL])
+        yield f"Issue #{made.number} is open: {title}"
+    elif incident.message is not None and incident.told not in issue.body:
+        body = _body(result, incident, run_url, is_asked=incident.asked in issue.body)
+        with translated("change an issue"):
+            issue.edit(title, body, state="open")
+            issue.create_comment(_quoted(incident.message))
+        yield f"Issue #{issue.number} has news: {title}"
 
 
-def _closed(github: GitHub, issue: Found, message: str | None) -> str:
-    path = f"issues/{issue['number']}"
-    github.change(path, {"state": "closed", "state_reason": "completed"})
-    said = _quoted(message) if message else "The incident is over."
-    github.create(f"{path}/comments", {"body": said})
-    return f"Issue #{issue['number']} is closed: the incident is over."
+def _closed(issue: Issue, message: str | None) -> str:
+    with translated("close an issue"):
+        issue.edit(state="closed", state_reason="completed")
+        issue.create_comment(_quoted(message) if message else "The incident is over.")
+    return f"Issue #{issue.number} is closed: the incident is over."
 
 
-def _title(incident: Incident) -> str:
+def _title(incident: ReportedIncident) -> str:
     first = (incident.message or "").partition("\n")[0]
     return (first or f"Monitoring: {incident.kind}")[:LONGEST_TITLE]
 
 
-def _body(result: Result, incident: Incident, run_url: str) -> str:
-    """The two lines that nobody sees, what was told, and where to look."""
+def _body(result: Result, incident: ReportedIncident, run_url: str, is_asked: bool = False) -> str:
+    """The lines that nobody sees, what was told, and where to look."""
+    hidden = [MARKER.format(id=incident.id, model=result.model_name), incident.told]
+    hidden += [incident.asked] if is_asked else []
     findings = ", ".join(code(name) for name in incident.findings)
     links = [("Report", result.report_url), ("The run of the workflow, with the report", run_url)]
     return "\n\n".join(
         [
-            f"{MARKER.format(id=incident.id, model=result.model_name)}\n{incident.told}",
+            "\n".join(hidden),
             f"Monitoring has an open incident of the kind {code(incident.kind)}: {findings}.",
             *([_quoted(incident.message)] if incident.message else []),
             *(f"[{label}]({address})" for label, address in links if address),

@@ -7,8 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from infra.github.api import GitHub
-from infra.github.outcome import Outcome, as_markdown, failure_as_markdown, read_outcome
+from github.GithubObject import NotSet
+from github.Repository import Repository
+
+from infra.github.api import open_repository, translated
+from infra.github.training_summary import (
+    TrainingSummary,
+    as_markdown,
+    failure_as_markdown,
+    read_summary,
+)
 from infra.github.workflow import Run, annotate, show
 from insurance_predictor.base.errors import InsurancePredictorError
 from insurance_predictor.base.settings import Settings
@@ -22,23 +30,25 @@ CONCLUSIONS = {"approved": "success", "refused": "neutral"}
 LONGEST = 60_000  # characters; GitHub takes 65,535
 
 
-def report(client: "MlflowClient", settings: Settings, run: Run, run_id: str, why: str) -> Outcome:
+def report(
+    client: "MlflowClient", settings: Settings, run: Run, run_id: str, why: str
+) -> TrainingSummary:
     """Tell how the training of `run_id` ended, wherever this run may.
 
     Raises BadInput when it did not end with a version that the gate has judged, after telling so.
     """
     try:
-        outcome = read_outcome(client, settings, run_id)
+        summary = read_summary(client, settings, run_id)
     except InsurancePredictorError as error:
         text = failure_as_markdown(str(error), run.url)
         show(text)
         _comment(settings, run, text)
         raise
-    text = as_markdown(outcome, why, run.url)
+    text = as_markdown(summary, why, run.url)
     show(text)
     _comment(settings, run, text)
-    _check(settings, run, outcome, text)
-    return outcome
+    _check(settings, run, summary, text)
+    return summary
 
 
 def _comment(settings: Settings, run: Run, text: str) -> None:
@@ -46,44 +56,41 @@ def _comment(settings: Settings, run: Run, text: str) -> None:
     if settings.github_token is None:
         return
     body = f"{MARKER}\n{text}"[:LONGEST]
-    with _unless_forbidden("The pull request gets no comment"):
-        github = GitHub(settings)
-        number = run.pull_request or _open_pull_request(github, run)
+    with _unless_forbidden("The pull request gets no comment"), translated("take a comment"):
+        repository = open_repository(settings)
+        number = run.pull_request or _open_pull_request(repository, run)
         if number is None:
             return
-        comments = f"issues/{number}/comments"
-        ours = [one for one in github.all(comments) if one["body"].startswith(MARKER)]
+        issue = repository.get_issue(number)
+        ours = [one for one in issue.get_comments() if one.body.startswith(MARKER)]
         if ours:
-            github.change(f"issues/comments/{ours[0]['id']}", {"body": body})
+            ours[0].edit(body)
         else:
-            github.create(comments, {"body": body})
+            issue.create_comment(body)
 
 
-def _open_pull_request(github: GitHub, run: Run) -> int | None:
+def _open_pull_request(repository: Repository, run: Run) -> int | None:
     """The one whose branch ends with our commit, when a push and not itself has started the run."""
     if not run.commit:
         return None
-    found = github.all(f"commits/{run.commit}/pulls")
-    return next((one["number"] for one in found if one["state"] == "open"), None)
+    found = repository.get_commit(run.commit).get_pulls()
+    return next((one.number for one in found if one.state == "open"), None)
 
 
-def _check(settings: Settings, run: Run, outcome: Outcome, text: str) -> None:
+def _check(settings: Settings, run: Run, summary: TrainingSummary, text: str) -> None:
     """A check of the commit, neutral for a refusal; a refusal is also said in the run's list."""
-    if outcome.verdict == "refused":
-        annotate("notice", outcome.title, outcome.reasons)
+    if summary.status == "refused":
+        annotate("notice", summary.title, summary.reasons)
     if not run.commit or settings.github_token is None:
         return
-    with _unless_forbidden("The commit gets no check"):
-        GitHub(settings).create(
-            "check-runs",
-            {
-                "name": CHECK,
-                "head_sha": run.commit,
-                "status": "completed",
-                "conclusion": CONCLUSIONS[outcome.verdict],
-                "details_url": run.url or None,
-                "output": {"title": outcome.title, "summary": text[:LONGEST]},
-            },
+    with _unless_forbidden("The commit gets no check"), translated("take a check"):
+        open_repository(settings).create_check_run(
+            CHECK,
+            run.commit,
+            details_url=run.url or NotSet,
+            status="completed",
+            conclusion=CONCLUSIONS[summary.status],
+            output={"title": summary.title, "summary": text[:LONGEST]},
         )
 
 

@@ -9,7 +9,7 @@ from insurance_predictor.base.settings import Settings
 SLACK_BOT = "slack_bot"
 SLACK_WEBHOOK = "slack_webhook"
 OTHER = "other:"
-GITHUB = "github"
+FORMER_GITHUB = "github"  # of release 0.1, which asked for trainings from here
 
 
 def configured(settings: Settings) -> tuple[str, ...]:

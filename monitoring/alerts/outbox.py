@@ -20,7 +20,6 @@ from insurance_predictor.base.settings import Settings
 from monitoring.alerts import channels
 from monitoring.alerts.apprise_channel import Other
 from monitoring.alerts.channel import Channel, NotSent, Outgoing
-from monitoring.alerts.retraining import GitHub
 from monitoring.alerts.slack import Bot, Webhook
 from monitoring.history.tables import INCIDENTS, OUTBOX
 
@@ -53,8 +52,11 @@ def open_channel(settings: Settings, name: str) -> Channel:
         return Bot(settings)
     if name == channels.SLACK_WEBHOOK and settings.slack_webhook_url:
         return Webhook(settings)
-    if name == channels.GITHUB and settings.github_token and settings.github_repository:
-        return GitHub(settings)
+    if name == channels.FORMER_GITHUB:
+        raise NotSent(
+            "A request for a training is given up: `make incidents RETRAIN=1` asks for it now.",
+            is_final=True,
+        )
     if url := channels.other_urls(settings).get(name):
         return Other(url)
     kind = name.partition(":")[0]

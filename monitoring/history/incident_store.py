@@ -139,22 +139,6 @@ def was_queued(engine: Engine, event: str) -> bool:
         return connection.execute(asked).first() is not None
 
 
-def queue_once(
-    engine: Engine, message: QueuedMessage, incident: Incident, event: str, now: datetime
-) -> bool:
-    """Queue a message unless its channel had one of that event and incident; whether it was."""
-    asked = select(OUTBOX.c.id).where(
-        OUTBOX.c.incident_id == incident.id,
-        OUTBOX.c.event == event,
-        OUTBOX.c.channel == message.channel,
-    )
-    with _turn(engine) as connection:
-        is_new = connection.execute(asked).first() is None
-        if is_new:
-            _queue(connection, [message], now, event, incident.id)
-    return is_new
-
-
 @contextmanager
 def _turn(engine: Engine) -> Iterator[Connection]:
     """A transaction that nobody else's runs beside; SQLite's are so by themselves."""

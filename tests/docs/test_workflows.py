@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from monitoring.alerts.retraining import EVENT_TYPE
+from infra.github.retraining import EVENT_TYPE
 from tests.repository import ROOT
 
 FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -19,10 +19,14 @@ TARGETS = set(
     re.findall(r"^([a-z][a-z0-9-]*):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
 )
 MAKE = re.compile(r"make( [a-z][a-z0-9-]*)+")
+FAIL = "exit 1"  # of the job that sums up the others
 OURS = "./.github/actions/setup"
 ALLOWED = {"actions/checkout", "actions/setup-python", "actions/upload-artifact", OURS}
 PINNED = re.compile(r"uses: (?:\./\S+|[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)$")
 RUN_BY_SCRIPT = re.compile(r"\$\{\{")
+# https://docs.github.com/actions/reference/workflows-and-actions/contexts#needs-context
+RESULTS = ("success", "failure", "cancelled", "skipped")
+CONTAINS = re.compile(r"contains\(needs\.\*\.result, '(\w+)'\)")
 FORKS = {"pull_request"}  # events that start the code of anybody
 
 
@@ -55,13 +59,13 @@ class Workflow:
 def targets_exist(flow: Workflow) -> Iterator[str]:
     for step in flow.steps:
         for name in step.get("run", "").split()[1:]:
-            if name not in TARGETS:
+            if step["run"] != FAIL and name not in TARGETS:
                 yield f"`make {name}` is no target"
 
 
 def nothing_but_make(flow: Workflow) -> Iterator[str]:
     for step in flow.steps:
-        if "run" in step and not MAKE.fullmatch(step["run"].strip()):
+        if "run" in step and step["run"] != FAIL and not MAKE.fullmatch(step["run"].strip()):
             yield f"{step['run']!r} is not make"
         if "uses" in step and step["uses"].partition("@")[0] not in ALLOWED:
             yield f"{step['uses']!r} is not checkout, set-up or upload"
@@ -137,6 +141,7 @@ PLANTED = [
         "run: make train\n",
         "run: |\n          pip install x\n          make train\n",
     ),
+    (nothing_but_make, "run: make train\n", "run: exit 0\n"),
     (nothing_but_make, "actions/checkout@", "somebody/checkout@"),
     (pinned, f"@{'a' * 40} # v7.0.1", "@v7"),
     (pinned, f"@{'a' * 40} # v7.0.1", f"@{'a' * 40}"),
@@ -212,7 +217,7 @@ def test_every_rule_has_a_planted_fault():
 def test_what_ci_runs_is_what_a_person_is_told_to_run():
     ran = {step["run"] for step in workflow("ci").steps if "run" in step}
     told = (ROOT / "CONTRIBUTING.md").read_text()
-    checks = ran - {"make required"}
+    checks = ran - {FAIL}
     assert {name for name in checks if f"`{name}`" not in told} == set()
     assert "make test" in checks
 
@@ -221,6 +226,24 @@ def test_one_status_sums_up_every_job():
     jobs = workflow("ci").jobs
     assert set(jobs["ci"]["needs"]) == set(jobs) - {"ci"}
     assert jobs["ci"]["if"] == "always()"
+    (step,) = jobs["ci"]["steps"]
+    assert set(step) == {"if", "run"}
+    assert step["run"] == FAIL
+
+
+@pytest.mark.parametrize("result", RESULTS)
+@pytest.mark.parametrize("other", RESULTS)
+def test_that_status_is_red_unless_every_job_has_succeeded(result, other):
+    (step,) = workflow("ci").jobs["ci"]["steps"]
+    is_red = holds(step["if"], [result, other])
+    assert is_red is ({result, other} != {"success"})
+
+
+def holds(condition: str, results: list[str]) -> bool:
+    """`condition` as GitHub evaluates it: `contains` of a list and an element, joined by "or"."""
+    parts = [CONTAINS.fullmatch(part) for part in condition.split(" || ")]
+    assert all(parts), f"{condition!r} is more than this test can read"
+    return any(part[1] in results for part in parts)
 
 
 def test_ci_knows_no_secret():

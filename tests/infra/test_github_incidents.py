@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.github.api import GitHub
+from infra.github.api import open_repository
+from infra.github.cli import incidents
 from infra.github.incidents import keep_issues, read_result
 from insurance_predictor.base.errors import BadInput, InvalidSettings
 from insurance_predictor.base.settings import Settings
@@ -19,6 +20,7 @@ from monitoring.run import MonitoringOptions, monitor
 from tests.infra import github_server
 from tests.monitoring.logged_quotes import NOW, in_folder, log_quotes, population
 
+WINDOW = {"start": "2026-02-23T00:00:00+00:00", "end": "2026-03-02T00:00:00+00:00"}
 RUN = "https://github.com/ana/insurance/actions/runs/7"
 OPENED = "🔴 Data drift: incident opened – Age\nFrom 40 to 52. Ask @everybody ``` #1"
 CHANGED = "🟠 Data drift: the incident has changed – BMI\nFrom 28 to 34."
@@ -38,15 +40,15 @@ def keep(server, tmp_path):
     def kept(*incidents: dict, messages: tuple[str, ...] = (), model: str = "mine") -> list[str]:
         file = tmp_path / "monitor.json"
         file.write_text(json.dumps(result(*incidents, messages=messages, model=model)))
-        github = GitHub(server.settings(Settings()))
-        return list(keep_issues(github, read_result(file), RUN))
+        repository = open_repository(server.settings(Settings()))
+        return list(keep_issues(repository, read_result(file), RUN))
 
     return kept
 
 
 def result(*incidents: dict, messages: tuple[str, ...] = (), model: str = "mine") -> dict:
     return {
-        "assessment": {"model_name": model},
+        "assessment": {"model_name": model, "window": WINDOW},
         "incidents": list(incidents),
         "messages": list(messages),
         "report": "reports/report.html",
@@ -56,7 +58,8 @@ def result(*incidents: dict, messages: tuple[str, ...] = (), model: str = "mine"
 
 def incident(name: str = "one", event: str | None = None, **more: object) -> dict:
     usual = {"kind": "drift", "is_open": True, "is_told": True, "findings": ["drift.age"]}
-    return {**usual, "id": name, "event": event, **more}
+    since = {"version": "3", "opened": "2026-03-01T06:00:00+00:00"}
+    return {**usual, **since, "id": name, "event": event, **more}
 
 
 def over(name: str = "one", event: str | None = "resolved") -> dict:
@@ -174,7 +177,66 @@ def test_a_result_that_is_none_is_refused(tmp_path, content, words):
         read_result(file)
 
 
-def run(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def step(tmp_path, monkeypatch, elsewhere):
+    """`make incidents` without make and without a process, in a folder of its own."""
+
+    def run(**variables: str) -> None:
+        monkeypatch.chdir(tmp_path)
+        for name, value in {"GITHUB_ACTIONS": "true", **variables}.items():
+            monkeypatch.setenv(name, value)
+        incidents(Path("monitor.json"), retrain=bool(variables.get("RETRAIN")))
+
+    return run
+
+
+def test_where_nothing_is_in_production_the_run_is_green_and_says_so(step, tmp_path, capsys):
+    page = tmp_path / "page.md"
+    step(GITHUB_STEP_SUMMARY=str(page))
+    assert capsys.readouterr().out.startswith("::notice title=Nothing in production::No version of")
+    assert page.read_text().startswith("## Monitoring: nothing in production")
+
+
+def test_without_a_token_incidents_are_said_and_no_issue_is_touched(step, tmp_path, capsys):
+    (tmp_path / "monitor.json").write_text(json.dumps(result(incident())))
+    step()
+    assert capsys.readouterr().out == (
+        "::warning title=Open incident of drift::drift.age\n"
+        "Without GITHUB_TOKEN no issue is opened, changed or closed.\n"
+    )
+
+
+def test_a_training_cannot_be_asked_for_without_a_token(step, tmp_path):
+    (tmp_path / "monitor.json").write_text(json.dumps(result(incident())))
+    with pytest.raises(InvalidSettings, match="GITHUB_TOKEN and GITHUB_REPOSITORY"):
+        step(RETRAIN="1")
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("trains", [True, False])
+def test_the_command_keeps_issues_and_asks_for_trainings_only_with_retrain(
+    server, tmp_path, trains
+):
+    (tmp_path / "monitor.json").write_text(json.dumps(result(incident())))
+    named = {"GITHUB_TOKEN": github_server.TOKEN, "GITHUB_REPOSITORY": github_server.REPOSITORY}
+    named |= {"GITHUB_API_URL": f"http://127.0.0.1:{server.port}/api/v3"}
+    done = command(tmp_path, **named, RETRAIN=str(int(trains)))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Issue #1 is open: Monitoring: drift" in done.stdout
+    assert len(server.trainings) == trains
+
+
+@pytest.mark.process
+def test_a_look_that_failed_is_red(tmp_path, settings, store, production):
+    named = {"MLFLOW_TRACKING_URI": store.mlflow_tracking_uri, "MODEL_NAME": settings.model_name}
+    done = command(tmp_path, **named)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: `make monitor` said nothing of version 1. Its own step says why.\n"
+    )
+
+
+def command(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """`make incidents` without make."""
     return subprocess.run(
         [sys.executable, "-m", "infra", "github", "incidents", "monitor.json"],
@@ -182,35 +244,8 @@ def run(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
         env=os.environ | variables,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
-    )
-
-
-def test_where_nothing_is_in_production_the_run_is_green_and_says_so(tmp_path):
-    page = tmp_path / "page.md"
-    done = run(tmp_path, GITHUB_STEP_SUMMARY=str(page), GITHUB_ACTIONS="true")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("::notice title=Nothing in production::No version of")
-    assert page.read_text().startswith("## Monitoring: nothing in production")
-
-
-def test_a_look_that_failed_is_red(tmp_path, settings, store, production):
-    named = {"MLFLOW_TRACKING_URI": store.mlflow_tracking_uri, "MODEL_NAME": settings.model_name}
-    done = run(tmp_path, **named)
-    assert done.returncode == 2
-    assert done.stderr == (
-        "error: `make monitor` said nothing of version 1. Its own step says why.\n"
-    )
-
-
-def test_without_a_token_incidents_are_said_and_no_issue_is_touched(tmp_path):
-    (tmp_path / "monitor.json").write_text(json.dumps(result(incident())))
-    done = run(tmp_path, GITHUB_ACTIONS="true")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == (
-        "::warning title=Open incident of drift::drift.age\n"
-        "Without GITHUB_TOKEN no issue is opened, changed or closed.\n"
     )
 
 
@@ -219,12 +254,12 @@ def test_what_monitoring_finds_is_an_issue_until_it_is_over(server, settings, pr
     served = served_model.refresh(ours, None)
     log_quotes(ours, served, population(300), bmi=0.04)
     log_quotes(ours, served, population(300, seed=12), NOW + timedelta(days=1))
-    github = GitHub(server.settings(ours))
+    repository = open_repository(server.settings(ours))
 
     def assess(now: datetime) -> list[str]:
         file = tmp_path / "monitor.json"
         file.write_text(console.as_json(monitor(ours, MonitoringOptions(window="1d"), now)))
-        return list(keep_issues(github, read_result(file)))
+        return list(keep_issues(repository, read_result(file)))
 
     (opened,) = assess(NOW)
     assert "BMI is out of range" in opened

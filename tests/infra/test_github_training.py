@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.github.outcome import as_markdown, read_outcome
+from infra.github.cli import training_summary
+from infra.github.training_summary import as_markdown, read_summary
 from infra.github.workflow import read_run
 from insurance_predictor.base import formats
 from insurance_predictor.base.errors import BadInput, RefusedByGate
@@ -42,13 +43,12 @@ def server():
 
 
 @pytest.fixture
-def outcome(settings, store, tmp_path, server):
-    """Runs `make training-outcome` without make, as a step of a workflow for a pull request."""
+def step(settings, store, tmp_path, server):
+    """The environment of a step of a workflow, for a pull request unless `event` is another."""
 
-    def run(run_id: str, event: dict | None = None, **variables: str):
+    def variables(event: dict | None = None, **more: str) -> dict[str, str]:
         (tmp_path / "event.json").write_text(json.dumps(EVENT if event is None else event))
-        step = {
-            "RUN_ID": run_id,
+        return {
             "MLFLOW_TRACKING_URI": store.mlflow_tracking_uri,
             "MODEL_NAME": settings.model_name,
             "GITHUB_ACTIONS": "true",
@@ -60,13 +60,35 @@ def outcome(settings, store, tmp_path, server):
             "GITHUB_TOKEN": github_server.TOKEN,
             "GITHUB_REPOSITORY": github_server.REPOSITORY,
             "GITHUB_API_URL": f"http://127.0.0.1:{server.port}/api/v3",
-        }
+        } | more
+
+    return variables
+
+
+@pytest.fixture
+def summarize(step, monkeypatch, capsys):
+    """`make training-summary` without make and without a process: what it prints."""
+
+    def run(run_id: str, event: dict | None = None, reason: str = "", **more: str) -> str:
+        for name, value in step(event, **more).items():
+            monkeypatch.setenv(name, value)
+        training_summary(run_id, reason)
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def command(step):
+    """`make training-summary` without make."""
+
+    def run(run_id: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "infra", "github", "training-outcome"],
-            env=os.environ | step | variables,
+            [sys.executable, "-m", "infra", "github", "training-summary"],
+            env=os.environ | step() | {"RUN_ID": run_id},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
 
@@ -83,9 +105,10 @@ def refuse(client, settings, run_id: str) -> None:
         register(client, settings, run_id)
 
 
-def test_an_approved_version_is_a_check_that_succeeded(client, settings, trained, outcome, server):
+@pytest.mark.process
+def test_an_approved_version_is_a_check_that_succeeded(client, settings, trained, command, server):
     register(client, settings, trained.run_id)
-    done = outcome(trained.run_id)
+    done = command(trained.run_id)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "Version 1 is approved and waits for promotion.\n"
     (check,) = server.checks
@@ -93,11 +116,11 @@ def test_an_approved_version_is_a_check_that_succeeded(client, settings, trained
     assert check["details_url"] == "https://github.com/ana/insurance/actions/runs/7"
 
 
-def test_a_refusal_is_neutral_and_no_crash(client, settings, bad_run, outcome, server, page):
+def test_a_refusal_is_neutral_and_no_crash(client, settings, bad_run, summarize, server, page):
     refuse(client, settings, bad_run)
-    done = outcome(bad_run)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("::notice title=Version 1 is refused by the gate (exit 3)::")
+    assert summarize(bad_run).startswith(
+        "::notice title=Version 1 is refused by the gate (exit 3)::"
+    )
     (check,) = server.checks
     assert check["conclusion"] == "neutral"
     assert "not above zero" in page()
@@ -106,10 +129,10 @@ def test_a_refusal_is_neutral_and_no_crash(client, settings, bad_run, outcome, s
 
 @pytest.fixture
 def identical(client, settings, production, trained):
-    """The outcome of the very run that serves, registered as another version."""
+    """The summary of the very run that serves, registered as another version."""
     client.create_model_version(settings.model_name, production.source, trained.run_id)
     refuse(client, settings, trained.run_id)
-    return read_outcome(client, settings, trained.run_id)
+    return read_summary(client, settings, trained.run_id)
 
 
 def row(text: str, name: str) -> list[str]:
@@ -147,78 +170,85 @@ def test_another_table_is_said_to_be_another(identical):
 
 def test_the_first_version_has_nothing_to_compare_with(client, settings, trained):
     register(client, settings, trained.run_id)
-    text = as_markdown(read_outcome(client, settings, trained.run_id))
+    text = as_markdown(read_summary(client, settings, trained.run_id))
     assert "only the absolute rules applied" in text
     assert "in production |" not in text
 
 
 def test_a_version_that_serves_is_not_compared_with_itself(client, settings, production, trained):
-    assert read_outcome(client, settings, trained.run_id).production is None
+    assert read_summary(client, settings, trained.run_id).production is None
 
 
 def test_a_pull_request_has_one_comment_that_is_updated(
-    client, settings, trained, bad_run, outcome, server
+    client, settings, trained, bad_run, summarize, server
 ):
     server.comments = [
         {"id": 100 + number, "issue": 12, "body": f"comment {number}"} for number in range(3)
     ]
     register(client, settings, trained.run_id)
-    assert outcome(trained.run_id).returncode == 0
+    summarize(trained.run_id)
     promote(client, settings)
     refuse(client, settings, bad_run)
-    assert outcome(bad_run).returncode == 0
+    summarize(bad_run)
     assert len(server.on(12)) == 4
     assert "Version 2 is refused" in server.on(12)[-1]
 
 
-def test_what_started_it_is_shown_as_it_is(client, settings, trained, outcome, page):
+def test_what_started_it_is_shown_as_it_is(client, settings, trained, summarize, page):
     register(client, settings, trained.run_id)
-    outcome(trained.run_id, event={}, REASON="drift, says @ana\n## <b>now</b>")
+    summarize(trained.run_id, event={}, reason="drift, says @ana\n## <b>now</b>")
     assert "Started for: drift, says @\u200bana \\#" in page()
     assert "<b>" not in page()
 
 
 def test_a_fork_may_write_nothing_and_its_run_is_as_good(
-    client, settings, trained, outcome, server, page
+    client, settings, trained, summarize, server, page
 ):
     register(client, settings, trained.run_id)
     server.forbidden = {"comments", "check-runs"}
-    done = outcome(trained.run_id)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "::notice title=The pull request gets no comment::" in done.stdout
-    assert "::notice title=The commit gets no check::" in done.stdout
+    said = summarize(trained.run_id)
+    assert "::notice title=The pull request gets no comment::" in said
+    assert "::notice title=The commit gets no check::" in said
     assert "## Version 1 is approved" in page()
     assert (server.comments, server.checks) == ([], [])
 
 
-def test_without_a_token_nothing_is_asked_of_github(client, settings, trained, outcome, server):
+def test_without_a_token_nothing_is_asked_of_github(client, settings, trained, summarize, server):
     register(client, settings, trained.run_id)
-    assert outcome(trained.run_id, GITHUB_TOKEN="").returncode == 0
+    summarize(trained.run_id, GITHUB_TOKEN="")
     assert server.asked == []
 
 
-def test_a_push_has_a_check_and_no_comment(client, settings, trained, outcome, server):
+def test_a_push_has_a_check_and_no_comment(client, settings, trained, summarize, server):
     register(client, settings, trained.run_id)
-    outcome(trained.run_id, event={"ref": "refs/heads/data-update"})
+    summarize(trained.run_id, event={"ref": "refs/heads/data-update"})
     assert server.asked == [f"GET commits/{PUSHED}/pulls", "POST check-runs"]
     assert server.checks[0]["head_sha"] == PUSHED
 
 
 def test_a_push_to_the_branch_of_an_open_pull_request_comments_there(
-    client, settings, trained, outcome, server
+    client, settings, trained, summarize, server
 ):
     states = {11: "closed", 12: "closed", 13: "open"}
     server.pulls = [
         {"number": number, "state": state, "commit": PUSHED} for number, state in states.items()
     ]
     register(client, settings, trained.run_id)
-    outcome(trained.run_id, event={"ref": "refs/heads/data-update"})
+    summarize(trained.run_id, event={"ref": "refs/heads/data-update"})
     assert len(server.on(13)) == len(server.comments) == 1
 
 
-@pytest.mark.parametrize("trained_at_all", [True, False])
-def test_a_training_that_failed_is_red_and_says_so(trained_at_all, trained, outcome, server, page):
-    done = outcome(trained.run_id if trained_at_all else "")
+def test_a_training_that_was_not_judged_is_a_failure_and_says_so(trained, summarize, server, page):
+    with pytest.raises(BadInput, match="was trained and not registered"):
+        summarize(trained.run_id)
+    assert "## The training failed" in page()
+    assert "The training failed" in server.on(12)[0]
+    assert server.checks == []
+
+
+@pytest.mark.process
+def test_a_training_that_failed_is_red_and_says_so(command, server, page):
+    done = command("")
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert "## The training failed" in page()
@@ -226,11 +256,11 @@ def test_a_training_that_failed_is_red_and_says_so(trained_at_all, trained, outc
     assert server.checks == []
 
 
-def test_a_version_without_a_verdict_is_no_outcome(client, settings, trained):
+def test_a_version_without_a_status_has_no_summary(client, settings, trained):
     number = register(client, settings, trained.run_id).version.number
     delete_tag(client, settings, number, "validacao_status")
     with pytest.raises(BadInput, match="not registered"):
-        read_outcome(client, settings, trained.run_id)
+        read_summary(client, settings, trained.run_id)
 
 
 def test_a_copy_that_is_not_what_was_trained_is_a_failure(client, settings, bad_run):
@@ -238,7 +268,7 @@ def test_a_copy_that_is_not_what_was_trained_is_a_failure(client, settings, bad_
         register(client, settings, bad_run)
     delete_tag(client, settings, "1", "gate_reasons")
     with pytest.raises(BadInput, match="not what was trained"):
-        read_outcome(client, settings, bad_run)
+        read_summary(client, settings, bad_run)
 
 
 def test_an_event_that_cannot_be_read_is_named(tmp_path, monkeypatch):

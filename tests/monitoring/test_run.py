@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from insurance_predictor.base.errors import BadInput, InvalidSettings, NoProductionModel
+from insurance_predictor.base.errors import BadInput, NoProductionModel
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.serving import served_model
 from monitoring.run import INCIDENT_OPEN, MonitoringOptions, alert_test, monitor
@@ -144,11 +144,6 @@ def test_old_reports_make_room(own, served):
 def test_without_a_version_in_production_nothing_is_judged(own):
     with pytest.raises(NoProductionModel):
         monitor(own, DAY, NOW)
-
-
-def test_a_training_cannot_be_asked_for_without_a_repository(own):
-    with pytest.raises(InvalidSettings, match="GITHUB_TOKEN"):
-        monitor(own, replace(DAY, retrain=True), NOW)
 
 
 def test_a_test_message_goes_to_every_channel_or_is_printed(own):

@@ -96,6 +96,24 @@ def test_a_service_that_fails_does_not_repeat_what_another_took(endpoint, tmp_pa
     assert sorted(one["path"] for one in taken) == ["/first", "/second"]
 
 
+def test_a_request_for_a_training_of_an_earlier_release_is_given_up(endpoint, tmp_path):
+    port, taken, _ = endpoint
+    settings = others(tmp_path, f"json://127.0.0.1:{port}/alerts")
+    with opened(settings.prediction_log_url) as engine:
+        request = {"event_type": "retrain", "client_payload": {"incident": "one"}}
+        old = QueuedMessage(channel="github", content=request)
+        (name,) = channels.configured(settings)
+        new = QueuedMessage(channel=name, content=content("a"))
+        incident_store.queue(engine, [old, new], "retrain", day(0))
+        found = delivery(settings, engine)
+        assert (found.sent, found.waiting, found.refused) == (1, 0, ["retrain"])
+        assert found.troubles == [
+            "A request for a training is given up: `make incidents RETRAIN=1` asks for it now."
+        ]
+        assert delivery(settings, engine) == Delivery()
+    assert len(taken) == 1
+
+
 def test_an_address_that_is_none_says_so(tmp_path):
     settings = others(tmp_path, "nonsense://secret-word")
     with opened(settings.prediction_log_url) as engine:

@@ -151,18 +151,6 @@ def test_the_thread_that_delivery_found_outlives_the_next_assessment(engine):
     assert incident_store.open_incidents(engine, MODEL)[0].thread == "C1:17.5"
 
 
-def test_a_request_is_queued_once_an_incident(engine):
-    for number in range(2):
-        record(engine, alarms(number, "drift.bmi"), RULES, day(number), nothing)
-    (incident,) = incident_store.open_incidents(engine, MODEL)
-    message = QueuedMessage(channel="github", content={"event_type": "retrain"})
-    assert incident_store.queue_once(engine, message, incident, "training", day(1))
-    assert not incident_store.queue_once(engine, message, incident, "training", day(2))
-    another = replace(incident, id="another")
-    assert incident_store.queue_once(engine, message, another, "training", day(2))
-    assert [row["incident_id"] for row in queued(engine)] == [incident.id, "another"]
-
-
 def test_a_test_message_is_about_no_incident(engine):
     incident_store.queue(
         engine, [QueuedMessage(channel="other", content={"text": "test"})], "test", day(0)

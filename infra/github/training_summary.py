@@ -22,8 +22,8 @@ from insurance_predictor.store.versions import Version
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-Verdict = Literal["approved", "refused"]
-TITLES: Mapping[Verdict, str] = {
+Status = Literal["approved", "refused"]
+TITLES: Mapping[Status, str] = {
     "approved": "Version {number} is approved and waits for promotion",
     "refused": "Version {number} is refused by the gate (exit 3)",
 }
@@ -38,14 +38,14 @@ SHARES = {"total_bias": "total bias", "coverage": "90 % intervals hold"}
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingSummary:
     """The version that a run became, beside the one in production, if there is one.
 
     `reasons` are the gate's, empty for an approved version. `against` is what the gate measured on
     the same people; `production` has what was measured when that version was trained.
     """
 
-    verdict: Verdict
+    status: Status
     facts: VersionFacts
     reasons: str
     against: AgainstProduction | None
@@ -53,7 +53,7 @@ class Outcome:
 
     @property
     def title(self) -> str:
-        return TITLES[self.verdict].format(number=self.facts.version)
+        return TITLES[self.status].format(number=self.facts.version)
 
     @property
     def is_identical(self) -> bool:
@@ -61,7 +61,7 @@ class Outcome:
         return "identical to production" in self.reasons
 
 
-def read_outcome(client: "MlflowClient", settings: Settings, run_id: str) -> Outcome:
+def read_summary(client: "MlflowClient", settings: Settings, run_id: str) -> TrainingSummary:
     """What became of the run `run_id`. Raises BadInput when it was not trained or not judged."""
     if not run_id:
         raise BadInput("No training was finished. The step before this one says why.")
@@ -75,8 +75,8 @@ def read_outcome(client: "MlflowClient", settings: Settings, run_id: str) -> Out
             f"The registry's copy of version {version.number} is not what was trained: see "
             "`make register`."
         )
-    return Outcome(
-        verdict="approved" if version.status == APPROVED else "refused",
+    return TrainingSummary(
+        status="approved" if version.status == APPROVED else "refused",
         facts=read_facts(client, settings, version),
         reasons=reasons,
         against=against_production(version),
@@ -84,19 +84,19 @@ def read_outcome(client: "MlflowClient", settings: Settings, run_id: str) -> Out
     )
 
 
-def as_markdown(outcome: Outcome, why: str = "", run_url: str = "") -> str:
-    """The outcome for a page of GitHub; `why` is what the training was started for."""
+def as_markdown(summary: TrainingSummary, why: str = "", run_url: str = "") -> str:
+    """The summary for a page of GitHub; `why` is what the training was started for."""
     return "\n".join(
         [
-            f"## {outcome.title}",
+            f"## {summary.title}",
             "",
             *([f"Started for: {plain(why)}", ""] if why.strip() else []),
-            plain(outcome.facts.description),
+            plain(summary.facts.description),
             "",
-            *_refusal(outcome),
-            *_against(outcome.against),
-            *_metrics(outcome),
-            f"MLflow run {code(outcome.facts.run_id)}."
+            *_refusal(summary),
+            *_against(summary.against),
+            *_metrics(summary),
+            f"MLflow run {code(summary.facts.run_id)}."
             + (f" [This run of the workflow]({run_url})." if run_url else ""),
             "",
         ]
@@ -122,13 +122,13 @@ def _production(
         return None
 
 
-def _refusal(outcome: Outcome) -> Iterator[str]:
+def _refusal(summary: TrainingSummary) -> Iterator[str]:
     """Why not; and that it is no fault when there was nothing new."""
-    if outcome.reasons:
-        yield f"**Why:** {plain(outcome.reasons)}."
-    if outcome.is_identical:
+    if summary.reasons:
+        yield f"**Why:** {plain(summary.reasons)}."
+    if summary.is_identical:
         yield "Nothing is wrong: the table and the code are those of the version that serves."
-    if outcome.reasons:
+    if summary.reasons:
         yield ""
 
 
@@ -148,9 +148,9 @@ def _against(found: AgainstProduction | None) -> list[str]:
     return [*table(header, rows), ""]
 
 
-def _metrics(outcome: Outcome) -> list[str]:
+def _metrics(summary: TrainingSummary) -> list[str]:
     """The hold-out's metrics of both versions, each on its own hold-out."""
-    mine, other = outcome.facts, outcome.production
+    mine, other = summary.facts, summary.production
     names = {**DOLLARS, **NUMBERS, **SHARES}
     header = [f"Hold-out ({mine.metrics.get(f'{PREFIX}rows', 0):,.0f} people)"]
     header += [f"Version {mine.version}", "95 % interval"]
