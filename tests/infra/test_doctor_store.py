@@ -10,6 +10,8 @@ from infra.checks.finding import Finding, Verdict
 from infra.checks.store import NAMES, store
 from insurance_predictor.base.settings import DEFAULT_TRACKING_URI, Settings
 from insurance_predictor.store.tracking import connect, experiment_id
+from tests.conftest import Prepared
+from tests.databases import copy_database
 from tests.servers import free_port
 
 
@@ -22,12 +24,13 @@ def empty(elsewhere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Setting
 
 
 @pytest.fixture
-def begun(elsewhere, tmp_path: Path) -> Settings:
+def begun(elsewhere, prepared: Prepared, tmp_path: Path) -> Settings:
     """A store with its database and its experiment, before the first run."""
     settings = Settings(
         mlflow_tracking_uri=f"sqlite:///{tmp_path}/mlflow.db",
         artifact_location=str(tmp_path / "mlartifacts"),
     )
+    copy_database(prepared.empty, tmp_path / "mlflow.db")
     experiment_id(connect(settings), settings.mlflow_experiment_name, settings)
     return settings
 

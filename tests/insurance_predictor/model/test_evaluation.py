@@ -171,12 +171,21 @@ def test_r2_of_two_rows_ignores_resamples_in_which_it_is_not_defined():
     assert estimate.value == estimate.low == estimate.high == pytest.approx(0.96)
 
 
-def test_a_thousand_resamples_of_the_hold_out_take_well_under_a_fifth_of_a_second(
-    actual, predicted
-):
-    started = time.process_time()
-    bootstrap_metrics(actual, predicted)
-    assert time.process_time() - started < 0.2
+def test_a_thousand_resamples_take_a_third_of_a_thousand_evaluations(actual, predicted):
+    def seconds(deed, *arguments):
+        started = time.process_time()
+        deed(*arguments)
+        return time.process_time() - started
+
+    def evaluate_again():
+        for _ in range(1000):
+            metrics(actual, predicted)
+
+    # The two turn and turn about, so that a busy machine meets both.
+    pairs = [
+        (seconds(bootstrap_metrics, actual, predicted), seconds(evaluate_again)) for _ in range(3)
+    ]
+    assert min(ours for ours, _ in pairs) < min(theirs for _, theirs in pairs) / 3
 
 
 def test_each_group_of_slices_holds_everybody_once(people):

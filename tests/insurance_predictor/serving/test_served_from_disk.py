@@ -12,8 +12,9 @@ import pytest
 from insurance_predictor.base.errors import InvalidSettings, NoProductionModel, Unreachable
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.run_layout import MODEL_FILE, PREPROCESSOR, REFERENCE, SERVING
-from insurance_predictor.serving.served_model import Served, read, refresh
+from insurance_predictor.serving.served_model import ANSWER_PATIENCE, Served, read, refresh
 from insurance_predictor.serving.version_cache import RECORD
+from insurance_predictor.store.tracking import CONNECT_TIMEOUT
 from tests.insurance_predictor.model.test_pair import WritesWhenUnpickled
 from tests.insurance_predictor.serving.test_predictor import PERSON
 from tests.insurance_predictor.serving.test_served_model import (
@@ -148,6 +149,7 @@ def test_reading_loads_nothing_that_asks_a_registry_draws_or_checks_tables(serve
 @pytest.mark.process
 @pytest.mark.parametrize("host", [silent_host, host_that_is_only_healthy])
 def test_a_registry_that_hangs_is_given_up_on_within_ten_seconds(host, hosted, served):
+    assert CONNECT_TIMEOUT + ANSWER_PATIENCE <= 10
     with host() as port:
         began = time.monotonic()
         now = refresh(hosted(port), served)

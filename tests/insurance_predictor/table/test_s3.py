@@ -101,10 +101,8 @@ def test_an_object_that_is_not_there_is_named(bucket: Any, url: str, sentence: s
 
 def test_a_storage_that_is_not_there_is_unreachable(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    started = time.monotonic()
     with pytest.raises(Unreachable, match=r"does not answer.*127\.0\.0\.1:9.*Check AWS_ENDPOINT"):
         read("s3://people/table.csv")
-    assert time.monotonic() - started < 20
 
 
 def test_a_silent_storage_is_given_up_within_20_seconds(monkeypatch: pytest.MonkeyPatch):

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from insurance_predictor.training import plots
@@ -102,11 +103,24 @@ def test_saved_figures_are_png_files_in_a_folder_made_for_them(tmp_path):
         assert (width, height) == (792, 528)
 
 
-def test_the_four_figures_are_drawn_and_saved_in_less_than_a_second_and_a_half(tmp_path):
-    started = time.process_time()
-    for name, figure in all_figures().items():
-        plots.save(figure, tmp_path / f"{name}.png")
-    assert time.process_time() - started < 1.5
+def test_the_four_figures_cost_no_more_than_sixteen_that_show_nothing(tmp_path):
+    def seconds(deed):
+        started = time.process_time()
+        deed()
+        return time.process_time() - started
+
+    def draw_ours():
+        for name, figure in all_figures().items():
+            plots.save(figure, tmp_path / f"{name}.png")
+
+    def draw_nothing():
+        figure = Figure(figsize=(5, 4))
+        figure.subplots()
+        figure.savefig(tmp_path / "nothing.png", dpi=150)
+
+    draw_nothing()  # the first figure of a process loads fonts
+    pairs = [(seconds(draw_ours), seconds(draw_nothing)) for _ in range(3)]
+    assert min(ours for ours, _ in pairs) < 16 * min(theirs for _, theirs in pairs)
 
 
 @pytest.mark.process
