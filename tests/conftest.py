@@ -109,6 +109,7 @@ def store(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Setti
     """Settings of the worker's store, which keeps its database and artifacts in one folder."""
     folder: Path = tmp_path_factory.mktemp("store")
     copy_database(prepared.database, folder / "mlflow.db")
+    (folder / "artifacts").mkdir()
     return Settings(
         mlflow_tracking_uri=f"sqlite:///{folder}/mlflow.db",
         artifact_location=str(folder / "artifacts"),
