@@ -37,7 +37,7 @@ def test_every_target_named_in_the_docs_exists():
     assert named <= targets
 
 
-def test_the_readme_lists_every_target_with_its_help():
+def test_make_help_is_the_table_of_targets():
     helped = subprocess.run(
         ["make", "--no-print-directory", "help"],
         cwd=ROOT,
@@ -45,8 +45,12 @@ def test_the_readme_lists_every_target_with_its_help():
         text=True,
         check=True,
     )
-    for target, words in re.findall(r"^  (\S+) +(.*)$", helped.stdout, flags=re.MULTILINE):
-        assert f"| `{target}` | {words} |" in README
+    listed = set(re.findall(r"^  (\S+) +\S", helped.stdout, flags=re.MULTILINE))
+    makefile = (ROOT / "Makefile").read_text()
+    targets = {
+        name for line in re.findall(r"^\.PHONY:(.*)$", makefile, re.M) for name in line.split()
+    }
+    assert listed == targets - {"help"} or listed == targets
 
 
 def test_every_link_to_a_file_leads_somewhere():

@@ -1,4 +1,4 @@
-"""A newcomer types what the README says, in its order, in a fresh copy of the repository."""
+"""A newcomer types what the README and the reference say, in order, in a fresh repository."""
 
 import functools
 import hashlib
@@ -12,16 +12,14 @@ import pytest
 
 from tests.repository import ROOT, copy_repository, readme_commands
 
-COMMANDS = readme_commands((ROOT / "README.md").read_text())
+PAGES = (ROOT / "README.md", ROOT / "docs" / "reference.md")
+COMMANDS = [command for page in PAGES for command in readme_commands(page.read_text())]
 
 # Typed by a person, but not here; each for its reason.
 NOT_RUN = {
     "make test": "it would run this test inside itself; .ci/run runs it",
     "make lint": "it needs the whole history of git; .ci/run runs it",
-    "make ui": "it serves until it is stopped; test_commands starts and stops it",
-    "make lock": "it asks the package index for newer versions",
     "make app": "it serves until it is stopped; tests/e2e starts and stops it",
-    "make dashboard": "it serves until it is stopped; tests/monitoring/dashboard shows it",
     "make up": "it needs Docker; tests/stack runs it",
     "make down": "it needs Docker; tests/stack runs it",
 }
