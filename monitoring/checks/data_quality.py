@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from insurance_predictor.base.settings import MonitorThresholds
 from insurance_predictor.table.schema import FEATURES, CategoryColumn
-from monitoring.domain.assessment import Verdict
+from monitoring.domain.assessment import Verdict, undecided
 from monitoring.window.reference import CATEGORY_COLUMNS, NUMBER_COLUMNS, Reference
 from monitoring.window.statistics import Faults, WindowStatistics
 
@@ -55,7 +55,7 @@ def _checks(
 
 def _verdict(check: str, faults: Faults, limit: float, reference: Reference, rows: int) -> Verdict:
     if not rows:
-        return Verdict(kind="schema", check=check, status="unknown", rows=0, missing=1)
+        return undecided("schema", check, rows=0, missing=1)
     share = faults.rows / rows
     usual = faults.rows * float(reference.premium.mean())
     return Verdict(

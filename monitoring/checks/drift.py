@@ -12,7 +12,7 @@ import numpy as np
 from insurance_predictor.base.arrays import FloatArray, IntArray
 from insurance_predictor.base.settings import MonitorThresholds
 from insurance_predictor.table.schema import CategoryColumn
-from monitoring.domain.assessment import Verdict
+from monitoring.domain.assessment import Verdict, undecided
 from monitoring.window.rank_counts import ks_distance
 from monitoring.window.reference import CATEGORY_COLUMNS, NUMBER_NAMES, PREMIUM, Reference
 from monitoring.window.statistics import WindowStatistics
@@ -82,8 +82,8 @@ def _of_number(
     name: str, reference: Reference, statistics: WindowStatistics, thresholds: MonitorThresholds
 ) -> Verdict:
     sample, window = reference.rank_counts[name], statistics.numbers[name]
-    if window.rows < max(thresholds.least_rows, 1):
-        return _unknown(name, window.rows, thresholds)
+    if window.rows < (least := max(thresholds.least_rows, 1)):
+        return undecided("drift", name, window.rows, least - window.rows)
     distance = ks_distance(sample, window)
     p_value = ks_p_value(distance, sample.rows, window.rows)
     shift = window.mean - sample.mean
@@ -111,8 +111,8 @@ def _of_category(
 ) -> Verdict:
     sample, window = reference.category_counts(column), statistics.categories(column)
     rows = int(window.sum())
-    if rows < max(thresholds.least_rows, 1):
-        return _unknown(column.name, rows, thresholds)
+    if rows < (least := max(thresholds.least_rows, 1)):
+        return undecided("drift", column.name, rows, least - rows)
     statistic, p_value = chi_square(sample, window)
     before, after = sample / sample.sum(), window / rows
     moved = int(np.argmax(np.abs(after - before)))
@@ -128,11 +128,6 @@ def _of_category(
         money=float((after - before) @ reference.price_of_categories(column)),
         details=(column.values[moved],),
     )
-
-
-def _unknown(check: str, rows: int, thresholds: MonitorThresholds) -> Verdict:
-    missing = max(thresholds.least_rows, 1) - rows
-    return Verdict(kind="drift", check=check, status="unknown", rows=rows, missing=missing)
 
 
 def _status(p_value: float, thresholds: MonitorThresholds) -> Literal["quiet", "alarm"]:

@@ -4,16 +4,15 @@ Three tests share an error budget of their own (Bonferroni), each against the ho
 whom the version had not seen when its quality was measured.
 """
 
-from dataclasses import dataclass
-from functools import cached_property
 from math import sqrt
 
 import numpy as np
+import pandas as pd
 
 from insurance_predictor.base.arrays import FloatArray
 from insurance_predictor.base.settings import MonitorThresholds
 from insurance_predictor.table.schema import AGE, SMOKER, TARGET
-from monitoring.domain.assessment import Status, Verdict
+from monitoring.domain.assessment import Status, Verdict, undecided
 from monitoring.window.rank_counts import RankCounts, superiority
 from monitoring.window.reference import PREMIUM, SLICES, Reference, slices
 from monitoring.window.statistics import OutcomeStatistics, WindowStatistics
@@ -41,10 +40,10 @@ def performance_verdicts(
     outcomes = statistics.outcomes
     missing = thresholds.least_outcomes - outcomes.rows
     if missing > 0:
-        judged = [_unknown(check, outcomes.rows, missing) for check in CHECKS]
+        judged = [undecided("performance", check, outcomes.rows, missing) for check in CHECKS]
     else:
         limit = limit_of(thresholds)
-        holdout = Holdout(reference)
+        holdout = reference.holdout
         judged = [
             _ratio(holdout, outcomes, limit),
             _residuals(reference.ratios, outcomes, limit),
@@ -56,34 +55,6 @@ def performance_verdicts(
 def limit_of(thresholds: MonitorThresholds) -> float:
     """The p-value below which one of the three is in alarm."""
     return thresholds.performance_budget / len(CHECKS)
-
-
-@dataclass(frozen=True, eq=False)
-class Holdout:
-    """What the three tests compare with; money in US dollars a year."""
-
-    reference: Reference
-
-    @cached_property
-    def charges(self) -> FloatArray:
-        return self._column(TARGET.name)
-
-    @cached_property
-    def premium(self) -> FloatArray:
-        return self._column(PREMIUM)
-
-    @cached_property
-    def covered(self) -> int:
-        """How many people's charges lie inside their intervals."""
-        inside = (self._column("low") <= self.charges) & (self.charges <= self._column("high"))
-        return int(inside.sum())
-
-    @property
-    def rows(self) -> int:
-        return len(self.charges)
-
-    def _column(self, name: str) -> FloatArray:
-        return np.asarray(self.reference.holdout[name], dtype=float)
 
 
 def mann_whitney_p_value(chance: float, sample: RankCounts, window: RankCounts) -> float:
@@ -116,7 +87,7 @@ def estimated_error(
     """
     rows = int(statistics.slices.sum())
     if not rows:
-        return _unknown("estimated_error", 0, 1)
+        return undecided("performance", "estimated_error", 0, 1)
     outcomes = statistics.outcomes
     weights = statistics.slices / rows
     squared = _squared_errors(reference)
@@ -138,13 +109,13 @@ def estimated_error(
     )
 
 
-def _ratio(holdout: Holdout, outcomes: OutcomeStatistics, limit: float) -> Verdict:
+def _ratio(holdout: pd.DataFrame, outcomes: OutcomeStatistics, limit: float) -> Verdict:
     generator = np.random.default_rng(0)
     sums = outcomes.sums[:, :2]
-    expected = float(holdout.charges.sum() / holdout.premium.sum())
+    usual = holdout[[TARGET.name, PREMIUM]].to_numpy(dtype=float)
+    expected = float(usual[:, 0].sum() / usual[:, 1].sum())
     charged, quoted = sums.sum(axis=0).tolist()
     value = charged / quoted / expected
-    usual = np.stack([holdout.charges, holdout.premium], axis=1)
     drawn = _resampled_ratios(sums, generator) / _resampled_ratios(usual, generator)
     low, high = np.quantile(drawn, (limit / 2, 1 - limit / 2)).tolist()
     beyond = min(float(np.mean(drawn <= 1)), float(np.mean(drawn >= 1)))
@@ -178,13 +149,14 @@ def _residuals(sample: RankCounts, outcomes: OutcomeStatistics, limit: float) ->
     )
 
 
-def _coverage(holdout: Holdout, outcomes: OutcomeStatistics, limit: float) -> Verdict:
+def _coverage(holdout: pd.DataFrame, outcomes: OutcomeStatistics, limit: float) -> Verdict:
     """Fisher's exact test of the window's share against the hold-out's, which is a sample, too."""
     from scipy.stats import hypergeom
 
-    covered = holdout.covered + outcomes.covered
+    inside = int(holdout[TARGET.name].between(holdout["low"], holdout["high"]).sum())
+    covered = inside + outcomes.covered
     p_value = float(
-        hypergeom.cdf(outcomes.covered, holdout.rows + outcomes.rows, covered, outcomes.rows)
+        hypergeom.cdf(outcomes.covered, len(holdout) + outcomes.rows, covered, outcomes.rows)
     )
     return Verdict(
         kind="performance",
@@ -194,7 +166,7 @@ def _coverage(holdout: Holdout, outcomes: OutcomeStatistics, limit: float) -> Ve
         p_value=p_value,
         value=outcomes.covered / outcomes.rows,
         limit=limit,
-        effects={"reference": holdout.covered / holdout.rows},
+        effects={"reference": inside / len(holdout)},
     )
 
 
@@ -212,7 +184,7 @@ def _resampled_ratios(sums: FloatArray, generator: np.random.Generator) -> Float
 def _squared_errors(reference: Reference) -> list[FloatArray]:
     """The hold-out's squared errors in each slice; in one with too few, its smokers', or all."""
     holdout = reference.holdout
-    squared = np.square(Holdout(reference).charges - Holdout(reference).premium)
+    squared = np.square(holdout[TARGET.name] - holdout[PREMIUM]).to_numpy(dtype=float)
     smokes = (holdout[SMOKER.name] == SMOKER.values[1]).to_numpy(dtype=np.int64)
     found = slices(smokes, holdout[AGE.name].to_numpy(dtype=float))
     bands = SLICES // len(SMOKER.values)
@@ -238,7 +210,3 @@ def _error_band(squared: list[FloatArray], weights: FloatArray, rows: int) -> tu
 
 def _status(p_value: float, limit: float) -> Status:
     return "alarm" if p_value < limit else "quiet"
-
-
-def _unknown(check: str, rows: int, missing: int) -> Verdict:
-    return Verdict(kind="performance", check=check, status="unknown", rows=rows, missing=missing)

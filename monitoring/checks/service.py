@@ -1,7 +1,7 @@
 """Do quotes come, quickly, from the version that ought to serve? A verdict for each."""
 
 from insurance_predictor.base.settings import MonitorThresholds
-from monitoring.domain.assessment import Verdict
+from monitoring.domain.assessment import Verdict, undecided
 from monitoring.window.statistics import WindowStatistics
 
 LEAST_FOR_P95 = 20  # the 95 % quantile of fewer is their largest
@@ -28,7 +28,7 @@ def service_verdicts(
 
 def _share(check: str, count: int, rows: int, limit: float) -> Verdict:
     if not rows:
-        return Verdict(kind="service", check=check, status="unknown", rows=0, missing=1)
+        return undecided("service", check, rows=0, missing=1)
     return Verdict(
         kind="service",
         check=check,
@@ -43,10 +43,7 @@ def _share(check: str, count: int, rows: int, limit: float) -> Verdict:
 def _latency(statistics: WindowStatistics, limit: float) -> Verdict:
     rows = statistics.latencies.rows
     if rows < LEAST_FOR_P95:
-        missing = LEAST_FOR_P95 - rows
-        return Verdict(
-            kind="service", check="latency", status="unknown", rows=rows, missing=missing
-        )
+        return undecided("service", "latency", rows, LEAST_FOR_P95 - rows)
     value = statistics.latencies.quantile(0.95)
     return Verdict(
         kind="service",

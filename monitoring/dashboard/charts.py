@@ -1,6 +1,6 @@
 """The dashboard's charts as Vega-Lite specifications, drawn by the browser."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -53,16 +53,9 @@ def lines(series: Sequence[Series], title: str, language: Language) -> Chart:
         for point in one.points
     ]
     shown = [one for one in series if one.points]
-    color: Spec = {
-        "field": "name",
-        "type": "nominal",
-        "title": None,
-        "scale": {
-            "domain": [one.name for one in shown],
-            "range": [STYLES[one.style] for one in shown],
-        },
-        "legend": {"orient": "top"} if len(shown) > 1 else None,
-    }
+    color = _color("name", {one.name: STYLES[one.style] for one in shown})
+    if len(shown) < 2:
+        color["legend"] = None
     time, value = _time("time", language), _number("value")
     band = {
         "mark": {"type": "rule", "strokeWidth": 5, "opacity": 0.25},
@@ -114,13 +107,7 @@ def alarms(assessments: Iterable[MonitoringRun], language: Language) -> Chart:
     encoding = {
         "x": x,
         "y": y,
-        "color": {
-            "field": "status",
-            "type": "nominal",
-            "title": None,
-            "scale": {"domain": list(words.values()), "range": [PALE, VERMILION, FAINT]},
-            "legend": {"orient": "top"},
-        },
+        "color": _color("status", dict(zip(words.values(), (PALE, VERMILION, FAINT), strict=True))),
         "tooltip": [
             {"field": "check", "type": "nominal", "title": report_words.CHECK(language)},
             {"field": "status", "type": "nominal", "title": report_words.VERDICT(language)},
@@ -160,13 +147,7 @@ def incidents(found: Iterable[Incident], now: datetime, language: Language) -> C
             "sort": [words(language) for words in report_words.KINDS.values()],
             "axis": {"labelOverlap": False},
         },
-        "color": {
-            "field": "state",
-            "type": "nominal",
-            "title": None,
-            "scale": {"domain": states, "range": [GREY, VERMILION]},
-            "legend": {"orient": "top"},
-        },
+        "color": _color("state", dict(zip(states, (GREY, VERMILION), strict=True))),
     }
     height = ROW * len({row["kind"] for row in rows}) + AROUND
     mark = {"type": "bar", "cornerRadius": 3, "height": 14, "minBandSize": 3}
@@ -190,6 +171,16 @@ def _status(assessment: MonitoringRun, name: str) -> str:
     if alarm is None:
         return "unknown"
     return "alarm" if alarm else "quiet"
+
+
+def _color(field: str, colors: Mapping[str, str]) -> Spec:
+    return {
+        "field": field,
+        "type": "nominal",
+        "title": None,
+        "scale": {"domain": list(colors), "range": list(colors.values())},
+        "legend": {"orient": "top"},
+    }
 
 
 def _time(field: str, language: Language) -> Spec:

@@ -189,7 +189,7 @@ def _features(assessments: Sequence[MonitoringRun], language: Language) -> None:
         trend_charts.series(assessments, f"drift.{name}.{effect}", f"drift.{name}", title, factor)
         for effect, title, factor in (
             ("shift", shift, scale),
-            ("psi", dashboard_words.PSI(language), 1),
+            ("psi", report_words.PSI(language), 1),
         )
     ]
     if not any(one.points for one in series):
@@ -278,14 +278,14 @@ def _findings(incident: Incident, language: Language) -> str:
 
 
 def _unit(name: str, language: Language) -> str:
-    column = {column.name: column for column in FEATURES}.get(name)
+    column = verdict_text.COLUMNS.get(name)
     if isinstance(column, NumberColumn):
         return column.unit[language]
-    return (dashboard_words.DOLLARS if column is None else dashboard_words.POINTS)(language)
+    return (dashboard_words.DOLLARS if column is None else report_words.POINTS)(language)
 
 
 def _is_category(name: str) -> bool:
-    return any(column.name == name for column in FEATURES if isinstance(column, CategoryColumn))
+    return isinstance(verdict_text.COLUMNS.get(name), CategoryColumn)
 
 
 def _moment(when: datetime, language: Language) -> str:

@@ -60,6 +60,11 @@ class Verdict:
         return f"{self.kind}.{self.check}"
 
 
+def undecided(kind: Kind, check: str, rows: int, missing: int) -> Verdict:
+    """The verdict on `check` where `rows` are `missing` rows too few to judge by."""
+    return Verdict(kind=kind, check=check, status="unknown", rows=rows, missing=missing)
+
+
 @dataclass(frozen=True)
 class Distribution:
     """Shares of a feature's bins or categories, (k,) each and adding up to 1, for a picture.

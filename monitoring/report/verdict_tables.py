@@ -6,12 +6,11 @@ from typing import Any
 
 from insurance_predictor.base import formats
 from insurance_predictor.base.words import Language, Text
-from insurance_predictor.table.schema import FEATURES, CategoryColumn, NumberColumn
+from insurance_predictor.table.schema import CategoryColumn, NumberColumn
 from monitoring.domain.assessment import Assessment, Distribution, Kind, Verdict
 from monitoring.report import svg
 from monitoring.words import report_words, verdict_text
 
-COLUMNS = {column.name: column for column in FEATURES}
 LEAST_P = 0.0001  # smaller ones are said to be smaller than this
 
 
@@ -60,7 +59,7 @@ def _feature(
 
 def _label(feature: str, label: str, language: Language) -> str:
     """A category's name, or the lower end of a bin, as the language writes it."""
-    column = COLUMNS.get(feature)
+    column = verdict_text.COLUMNS.get(feature)
     if not isinstance(column, CategoryColumn):
         return formats.number(float(label), language)
     known = column.value_labels.get(label)
@@ -127,7 +126,7 @@ def _shift(verdict: Verdict, language: Language) -> str:
     shift = verdict.effects.get("shift")
     if shift is None or verdict.kind != "drift":
         return ""
-    column = COLUMNS.get(verdict.check)
+    column = verdict_text.COLUMNS.get(verdict.check)
     if isinstance(column, CategoryColumn):
         points = formats.signed_decimal(100 * shift, language, 1)
         return f"{points}{formats.SPACE}{report_words.POINTS(language)}"

@@ -16,7 +16,6 @@ NOTHING_YET = Text(
 )
 FAILED = Text("O histórico não pode ser lido", "The history cannot be read")
 TRY_AGAIN = Text("Tentar de novo", "Try again")
-REFRESH = Text("Atualizar", "Refresh")
 
 # Now
 LATEST = Text("Última janela: {start} a {end}", "Latest window: {start} to {end}")
@@ -53,9 +52,7 @@ WINDOW_END = Text("Fim da janela (UTC)", "End of the window (UTC)")
 # Feature by feature
 FEATURE = Text("Atributo", "Feature")
 SHIFT = Text("Mudança ({unit})", "Shift ({unit})")
-POINTS = Text("p.p.", "pp")
 DOLLARS = Text("US$ por ano", "US$ a year")
-PSI = Text("PSI", "PSI")
 NOT_JUDGED = Text(
     "Ainda não houve cotações bastantes para julgar este atributo.",
     "There have not been enough quotes yet to judge this feature.",

@@ -71,7 +71,9 @@ def watched(place: Settings, tmp_path: Path) -> Settings:
 
 
 def visit(language: str) -> AppTest:
-    page = AppTest.from_file(str(ROOT / "monitoring" / "dashboard.py"), default_timeout=PATIENCE)
+    page = AppTest.from_file(
+        str(ROOT / "monitoring" / "dashboard" / "page.py"), default_timeout=PATIENCE
+    )
     page.context["locale"] = LOCALES[language]
     page.context["timezone"] = "America/Sao_Paulo"
     return page.run()
@@ -133,7 +135,7 @@ def test_another_feature_is_shown_when_it_is_asked_for(watched: Settings, langua
     page.selectbox(key="monitoring_feature").select("smoker").run()
     assert not page.exception
     titles = [str(chart) for chart in charts(page)]
-    unit = dashboard_words.SHIFT(language, unit=dashboard_words.POINTS(language))
+    unit = dashboard_words.SHIFT(language, unit=report_words.POINTS(language))
     assert any(unit in title for title in titles)
 
 
