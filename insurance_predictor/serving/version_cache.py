@@ -120,4 +120,5 @@ def _alone_in(folder: Path) -> AbstractContextManager[object]:
     """While the block runs, no other process writes to `folder`; a killed one lets go."""
     from filelock import FileLock  # loads asyncio, which reading does without
 
-    return FileLock(folder / LOCK, timeout=LOCK_PATIENCE)
+    # Whoever may write to the folder may lock it, whoever was the first to.
+    return FileLock(folder / LOCK, timeout=LOCK_PATIENCE, mode=0o666)

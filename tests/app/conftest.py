@@ -14,6 +14,7 @@ from streamlit.util import calc_hash
 from app import serving
 from insurance_predictor.base.settings import Settings, read_settings
 from insurance_predictor.model.run_layout import APPROVED, STATUS_TAG
+from insurance_predictor.serving import served_model
 from insurance_predictor.store import versions
 from insurance_predictor.store.versions import Version
 from tests.repository import ROOT
@@ -29,6 +30,12 @@ OUR_SETTINGS += ("PREDICTION_SPOOL",)
 def language() -> str:
     """What the visitor of a test reads; a test of a page's words is given both."""
     return "pt"
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may take longer to read a small SQLite file than people should wait."""
+    monkeypatch.setattr(served_model, "ANSWER_PATIENCE", PATIENCE)
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from insurance_predictor.model.run_layout import (
     REFERENCE,
     ROWS_TAG,
 )
+from insurance_predictor.serving import served_model
 from insurance_predictor.serving.predictor import load
 from insurance_predictor.serving.served_model import Served, ServedModel, read, refresh
 from insurance_predictor.serving.version_cache import PREFIX, RECORD, find
@@ -58,6 +59,12 @@ REFUSED = (
     "untrusted type in the model",
     "a file that is no model",
 )
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may take longer to read a small SQLite file than people should wait."""
+    monkeypatch.setattr(served_model, "ANSWER_PATIENCE", float(PATIENCE))
 
 
 @pytest.fixture

@@ -279,6 +279,10 @@ def test_a_process_that_never_lets_go_is_given_up_on(kept, tmp_path, monkeypatch
     assert whole(kept) == "2"
 
 
+def test_people_who_share_the_folder_share_its_lock(kept):
+    assert (kept.model_cache / LOCK).stat().st_mode & 0o777 == 0o666
+
+
 @pytest.mark.process
 def test_a_process_killed_in_the_middle_of_a_switch_leaves_a_whole_version(kept, tmp_path):
     for number in "12":
