@@ -22,8 +22,8 @@ from insurance_predictor.model.cross_validation import (
     SPLITS,
     Fold,
     Scores,
-    best,
     make_folds,
+    ranked,
     score,
 )
 from insurance_predictor.model.estimators import CandidateEstimator, make_baseline, make_candidates
@@ -82,7 +82,7 @@ def measure_candidates(
         )
         for each, pipeline in zip([*scores, baseline], [*pipelines, make_baseline()], strict=True)
     ]
-    return found, best(scores)
+    return found, ranked(scores)[0]
 
 
 def _raw(people: pd.DataFrame, folds: Sequence[Fold]) -> list[Fold]:
