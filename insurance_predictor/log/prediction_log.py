@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Condition, Event, Thread
+from time import monotonic
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -115,12 +116,15 @@ class PredictionLog:
 
     def flush(self, timeout: float) -> bool:
         """Whether the database has all that was written here, after at most `timeout` seconds."""
+        end = monotonic() + timeout
         with self._changed:
             self._has_news = True
             self._changed.notify_all()
-            return self._changed.wait_for(
-                lambda: not self._calls and self._spool.is_settled(), timeout
-            )
+        while self._calls or not self._spool.is_settled():  # asked without keeping anybody waiting
+            with self._changed:
+                if not self._changed.wait(end - monotonic()):
+                    return not self._calls and self._spool.is_settled()
+        return True
 
     def backlog(self) -> int:
         """How many quotes wait for the database, those of other processes included."""

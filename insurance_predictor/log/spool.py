@@ -5,8 +5,10 @@ SQLite writes ahead and waits for the disk at each commit.
 """
 
 import fcntl
+import logging
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from io import FileIO
@@ -22,9 +24,11 @@ TURN = "delivering.lock"
 ASIDE = "set_aside.txt"
 FORMER = "*.jsonl"  # the files of release 0.1, one a process
 PIECE = 1 << 18  # bytes that are handed over at once: some 900 quotes
-PATIENCE = 5.0  # seconds for another process that writes
+PATIENCE = 60.0  # seconds for others that write, a file that many processes share
 TURN_PATIENCE = 1.0  # seconds for another process that delivers
 TABLE = "CREATE TABLE IF NOT EXISTS waiting (number INTEGER PRIMARY KEY AUTOINCREMENT, line BLOB)"
+
+LOGGER = logging.getLogger(__name__)
 
 Take = Callable[[list[bytes]], None]
 
@@ -79,7 +83,7 @@ class Spool:
 
     def waiting(self) -> int:
         """How many rows wait, whoever wrote them."""
-        former = sum(path.read_bytes().count(b"\n") for path in self._folder.glob(FORMER))
+        former = sum(map(_lines_in, self._folder.glob(FORMER)))
         if self._connection is None and not (self._folder / QUEUE).exists():
             return former
         with self._queue() as queue:
@@ -153,7 +157,7 @@ class Spool:
         with self._lock:
             try:
                 if self._connection is None:
-                    self._connection = _opened(self._folder)
+                    self._connection = _sound(self._folder)
                 with self._connection as connection:
                     yield connection
             except sqlite3.Error as error:
@@ -165,6 +169,19 @@ def _insert(queue: sqlite3.Connection, lines: Sequence[bytes]) -> int:
     queue.executemany("INSERT INTO waiting (line) VALUES (?)", [(line,) for line in lines])
     (last,) = queue.execute("SELECT last_insert_rowid()").fetchone()
     return int(last)
+
+
+def _sound(folder: Path) -> sqlite3.Connection:
+    """The queue; one that is damaged is put out of the way, for a person to look at."""
+    try:
+        return _opened(folder)
+    except sqlite3.OperationalError:  # locked, or a disk that takes nothing
+        raise
+    except sqlite3.DatabaseError as error:
+        damaged = folder / f"damaged-{time.time_ns()}.db"
+        (folder / QUEUE).replace(damaged)
+        LOGGER.error("The spool was damaged (%s) and is begun anew; it is in %s", error, damaged)
+        return _opened(folder)
 
 
 def _opened(folder: Path) -> sqlite3.Connection:
@@ -182,6 +199,13 @@ def _opened(folder: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _lines_in(path: Path) -> int:
+    try:
+        return path.read_bytes().count(b"\n")
+    except FileNotFoundError:  # taken over meanwhile
+        return 0
 
 
 def _private(path: str, flags: int) -> int:

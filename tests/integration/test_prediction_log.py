@@ -10,10 +10,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from insurance_predictor.base.settings import Settings
+from insurance_predictor.log.database import METADATA, opened
 from insurance_predictor.log.outcomes import Conflict, record_outcomes
 from insurance_predictor.log.prediction_log import PredictionLog
 from insurance_predictor.log.spool import Spool
-from monitoring.history.tables import METADATA, opened
 from tests.predictions import (
     MOST,
     OPEN_AT_ONCE,

@@ -11,7 +11,7 @@ from threading import Event
 import pytest
 
 from insurance_predictor.log.spool import ASIDE, PIECE, QUEUE, Spool
-from tests.predictions import PATIENCE, kill
+from tests.predictions import PATIENCE, kill, wait_until
 
 APPEND_FOR_EVER = """
 import sys
@@ -34,6 +34,18 @@ def take(lines):
     sys.stdin.readline()
 Spool(Path(sys.argv[1])).deliver(take)
 """
+APPEND_AS = """
+import sys
+from itertools import count
+from pathlib import Path
+from insurance_predictor.log.spool import Spool
+spool = Spool(Path(sys.argv[1]))
+for number in count():
+    row = f"{sys.argv[2]}-{number}"
+    spool.append([f"{row}\\n".encode()])
+    print(row, flush=True)
+"""
+WRITERS, KILLS = 8, 100
 FILL_THE_DISK = """
 import resource, sys
 from pathlib import Path
@@ -203,6 +215,7 @@ def test_a_file_that_a_process_of_release_0_1_still_writes_is_left_to_it(folder)
     assert taken == [b"theirs\n"]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("length", [10, 5_000_000])
 def test_a_process_killed_while_it_appends_has_lost_nothing_that_it_acknowledged(folder, length):
     process = child(APPEND_FOR_EVER, folder, length)
@@ -215,6 +228,7 @@ def test_a_process_killed_while_it_appends_has_lost_nothing_that_it_acknowledged
     assert numbers in (acknowledged, [*acknowledged, len(acknowledged)])
 
 
+@pytest.mark.process
 def test_a_process_killed_while_it_delivers_leaves_what_was_not_taken(folder, tmp_path):
     long = b"%d " + b"x" * (PIECE // 2) + b"\n"
     rows = [long % number for number in range(6)]
@@ -231,6 +245,7 @@ def test_a_process_killed_while_it_delivers_leaves_what_was_not_taken(folder, tm
     assert Spool(folder).waiting() == 0
 
 
+@pytest.mark.process
 def test_one_process_delivers_at_a_time(folder, tmp_path):
     left = Spool(folder)
     left.append([b"1\n"])
@@ -289,3 +304,54 @@ def test_no_row_is_lost_between_those_who_come_and_go_and_those_who_deliver(fold
             one.result(PATIENCE)
     Spool(folder).deliver(taken)
     assert sorted(taken) == sorted(b"%d\n" % number for number in range(500))
+
+
+@pytest.mark.process
+def test_eight_writers_that_are_killed_a_hundred_times_lose_and_double_nothing(folder, tmp_path):
+    taken, is_over = Taken(), Event()
+
+    def start(number: int) -> tuple["subprocess.Popen[bytes]", Path]:
+        said = tmp_path / f"{number}.txt"
+        command = [sys.executable, "-c", APPEND_AS, str(folder), str(number)]
+        with said.open("wb") as file:
+            return subprocess.Popen(command, stdout=file), said
+
+    def deliver() -> None:
+        while not is_over.is_set():
+            Spool(folder).deliver(taken)
+
+    writers = [start(number) for number in range(WRITERS)]
+    with ThreadPoolExecutor(1) as beside:
+        delivering = beside.submit(deliver)
+        for number in range(WRITERS, WRITERS + KILLS):
+            oldest, said = writers.pop(0)
+            wait_until(lambda said=said: said.stat().st_size)
+            oldest.kill()
+            oldest.wait()
+            writers.append(start(number))
+        for writer, _ in writers:
+            writer.kill()
+            writer.wait()
+        is_over.set()
+        delivering.result(PATIENCE)
+    Spool(folder).deliver(taken)
+    safe = [
+        line
+        for said in tmp_path.glob("*.txt")
+        for line in said.read_bytes().splitlines(keepends=True)
+        if line.endswith(b"\n")
+    ]
+    assert len(safe) >= KILLS
+    assert set(safe) <= set(taken)
+    assert len(taken) == len(set(taken))
+
+
+def test_a_queue_that_is_damaged_is_put_aside_and_begun_anew(folder, caplog):
+    folder.mkdir()
+    (folder / QUEUE).write_bytes(b"this is no database, whatever its name says" * 50)
+    spool, taken = Spool(folder), Taken()
+    spool.append([b"1\n"])
+    spool.deliver(taken)
+    assert taken == [b"1\n"]
+    assert len(list(folder.glob("damaged-*.db"))) == 1
+    assert "is begun anew" in caplog.text
