@@ -51,6 +51,8 @@ def _no_settings_from_outside(tmp_path_factory: pytest.TempPathFactory) -> Itera
         for name in list(os.environ):
             if name.startswith(PREFIXES):
                 patch.delenv(name)
+        # Processes that tests start compile our modules once, wherever that is switched off.
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
         patch.setenv("NO_PROXY", "127.0.0.1")
         patch.setenv("PYTHONPATH", str(TESTS.parent))  # for the processes tests start

@@ -34,6 +34,7 @@ def test_the_version_kept_on_disk_is_served_without_the_registry(former: Setting
     assert served.predictor.quote(PERSON).premium == pytest.approx(PREMIUM, abs=0.005)
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("elsewhere")
 def test_the_ledger_is_read_and_goes_on(former: Settings):
     client = connect(former)

@@ -249,6 +249,7 @@ def command(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.process
 def test_what_monitoring_finds_is_an_issue_until_it_is_over(server, settings, production, tmp_path):
     ours = in_folder(settings, tmp_path)
     served = served_model.refresh(ours, None)

@@ -201,6 +201,7 @@ def test_a_host_where_nothing_listens_is_said(server, opened):
         list(ask_for_trainings(open_repository(server.settings(Settings())), opened))
 
 
+@pytest.mark.process
 def test_what_monitoring_finds_starts_a_training(server, settings, production, tmp_path):
     ours = in_folder(settings, tmp_path)
     served = served_model.refresh(ours, None)

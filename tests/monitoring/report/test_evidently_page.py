@@ -40,6 +40,7 @@ def write(window: pd.DataFrame, path: Path, rows: int | None = None) -> str | No
     return write_page(REFERENCE, window, len(window) if rows is None else rows, path, "en")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("window", ODD.values(), ids=ODD)
 def test_odd_columns_cost_no_page(window: pd.DataFrame, tmp_path: Path):
     path = tmp_path / "evidently.html"
