@@ -124,7 +124,7 @@ def press_ctrl_c(database: str, experiment: str, over: threading.Event) -> None:
             is_running = connection.execute(query, [experiment]).fetchone()[0]
         if is_running:
             os.kill(os.getpid(), signal.SIGINT)
-            over.wait(10)
+            over.wait(3)
 
 
 @pytest.fixture

@@ -106,6 +106,6 @@ def test_columns_are_typed_and_those_empty_on_a_side_left_out():
 
 @pytest.mark.process
 def test_importing_the_module_does_not_import_evidently():
-    code = "import sys, monitoring.evidently_page; print('evidently' in sys.modules)"
+    code = "import sys, monitoring.report.evidently_page; print('evidently' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout == "False\n"
