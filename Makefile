@@ -86,7 +86,7 @@ bench: $(READY) ## the speed table, as ratios, and bench.json (DATA=...)
 bench-app: $(READY) ## the app against a plain one: start to first quote, quotes a second, memory
 	@$(BIN)/python -m tests.benchmarks.bench_app
 
-bench-monitor: $(READY) ## a look at 1,000,000 predictions against Evidently, and at 10,000,000
+bench-monitor: $(READY) ## an assessment of 1,000,000 predictions against Evidently, and at 10,000,000
 	@$(BIN)/python -m tests.benchmarks.bench_monitor
 
 ##@ Stack

@@ -109,7 +109,7 @@ def alert_test() -> None:
 def announce() -> None:
     """Tell every channel which version serves now, and why: the ledger's last line, once."""
     from monitoring import console
-    from monitoring.alerts.announcement import announce
+    from monitoring.alerts.production_move import announce
 
     message, delivery = announce(_settings())
     typer.echo(message if delivery is None else console.delivery(delivery))

@@ -1,1 +1,3 @@
-"""The version in production, kept and refreshed, and every way to a quote."""
+"""A version, loaded and checked; the one in production, kept and refreshed; the one way to a
+quote.
+"""

@@ -10,8 +10,8 @@ from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.spool import Spool
 from monitoring.checks.data_quality import features_with_unseen, quality_verdicts
 from monitoring.checks.detectable_change import power
-from monitoring.checks.distributions import distributions
 from monitoring.checks.drift import drift_verdicts
+from monitoring.checks.histograms import distributions
 from monitoring.checks.performance import performance_verdicts
 from monitoring.checks.service import service_verdicts
 from monitoring.domain.assessment import Assessment, Window

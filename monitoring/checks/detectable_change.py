@@ -1,7 +1,7 @@
 """What a window of this size could have seen, so that silence is not taken for safety.
 
 The least change that its test catches in 80 % of windows, from the usual approximations to the
-power of each test; tests/monitoring/test_power.py compares them with simulated windows.
+power of each test; its own tests compare them with simulated windows.
 """
 
 from collections.abc import Callable

@@ -97,7 +97,7 @@ class Power:
 
 @dataclass(frozen=True)
 class Assessment:
-    """One assessment at the predictions of `version`, with everything that was judged.
+    """One assessment of the predictions of `version`, with everything that was judged.
 
     `outcomes` counts the predictions whose charges are known. `other_versions` counts predictions
     of the same window that other versions made, which only the service is judged by.

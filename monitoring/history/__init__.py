@@ -1,1 +1,1 @@
-"""What earlier assessments found: tables beside the log, and runs in MLflow."""
+"""Assessments, incidents and what is queued, in tables beside the log; their runs in MLflow."""

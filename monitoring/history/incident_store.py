@@ -67,7 +67,7 @@ def record(
     """Keep `assessment`, what it changes, and the messages that `announce` makes of what is told.
 
     `now` is aware; `run_id` is the MLflow run with the report. Several processes may do this at
-    once: they take turns. Raises sqlalchemy's errors, which `log_database.opened` translates.
+    once: they take turns. Raises sqlalchemy's errors, which `tables.opened` translates.
     """
     with _turn(engine) as connection:
         history = _history(connection, assessment.model_name)

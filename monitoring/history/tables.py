@@ -61,7 +61,7 @@ OUTBOX = Table(
     Column("id", String(36), primary_key=True),
     Column("time", UtcTime, nullable=False),
     Column("incident_id", String(36)),  # NULL: a test message
-    Column("event", String, nullable=False),  # opened, updated, resolved, test
+    Column("event", String, nullable=False),  # opened, updated, resolved, test, move ...
     Column("message", JSON, nullable=False),
     Column("channel", String, nullable=False),  # slack_bot, slack_webhook, other, github
     Column("report", String),  # the file that goes along, when it is still there

@@ -1,1 +1,1 @@
-"""Everything monitoring says, in Portuguese and in English."""
+"""What reports, messages and the dashboard say, in Portuguese and in English."""

@@ -8,7 +8,7 @@ from insurance_predictor.base.errors import NotFound
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.release.promotion import promote, rollback
 from insurance_predictor.release.registration import register
-from monitoring.alerts.announcement import announce
+from monitoring.alerts.production_move import announce
 from tests.monitoring.logged_quotes import in_folder
 from tests.monitoring.slack_server import slack
 from tests.planting import Workshop, plant
