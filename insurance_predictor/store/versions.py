@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from insurance_predictor.base.errors import BadInput, NoProductionModel, NotFound
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.model.run_layout import METRIC_TAG_PREFIX, STATUS_TAG
+from insurance_predictor.model.run_layout import APPROVED, METRIC_TAG_PREFIX, STATUS_TAG
 from insurance_predictor.store.tracking import every_page, existing
 
 if TYPE_CHECKING:
@@ -29,6 +29,11 @@ class Version:
     @property
     def status(self) -> str | None:
         return self.tags.get(STATUS_TAG)
+
+    @property
+    def is_approved(self) -> bool:
+        """Whether the gate let this version pass."""
+        return self.status == APPROVED
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -57,6 +62,16 @@ def aliases(client: "MlflowClient", settings: Settings) -> dict[str, str]:
     """Every alias of the model and the version it stands on; empty when there is no model."""
     model = existing(client.get_registered_model, settings.model_name)
     return {alias: str(version) for alias, version in model.aliases.items()} if model else {}
+
+
+def incarnation(client: "MlflowClient", settings: Settings) -> str | None:
+    """Which model of this name it is: when the registry made it, in ms; None without a model.
+
+    A model that was deleted and made anew, or that is in another registry, counts its versions
+    from 1 again, so that name and number do not tell a version.
+    """
+    model = existing(client.get_registered_model, settings.model_name)
+    return str(model.creation_timestamp) if model else None
 
 
 def aliased_version(client: "MlflowClient", settings: Settings, alias: str) -> str:

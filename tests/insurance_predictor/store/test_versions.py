@@ -50,12 +50,23 @@ def test_making_the_model_twice_is_no_error(client, settings):
     assert client.get_registered_model(settings.model_name).description
 
 
+def test_a_model_that_is_made_anew_is_another_incarnation(client, settings, trained):
+    assert versions.incarnation(client, settings) is None
+    write_version(client, settings, trained.run_id)
+    first = versions.incarnation(client, settings)
+    assert first == versions.incarnation(client, settings)
+    client.delete_registered_model(settings.model_name)
+    write_version(client, settings, trained.run_id)
+    assert versions.incarnation(client, settings) not in (None, first)
+
+
 def test_a_version_says_its_run_source_time_status_and_metrics(version, trained):
     assert version.number == "1"
     assert version.run_id == trained.run_id
     assert version.source.startswith("models:/m-")
     assert abs(datetime.now(UTC) - version.created) < timedelta(minutes=10)
     assert version.status == APPROVED
+    assert version.is_approved
     assert version.metrics == {"rmse": 4500.5}
 
 
