@@ -139,7 +139,9 @@ def _has_parquet_type(found: Any, column: Column) -> bool:
     from pyarrow import types
 
     if isinstance(column, NumberColumn):
-        return bool(types.is_integer(found) or types.is_floating(found))
+        # 16 bits do not hold the decimals by which people are told apart.
+        coarse = types.is_float16(found) and column.decimals > 0
+        return bool((types.is_integer(found) or types.is_floating(found)) and not coarse)
     text = found.value_type if types.is_dictionary(found) else found
     return bool(types.is_string(text) or types.is_large_string(text) or types.is_string_view(text))
 

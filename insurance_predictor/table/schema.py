@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NumberColumn:
-    """A number between `low` and `high`, both allowed unless `above_low` says that `low` is not."""
+    """A number between `low` and `high`, both allowed unless `above_low` says that `low` is not.
+
+    `decimals` are the ones that tell two people apart; a float32 within the limits holds them.
+    """
 
     name: str
     low: float
     high: float
     whole: bool
+    decimals: int
     unit: Translations
     label: Translations
     help: Translations
@@ -80,6 +84,7 @@ AGE = NumberColumn(
     low=18,
     high=100,
     whole=True,
+    decimals=0,
     unit={"pt": "anos", "en": "years"},
     label={"pt": "Idade", "en": "Age"},
     help={"pt": "Idade do titular, em anos completos.", "en": "Age of the person, in full years."},
@@ -99,6 +104,7 @@ BMI = NumberColumn(
     low=10,
     high=60,
     whole=False,
+    decimals=3,
     unit={"pt": "kg/m²", "en": "kg/m²"},
     label={"pt": "IMC", "en": "BMI"},
     help={
@@ -111,6 +117,7 @@ CHILDREN = NumberColumn(
     low=0,
     high=20,
     whole=True,
+    decimals=0,
     unit={"pt": "filhos", "en": "children"},
     label={"pt": "Filhos", "en": "Children"},
     help={
@@ -145,6 +152,7 @@ CHARGES = NumberColumn(
     low=0,
     high=float("inf"),
     whole=False,
+    decimals=2,
     unit={"pt": "US$ por ano", "en": "US$ a year"},
     label={"pt": "Prêmio", "en": "Premium"},
     help={"pt": "Valor cobrado em um ano.", "en": "Amount charged in one year."},

@@ -1,7 +1,7 @@
 """Rows to learn from and rows to judge by, told apart by what they say."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.table.check import BY_NAME, numbers, words
 from insurance_predictor.table.schema import (
+    COLUMNS,
     FEATURE_NAMES,
     Column,
     NumberColumn,
@@ -30,8 +31,8 @@ def split_table(frame: pd.DataFrame) -> Split:
     """About 20 % of the rows as hold-out, chosen by the sha256 of each row's six features.
 
     Rows that describe the same person stand on the same side whatever they were charged, and no
-    row changes side when rows are appended or when rows, columns or number types are rearranged.
-    Raises InvalidTable when one side would be empty.
+    row changes side when rows are appended, when rows or columns are rearranged or when numbers are
+    stored in another type (`row_hashes`). Raises InvalidTable when one side would be empty.
     """
     hashes = row_hashes(frame, FEATURE_NAMES)
     held_out = np.array([int(text[:8], 16) < HOLDOUT_SHARE * 2**32 for text in hashes], dtype=bool)
@@ -49,9 +50,19 @@ def split_table(frame: pd.DataFrame) -> Split:
 def row_hashes(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
     """The sha256 (64 hex digits) of each row's canonical text over `columns` of the schema.
 
-    30 and 30.0 have the same text, whatever the column's type; the order of `columns` counts.
+    Numbers are written with the decimals that the schema names for their column, and alike whether
+    they were stored in 32 bits or in 64: 30, 30.0 and 27.9 as float32 have the text of 30.0 and
+    27.9. The order of `columns` counts.
     """
-    texts = [_canonical(frame[name], BY_NAME[name]) for name in columns]
+    return _hashed(_canonical(frame[name], BY_NAME[name]) for name in columns)
+
+
+def exact_row_hashes(frame: pd.DataFrame) -> list[str]:
+    """The sha256 (64 hex digits) of each row over all columns, every digit of its numbers kept."""
+    return _hashed(_exact(frame[column.name], column) for column in COLUMNS)
+
+
+def _hashed(texts: Iterable[Sequence[str]]) -> list[str]:
     return [
         hashlib.sha256("\x1f".join(cells).encode()).hexdigest()
         for cells in zip(*texts, strict=True)
@@ -59,6 +70,15 @@ def row_hashes(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
 
 
 def _canonical(series: pd.Series, column: Column) -> list[str]:
+    if not isinstance(column, NumberColumn):
+        return _exact(series, column)
+    # Through float32 first, so that no number can be rounded one way from 32 bits and the other
+    # way from 64. Up to the schema's decimals the text is still the one of the number as given.
+    single = numbers(series).to_numpy(np.float32).astype(np.float64)
+    return _exact(pd.Series(single.round(column.decimals)), column)
+
+
+def _exact(series: pd.Series, column: Column) -> list[str]:
     if isinstance(column, NumberColumn):
         # Adding zero makes -0.0 the same text as 0.0.
         return [repr(number) for number in (numbers(series) + 0.0).tolist()]

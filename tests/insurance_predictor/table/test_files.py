@@ -5,6 +5,7 @@ import math
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
@@ -114,6 +115,7 @@ def test_other_urls_are_refused(url: str):
     [
         ({"age": ["19", "18"]}, "wrong type: age is (large_)?string, it must be a whole number"),
         ({"age": [True, False]}, "age is bool"),
+        ({"bmi": np.array([27.9, 33.77], "float16")}, "bmi is halffloat, it must be a number"),
         ({"smoker": [1, 0]}, "smoker is int64, it must be one of no, yes"),
         ({"bmi": [27.9, None]}, "row 2, bmi: a missing value is not a number from 10 to 60"),
         ({"bmi": [27.9, math.inf]}, "row 2, bmi: inf is not"),

@@ -95,6 +95,20 @@ def test_the_same_table_as_parquet_has_the_same_fingerprint(
     assert from_parquet.notices == ("columns are in another order; read by name",)
 
 
+def test_numbers_that_32_bits_have_changed_are_another_version_of_the_table(tmp_path: Path):
+    people = make_table(50, seed=2)
+    people.to_csv(tmp_path / "people.csv", index=False)
+    people.astype({"charges": "float32"}).to_parquet(tmp_path / "people.parquet", index=False)
+    tables = [read_table(Settings(data=str(path))) for path in sorted(tmp_path.iterdir())]
+    assert tables[0].fingerprint != tables[1].fingerprint
+
+
+def test_the_fingerprint_of_a_known_table_never_changes(tmp_path: Path):
+    make_table(40, seed=7).to_csv(tmp_path / "people.csv", index=False)
+    table = read_table(Settings(data=str(tmp_path / "people.csv")))
+    assert table.fingerprint[:12] == "4144dc4a5172"
+
+
 @settings(max_examples=40)
 @given(people=tables())
 def test_any_valid_table_comes_back_with_the_same_values(people: pd.DataFrame, tmp_path: Path):

@@ -1,19 +1,27 @@
 """Which rows are held out, whatever happens around them."""
 
+import hashlib
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as run_settings
 from hypothesis import strategies as st
 
 from insurance_predictor.base.errors import InvalidTable
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.table.read import read_table
 from insurance_predictor.table.schema import (
     COLUMN_NAMES,
     FEATURE_NAMES,
 )
-from insurance_predictor.table.split import split_table
+from insurance_predictor.table.split import row_hashes, split_table
 from insurance_predictor.table.synthetic import make_table
 from tests.insurance_predictor.table.tables import tables
+
+sides = run_settings(max_examples=40)
 
 
 def test_about_a_fifth_is_held_out():
@@ -43,6 +51,43 @@ def test_column_order_and_number_types_do_not_matter():
         assert split_table(other).holdout["charges"].astype(float).equals(expected["charges"])
 
 
+def test_nobody_changes_side_when_numbers_are_stored_in_32_bits(tmp_path: Path):
+    people = make_table(1_500, seed=4)
+    people.to_csv(tmp_path / "people.csv", index=False)
+    kinds = {"age": "uint8", "children": "float32", "bmi": "float32", "charges": "float32"}
+    people.astype(kinds).to_parquet(tmp_path / "people.parquet", index=False)
+    tables = [read_table(Settings(data=str(path))).frame for path in sorted(tmp_path.iterdir())]
+    known, single = (split_table(table).holdout for table in tables)
+    assert len(known) == len(single)
+    np.testing.assert_allclose(single["charges"], known["charges"], rtol=1e-6)
+
+
+@sides
+@given(tables(min_size=20, max_size=60))
+def test_any_number_stands_on_one_side_in_32_bits_and_in_64(people: pd.DataFrame):
+    names = list(FEATURE_NAMES)
+    single = people.astype({"bmi": "float32", "age": "float32"})
+    assert row_hashes(single, names) == row_hashes(people, names)
+
+
+@given(st.integers(10_000, 60_000))
+def test_the_decimals_of_the_schema_keep_the_side_they_had_before_any_rounding(thousandths: int):
+    bmi = thousandths / 1000
+    person = {"age": 30, "sex": "male", "bmi": bmi, "children": 1, "smoker": "no"}
+    person["region"] = "southeast"
+    text = "\x1f".join(["30.0", "male", repr(bmi), "1.0", "no", "southeast"])
+    (hashed,) = row_hashes(pd.DataFrame([person]), FEATURE_NAMES)
+    assert hashed == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_the_same_number_written_in_another_way_stands_on_the_same_side():
+    people = make_table(50, seed=2)[list(FEATURE_NAMES)].astype(str)
+    others = people.assign(
+        bmi=people["bmi"] + "00", age="+" + people["age"] + ".0", children=people["children"] + "e0"
+    )
+    assert row_hashes(others, FEATURE_NAMES) == row_hashes(people, FEATURE_NAMES)
+
+
 def test_too_few_rows_to_split_are_refused():
     with pytest.raises(InvalidTable, match="1 rows are too few"):
         split_table(make_table(1))
@@ -52,9 +97,6 @@ def test_a_negative_zero_is_a_zero():
     people = make_table(100, seed=1)
     negative = people.assign(children=np.where(people["children"] == 0, -0.0, people["children"]))
     assert len(split_table(people).holdout) == len(split_table(negative).holdout)
-
-
-sides = settings(max_examples=40)
 
 
 @sides
