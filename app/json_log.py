@@ -60,4 +60,4 @@ class _Json(logging.Formatter):
         }
         if record.exc_info and record.exc_info[0] is not None:
             told["error"] = record.exc_info[0].__name__
-        return json.dumps(told, default=str, ensure_ascii=False)
+        return json.dumps(told, default=str)

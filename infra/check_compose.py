@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from insurance_predictor.base.command_line import say
 from insurance_predictor.base.errors import BadInput, InsurancePredictorError
 
 Service = Mapping[str, Any]  # one service of `docker compose config --format json`
@@ -33,10 +34,10 @@ def main() -> None:
     try:
         found = [*unguarded(file), *faults(read_config(file))]
     except InsurancePredictorError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", to_stderr=True)
         sys.exit(error.exit_code)
     for fault in found:
-        print(f"{file}: {fault}")
+        say(f"{file}: {fault}")
     sys.exit(1 if found else 0)
 
 

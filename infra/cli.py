@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from infra.github import cli as github
-from insurance_predictor.base.command_line import make_app, run
+from insurance_predictor.base.command_line import make_app, run, say
 
 HELP = """The stack, MLflow with PostgreSQL and an S3 store in containers; and what GitHub is told.
 
@@ -29,7 +29,7 @@ def env() -> None:
     from infra.stack import make_env
 
     added = make_env()
-    typer.echo(f".env has {', '.join(added)} now." if added else ".env has all that is needed.")
+    say(f".env has {', '.join(added)} now." if added else ".env has all that is needed.")
 
 
 @app.command()
@@ -37,7 +37,7 @@ def up() -> None:
     """Start the stack and wait until it is healthy; harmless when it runs."""
     from infra.stack import up
 
-    typer.echo(up())
+    say(up())
 
 
 @app.command()
@@ -81,7 +81,7 @@ def backup(
     """Write databases and bucket as one archive."""
     from infra.archive import backup
 
-    typer.echo(f"Backed up to {backup(folder, typer.echo)}.")
+    say(f"Backed up to {backup(folder, say)}.")
 
 
 @app.command()
@@ -93,8 +93,8 @@ def restore(
 
     if file is None:
         raise typer.BadParameter("name the archive: make restore FILE=backups/....tar")
-    restore(file, typer.echo)
-    typer.echo(f"Restored from {file}.")
+    restore(file, say)
+    say(f"Restored from {file}.")
 
 
 @app.command("upgrade-db")
@@ -102,7 +102,7 @@ def upgrade_db() -> None:
     """Back up, then migrate MLflow's database to the version of our lock file."""
     from infra.archive import upgrade_database
 
-    upgrade_database(Path("backups"), typer.echo)
+    upgrade_database(Path("backups"), say)
 
 
 @app.command()
@@ -121,7 +121,7 @@ def _ask() -> None:
     what = "every run, version, artifact and logged prediction of the stack"
     if not sys.stdin.isatty():
         raise BadInput(f"This deletes {what}. To do it without being asked: YES=1.")
-    typer.echo(f"This deletes {what}.")
+    say(f"This deletes {what}.")
     if typer.prompt("Type `delete` to go on", default="", show_default=False) != "delete":
         raise BadInput("Nothing was deleted.")
 

@@ -4,12 +4,12 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from insurance_predictor.base.command_line import say
 from insurance_predictor.base.errors import BadInput, InsurancePredictorError, Unreachable
 
 PROJECT = "insurance-predictor"
@@ -72,7 +72,7 @@ def compose(*arguments: str) -> None:
     said = [""]
     for line in process.stderr:
         if line != said[-1]:  # without a terminal Compose says some things twice
-            sys.stderr.write(line)
+            say(line.rstrip("\n"), to_stderr=True)
         said.append(line)
     if process.wait():
         raise _in_words("".join(said))

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ from infra.checks.stack import NAMES as STACK
 from infra.checks.stack import stack
 from infra.checks.store import NAMES as STORE
 from infra.checks.store import store
+from insurance_predictor.base.command_line import say
 from insurance_predictor.base.errors import InvalidSettings, Unreachable
 from insurance_predictor.base.settings import Settings, read_settings
 
@@ -40,8 +40,7 @@ def doctor(as_json: bool = False) -> int:
     logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # the findings say it
     findings = examine()
     shown = as_lines_of_json(findings) if as_json else screen(findings)
-    encoding = sys.stdout.encoding
-    print(shown.encode(encoding, "replace").decode(encoding), flush=True)
+    say(shown)
     if any(isinstance(thread, Group) for thread in threading.enumerate()):
         os._exit(exit_code(findings))
     return exit_code(findings)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from insurance_predictor.base.command_line import make_app, run
+from insurance_predictor.base.command_line import make_app, run, say
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -40,7 +40,7 @@ def data() -> None:
     """Download the public table to data/insurance.csv and check its sum."""
     from insurance_predictor.table.download import download_table
 
-    typer.echo(f"{download_table(_settings())} is ready.")
+    say(f"{download_table(_settings())} is ready.")
 
 
 @app.command("check-data")
@@ -51,7 +51,7 @@ def check_data() -> None:
     from insurance_predictor.table.split import split_table
 
     table = read_table(_settings())
-    typer.echo(table_summary(table, split_table(table.frame)))
+    say(table_summary(table, split_table(table.frame)))
 
 
 @app.command()
@@ -64,7 +64,7 @@ def synthetic(
     from insurance_predictor.table.synthetic import make_table, write_table
 
     write_table(make_table(rows, seed), output)
-    typer.echo(f"{output}: {rows:,} made-up people, seed {seed}.")
+    say(f"{output}: {rows:,} made-up people, seed {seed}.")
 
 
 @app.command()
@@ -88,15 +88,15 @@ def train(
     if jobs == 0:
         raise typer.BadParameter("N_JOBS=0 is no number of processes; give 1 or more, or -1")
     table = read_table(_settings())
-    typer.echo(f"Training on {table.source}: {len(table.frame):,} people.")
+    say(f"Training on {table.source}: {len(table.frame):,} people.")
     for notice in table.notices:
-        typer.echo(f"  {notice}")
+        say(f"  {notice}")
     with _store() as (settings, client):
         from insurance_predictor.training.train import TrainingOptions, train
 
         options = TrainingOptions(tune, trials, jobs, autolog, production)
         done = train(client, settings, table, options)
-        typer.echo(training_summary(settings, done))
+        say(training_summary(settings, done))
     _hand_on("run_id", done.run_id)
 
 
@@ -113,7 +113,7 @@ def register(
         from insurance_predictor.release.registration import register
 
         done = register(client, settings, run_id, production)
-        typer.echo(registration_summary(settings, done))
+        say(registration_summary(settings, done))
 
 
 @app.command()
@@ -132,7 +132,7 @@ def promote(
         from insurance_predictor.release.promotion import promote
 
         move = promote(client, settings, version, force=force, reason=reason)
-        typer.echo(move_summary(settings, move))
+        say(move_summary(settings, move))
 
 
 @app.command()
@@ -142,7 +142,7 @@ def rollback(reason: Reason = "") -> None:
         from insurance_predictor.console import move_summary
         from insurance_predictor.release.promotion import rollback
 
-        typer.echo(move_summary(settings, rollback(client, settings, reason)))
+        say(move_summary(settings, rollback(client, settings, reason)))
 
 
 @app.command()
@@ -153,7 +153,7 @@ def status(as_json: AsJson = False) -> None:
         from insurance_predictor.store.status import read_state
 
         state = read_state(client, settings)
-        typer.echo(state_json(state) if as_json else state_summary(settings, state))
+        say(state_json(state) if as_json else state_summary(settings, state))
 
 
 @alias_app.command("set")
@@ -163,7 +163,7 @@ def alias_set(alias: str, version: str, reason: Reason = "") -> None:
         from insurance_predictor.release.promotion import set_alias
 
         set_alias(client, settings, alias, version, reason)
-        typer.echo(f"{alias!r} stands on version {version}.")
+        say(f"{alias!r} stands on version {version}.")
 
 
 @alias_app.command("delete")
@@ -173,7 +173,7 @@ def alias_delete(alias: str) -> None:
         from insurance_predictor.store.versions import delete_alias
 
         delete_alias(client, settings, alias)
-        typer.echo(f"{alias!r} is gone.")
+        say(f"{alias!r} is gone.")
 
 
 @app.command()
@@ -193,7 +193,7 @@ def tag(
             delete_tag(client, settings, version, key)
         else:
             set_tag(client, settings, version, key, value)
-        typer.echo(f"Version {version}: {key} is {'gone' if value is None else repr(value)}.")
+        say(f"Version {version}: {key} is {'gone' if value is None else repr(value)}.")
 
 
 @app.command()
@@ -227,7 +227,7 @@ def predict(
     with PredictionLog(settings) as log:
         given = quote_person(predictor, person, log, "command")
         quote = given.quote
-        typer.echo(quote_json(quote, given.entry.id) if as_json else quote_summary(quote))
+        say(quote_json(quote, given.entry.id) if as_json else quote_summary(quote))
 
 
 @app.command()
@@ -241,7 +241,7 @@ def outcomes(
     from insurance_predictor.log.outcomes import record_outcomes
 
     settings = _settings()
-    typer.echo(outcomes_summary(settings, record_outcomes(settings, file)))
+    say(outcomes_summary(settings, record_outcomes(settings, file)))
 
 
 @app.command()
@@ -256,10 +256,10 @@ def ui(
     uri = _settings().mlflow_tracking_uri
     check_reachable(uri)
     if uri.startswith("http"):
-        typer.echo(f"The server has its own pages: {without_password(uri)}")
+        say(f"The server has its own pages: {without_password(uri)}")
         return
     _require_free(port)
-    typer.echo(f"MLflow over {without_password(uri)}: http://127.0.0.1:{port}")
+    say(f"MLflow over {without_password(uri)}: http://127.0.0.1:{port}")
     os.environ["MLFLOW_BACKEND_STORE_URI"] = uri  # a command line is for everybody to read
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
@@ -282,9 +282,11 @@ def _hand_on(name: str, value: str) -> None:
     """Let the later steps of a workflow know, when this runs in one: `steps.ID.outputs.NAME`."""
     import os
 
+    from insurance_predictor.base.foreign_text import one_line
+
     if file := os.environ.get("GITHUB_OUTPUT"):
         with Path(file).open("a", encoding="utf-8") as outputs:
-            outputs.write(f"{name}={value}\n")
+            outputs.write(f"{name}={one_line(value)}\n")
 
 
 def _settings() -> "Settings":

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from insurance_predictor.base.foreign_text import LONGEST_PARAGRAPH, one_line
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.run_layout import DATASET_TAG
 from insurance_predictor.store.tracking import without_password
@@ -81,7 +82,8 @@ def registration_summary(settings: Settings, done: "Registration") -> str:
     return "\n".join(
         [
             f"Version {done.version.number} is approved and stands as "
-            f"{settings.challenger_alias!r}. {done.version.description}",
+            f"{settings.challenger_alias!r}. "
+            f"{one_line(done.version.description, LONGEST_PARAGRAPH)}",
             *done.notices,
             "",
             *_columns([("The gate", "found", "allowed"), *checks]),
@@ -107,14 +109,21 @@ def state_summary(settings: Settings, state: "RegistryState") -> str:
     where = without_password(settings.mlflow_tracking_uri)
     if not state.versions and not state.aliases:
         return f"{state.model_name!r} has no version on {where}. Run `make train register`."
-    aliases = [(f"  {name}", f"version {number}") for name, number in sorted(state.aliases.items())]
+    aliases = [
+        (f"  {one_line(name)}", f"version {number}")
+        for name, number in sorted(state.aliases.items())
+    ]
     lines: list[str] = [f"{state.model_name} on {where}", "", "Aliases"]
     lines += _columns(aliases) if aliases else ["  none"]
     lines += ["", *_columns(_version_rows(state))]
     if state.ledger:
         lines += ["", *_columns(_ledger_rows(state.ledger[-SHOWN_LINES:]))]
     if state.problems:
-        lines += ["", "Problems", *(f"  {problem}" for problem in state.problems)]
+        lines += [
+            "",
+            "Problems",
+            *(f"  {one_line(problem, LONGEST_PARAGRAPH)}" for problem in state.problems),
+        ]
     return "\n".join(lines)
 
 
@@ -147,12 +156,12 @@ def outcomes_summary(settings: Settings, done: "OutcomeReport") -> str:
     ]
     if done.unknown:
         lines.append(f"{len(done.unknown):,} belong to no prediction there and were left out:")
-        lines += _some([f"  {name}" for name in done.unknown])
+        lines += _some([f"  {one_line(name)}" for name in done.unknown])
     if done.conflicts:
         lines.append(f"{len(done.conflicts):,} contradict what was recorded, which stays:")
         lines += _some(
             [
-                f"  {conflict.id}: US$ {conflict.kept:,.2f} is recorded, "
+                f"  {one_line(conflict.id)}: US$ {conflict.kept:,.2f} is recorded, "
                 f"US$ {conflict.given:,.2f} was given"
                 for conflict in done.conflicts
             ]
@@ -177,7 +186,7 @@ def _version_row(version: "Version") -> tuple[str, ...]:
         version.status or "-",
         f"{version.created:%Y-%m-%d %H:%M}",
         "-" if rmse is None else f"US$ {rmse:,.0f}",
-        version.tags.get(DATASET_TAG, "-"),
+        one_line(version.tags.get(DATASET_TAG, "-")),
         version.run_id,
     )
 
@@ -188,11 +197,11 @@ def _ledger_rows(lines: Sequence["Line"]) -> list[tuple[str, ...]]:
         *(
             (
                 f"  {line.when:%Y-%m-%d %H:%M}",
-                line.who,
+                one_line(line.who),
                 f"{line.action} {_or_nothing(line.before)} to {line.after}"
                 + (" (forced)" if line.forced else "")
                 + ("" if line.finished else " (not closed)"),
-                line.why,
+                one_line(line.why),
             )
             for line in lines
         ),

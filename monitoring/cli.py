@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from insurance_predictor.base.command_line import make_app
+from insurance_predictor.base.command_line import make_app, say
 from insurance_predictor.base.command_line import run as run_app
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def run(
 
     options = MonitoringOptions(window, start, end, last, dry_run, full)
     done = monitor(_settings(), options)
-    typer.echo(console.as_json(done) if as_json else console.text(done))
+    say(console.as_json(done) if as_json else console.text(done))
     if json_file is not None:
         json_file.write_text(console.as_json(done) + "\n", encoding="utf-8")
     if page := os.environ.get("GITHUB_STEP_SUMMARY"):
@@ -88,7 +88,7 @@ def snooze(
     with opened(settings.prediction_log_url) as engine:
         snooze(engine, settings.model_name, kinds, until)
     said = f"is silent until {until:%Y-%m-%d %H:%M} UTC" if until else "is no longer silent"
-    typer.echo(f"{', '.join(kinds)}: monitoring {said}.")
+    say(f"{', '.join(kinds)}: monitoring {said}.")
 
 
 @app.command("alert-test")
@@ -98,9 +98,9 @@ def alert_test() -> None:
     from monitoring.run import alert_test
 
     message, delivery = alert_test(_settings())
-    typer.echo(message if delivery is None else console.delivery(delivery))
+    say(message if delivery is None else console.delivery(delivery))
     if delivery is None:
-        typer.echo("No channel is set: see SLACK_WEBHOOK_URL in .env.example.")
+        say("No channel is set: see SLACK_WEBHOOK_URL in .env.example.")
     elif delivery.troubles:
         sys.exit(4)
 
@@ -112,7 +112,7 @@ def announce() -> None:
     from monitoring.alerts.production_move import announce
 
     message, delivery = announce(_settings())
-    typer.echo(message if delivery is None else console.delivery(delivery))
+    say(message if delivery is None else console.delivery(delivery))
     if delivery is not None and delivery.troubles:
         sys.exit(4)
 
@@ -129,7 +129,7 @@ def simulate(
     from monitoring.simulation.simulate import simulate
 
     for line in simulate(_settings(), scenario, months, seed):
-        typer.echo(line)
+        say(line)
 
 
 def _settings() -> "Settings":

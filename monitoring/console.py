@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 
+from insurance_predictor.base.foreign_text import for_github
 from insurance_predictor.base.words import Language
 from monitoring.alerts.outbox import Delivery
 from monitoring.domain.assessment import Assessment, Verdict
@@ -35,17 +36,17 @@ def text(done: Monitored) -> str:
 def markdown(done: Monitored) -> str:
     """The result for the page of a workflow's run."""
     rows = [
-        f"| {_cell(verdict_text.check_name(verdict, LANGUAGE))} | {verdict.status} | "
-        f"{_cell(verdict_text.title(verdict, LANGUAGE))} | "
-        f"{_cell(verdict_text.money(verdict, LANGUAGE))} |"
+        f"| {for_github(verdict_text.check_name(verdict, LANGUAGE))} | {verdict.status} | "
+        f"{for_github(verdict_text.title(verdict, LANGUAGE))} | "
+        f"{for_github(verdict_text.money(verdict, LANGUAGE))} |"
         for verdict in (*done.assessment.alarms, *_others(done.assessment))
     ]
     return "\n".join(
         [
             f"## Monitoring: {HEADINGS[done.assessment.status]}",
             "",
-            f"Version {_cell(done.assessment.version)}: {_window(done.assessment)}.",
-            *_incidents(done),
+            f"Version {for_github(done.assessment.version)}: {_window(done.assessment)}.",
+            *map(for_github, _incidents(done)),
             "",
             "| Check | Verdict | What was seen | In money |",
             "| --- | --- | --- | --- |",
@@ -80,7 +81,7 @@ def as_json(done: Monitored) -> str:
         "report_url": done.report_url,
         "run_id": done.run_id,
     }
-    return json.dumps(found, indent=2, ensure_ascii=False)
+    return json.dumps(found, indent=2)
 
 
 def delivery(done: Delivery) -> str:
@@ -137,9 +138,3 @@ def _delivery(done: Delivery | None) -> Iterable[str]:
 
 def _others(assessment: Assessment) -> Iterable[Verdict]:
     return (verdict for verdict in assessment.verdicts if verdict.status != "alarm")
-
-
-def _cell(text: str) -> str:
-    """`text` in one cell of a table: neither its end, nor a tag, nor another line."""
-    plain = text.replace("\n", " ").replace("&", "&amp;").replace("<", "&lt;")
-    return plain.replace("\\", "\\\\").replace("|", "\\|").replace("`", "\\`")

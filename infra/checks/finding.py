@@ -7,6 +7,7 @@ from functools import wraps
 from typing import ParamSpec
 
 from insurance_predictor.base.errors import InsurancePredictorError
+from insurance_predictor.base.foreign_text import one_line
 from insurance_predictor.store.tracking import without_password
 
 Arguments = ParamSpec("Arguments")
@@ -91,4 +92,4 @@ def not_used_here(names: Iterable[str], why: str) -> Iterator[Finding]:
 
 def _shown(text: str) -> str:
     """One line without a password in it."""
-    return " ".join(without_password(text).split())[:LONGEST]
+    return one_line(without_password(text), LONGEST)

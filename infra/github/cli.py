@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from insurance_predictor.base.command_line import say
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
@@ -28,7 +30,7 @@ def training_summary(
 
     settings = _settings()
     with _store(settings) as client:
-        typer.echo(report(client, settings, read_run(), run_id, reason).title + ".")
+        say(report(client, settings, read_run(), run_id, reason).title + ".")
 
 
 @app.command()
@@ -55,14 +57,14 @@ def incidents(
         if incident.is_open:
             annotate("warning", f"Open incident of {incident.kind}", ", ".join(incident.findings))
     if settings.github_token is None and not retrain:
-        typer.echo(NO_TOKEN)
+        say(NO_TOKEN)
         return
     repository = open_repository(settings)
     for done in keep_issues(repository, result, read_run().url):
-        typer.echo(done)
+        say(done)
     if retrain:
         for done in ask_for_trainings(repository, result):
-            typer.echo(done)
+            say(done)
 
 
 @app.command("promotion-summary")

@@ -1,6 +1,7 @@
 """What a promotion or a rollback has changed, for the page of its run."""
 
-from infra.github.markdown import plain, table
+from infra.github.markdown import table
+from insurance_predictor.base.foreign_text import for_github
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.store.ledger import Line
 from insurance_predictor.store.status import RegistryState
@@ -16,11 +17,11 @@ def as_markdown(settings: Settings, state: RegistryState) -> str:
         [
             f"## In production: {f'version {serving}' if serving else 'nothing'}",
             "",
-            *(plain(version.description) for version in described),
+            *(for_github(version.description) for version in described),
             "",
             *table(("When (UTC)", "Who", "Move", "Why"), _rows(state.ledger)),
             "",
-            *(f"- **Problem:** {plain(problem)}" for problem in state.problems),
+            *(f"- **Problem:** {for_github(problem)}" for problem in state.problems),
             "",
         ]
     )
@@ -31,10 +32,10 @@ def _rows(ledger: tuple[Line, ...]) -> list[tuple[str, ...]]:
     return [
         (
             f"{line.when:%Y-%m-%d %H:%M}",
-            plain(line.who),
+            for_github(line.who),
             f"{line.action} {line.before or 'nothing'} to {line.after}"
             + (" (forced)" if line.forced else ""),
-            plain(line.why),
+            for_github(line.why),
         )
         for line in reversed(ledger[-SHOWN:])
     ]

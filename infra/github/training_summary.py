@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from infra.github.markdown import code, plain, table
+from infra.github.markdown import code, table
 from insurance_predictor.base import formats
 from insurance_predictor.base.errors import BadInput, IntegrityFault, NotFound
+from insurance_predictor.base.foreign_text import for_github
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.run_layout import APPROVED, REASONS_TAG, REFUSED
 from insurance_predictor.release.gate import AgainstProduction
@@ -90,8 +91,8 @@ def as_markdown(summary: TrainingSummary, why: str = "", run_url: str = "") -> s
         [
             f"## {summary.title}",
             "",
-            *([f"Started for: {plain(why)}", ""] if why.strip() else []),
-            plain(summary.facts.description),
+            *([f"Started for: {for_github(why)}", ""] if why.strip() else []),
+            for_github(summary.facts.description),
             "",
             *_refusal(summary),
             *_against(summary.against),
@@ -106,7 +107,7 @@ def as_markdown(summary: TrainingSummary, why: str = "", run_url: str = "") -> s
 def failure_as_markdown(message: str, run_url: str = "") -> str:
     """A training that did not come to its end."""
     where = f" [The run of the workflow]({run_url}) has the log." if run_url else ""
-    return f"## The training failed\n\n{plain(message)}{where}\n"
+    return f"## The training failed\n\n{for_github(message)}{where}\n"
 
 
 def _production(
@@ -125,7 +126,7 @@ def _production(
 def _refusal(summary: TrainingSummary) -> Iterator[str]:
     """Why not; and that it is no fault when there was nothing new."""
     if summary.reasons:
-        yield f"**Why:** {plain(summary.reasons)}."
+        yield f"**Why:** {for_github(summary.reasons)}."
     if summary.is_identical:
         yield "Nothing is wrong: the table and the code are those of the version that serves."
     if summary.reasons:
@@ -177,8 +178,8 @@ def _caution(mine: VersionFacts, other: VersionFacts | None) -> list[str]:
     if other is None or mine.dataset == other.dataset:
         return []
     return [
-        f"Version {other.version} was measured on another table ({plain(str(other.dataset))}, not "
-        f"{plain(str(mine.dataset))}): its column is not on the same people.",
+        f"Version {other.version} was measured on another table ({for_github(other.dataset)}, "
+        f"not {for_github(mine.dataset)}): its column is not on the same people.",
         "",
     ]
 

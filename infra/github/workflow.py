@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from insurance_predictor.base.command_line import say
 from insurance_predictor.base.errors import BadInput
+from insurance_predictor.base.foreign_text import GAP, printable
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def show(markdown: str) -> None:
     """Put `markdown` on the page of the run, or print it where there is none."""
     page = os.environ.get("GITHUB_STEP_SUMMARY")
     if not page:
-        print(markdown)
+        say(markdown.replace(GAP, ""))
         return
     with Path(page).open("a", encoding="utf-8") as file:
         file.write(f"{markdown}\n")
@@ -52,9 +54,10 @@ def show(markdown: str) -> None:
 def annotate(level: Literal["notice", "warning"], title: str, message: str) -> None:
     """Say `message` where the run and its job are listed; elsewhere only print it."""
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        print(f"::{level} title={_property(title)}::{_data(message)}")
+        command = f"::{level} title={_property(title)}::{_data(message)}"
+        print(command)  # noqa: T201 - `say` would take its meaning away
     else:
-        print(f"{title}: {message}")
+        say(f"{title}: {message}")
 
 
 def _event() -> Mapping[str, Any]:
@@ -72,7 +75,7 @@ def _event() -> Mapping[str, Any]:
 
 def _data(text: str) -> str:
     """`text` as a workflow command takes it, on one line."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return printable(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:

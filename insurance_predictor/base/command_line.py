@@ -1,10 +1,20 @@
 """What the commands of all packages have in common: how they are made, and how they end."""
 
+import logging
 import sys
+import traceback
 
 import typer
 
 from insurance_predictor.base.errors import InsurancePredictorError
+from insurance_predictor.base.foreign_text import printable
+
+
+class PrintableFormatter(logging.Formatter):
+    """Log lines as `say` prints them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 def make_app(help: str) -> typer.Typer:
@@ -20,8 +30,24 @@ def make_app(help: str) -> typer.Typer:
 
 def run(app: typer.Typer) -> None:
     """Run a command; an error that a person can meet becomes one message and its exit code."""
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(PrintableFormatter())
     try:
         app()
     except InsurancePredictorError as error:
-        typer.echo(f"error: {error}", err=True)
+        say(f"error: {error}", to_stderr=True)
         sys.exit(error.exit_code)
+    except Exception:  # a fault of ours: its traceback may quote what somebody else wrote
+        say(traceback.format_exc(), to_stderr=True)
+        sys.exit(1)
+
+
+def say(text: str, to_stderr: bool = False) -> None:
+    """Print `text` for a person, whoever wrote it; see `foreign_text.printable`.
+
+    A sign that the terminal cannot write becomes a question mark.
+    """
+    stream = sys.stderr if to_stderr else sys.stdout
+    encoding = stream.encoding or "utf-8"
+    shown = printable(text).encode(encoding, "replace").decode(encoding)
+    print(shown, file=stream, flush=True)

@@ -1,5 +1,7 @@
 """Every error a user can meet, with the exit code that a shell or a workflow sees."""
 
+from insurance_predictor.base.foreign_text import LONGEST_PARAGRAPH, one_line
+
 
 class InsurancePredictorError(Exception):
     """Base of the errors that say what happened, where, and what to do next."""
@@ -39,7 +41,8 @@ class Refused(InsurancePredictorError):
     exit_code = 3
 
     def __init__(self, message: str, reasons: tuple[str, ...] = ()) -> None:
-        super().__init__("\n".join([message, *(f"  - {reason}" for reason in reasons)]))
+        shown = [f"  - {one_line(reason, LONGEST_PARAGRAPH)}" for reason in reasons]
+        super().__init__("\n".join([message, *shown]))
         self.reasons = reasons
 
 

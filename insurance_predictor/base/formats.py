@@ -7,18 +7,18 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date, format_time, format_timedelta
 from babel.numbers import format_decimal
 
+from insurance_predictor.base.foreign_text import LONGEST_PARAGRAPH, one_line
 from insurance_predictor.base.words import Language
 
 LOCALES = {"pt": "pt_BR", "en": "en_US"}
 SPACE = "\u00a0"  # keeps a number and its unit on one line
 SECOND = timedelta(seconds=1)
-BREAKS = re.compile(r"[ \t\r\n]+")
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:&])")
 
 
 def plain(text: object) -> str:
     """`text` for a place where Markdown is read: shown as it is, on one line."""
-    return MARKDOWN.sub(r"\\\1", BREAKS.sub(" ", str(text)).strip())
+    return MARKDOWN.sub(r"\\\1", one_line(text, LONGEST_PARAGRAPH))
 
 
 def money(dollars: float, language: Language) -> str:

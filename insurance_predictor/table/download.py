@@ -1,12 +1,12 @@
 """Bring the public table to this machine, whole and unaltered, or not at all."""
 
 import hashlib
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from insurance_predictor.base.command_line import say
 from insurance_predictor.base.environment import is_watched
 from insurance_predictor.base.errors import DownloadFailed, Unreachable
 from insurance_predictor.base.files import whole_file
@@ -36,7 +36,7 @@ def download_table(
     """
     path = destination or DOWNLOADED
     if path.is_file() and _sha256(path) == settings.data_sha256:
-        print(f"{path} is already there, with the right sum.", file=sys.stderr)
+        say(f"{path} is already there, with the right sum.", to_stderr=True)
         return path
     try:
         with whole_file(path) as partial:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from babel.dates import format_timedelta
 
 from insurance_predictor.base import formats
+from insurance_predictor.base.foreign_text import one_line
 from insurance_predictor.base.words import Language
 from insurance_predictor.store.ledger import Line
 from monitoring.domain.assessment import Assessment, Verdict
@@ -79,7 +80,7 @@ def incident_message(
 
 def test_message(model_name: str, links: MessageLinks, language: Language) -> Message:
     """The one message of `alert-test`."""
-    said = words.TEST(language, model=verdict_text.shortened(model_name, LONGEST_NAME))
+    said = words.TEST(language, model=one_line(model_name, LONGEST_NAME))
     return _note(words.TEST_HEADER(language), said, links, language)
 
 
@@ -89,11 +90,11 @@ def move_message(line: Line, model_name: str, links: MessageLinks, language: Lan
     said = words.MOVE if line.before else words.FIRST_MOVE
     sentence = said(
         language,
-        model=verdict_text.shortened(model_name, LONGEST_NAME),
-        after=verdict_text.shortened(line.after, LONGEST_NAME),
-        before=verdict_text.shortened(line.before or "", LONGEST_NAME),
-        who=verdict_text.shortened(line.who, LONGEST_NAME),
-        why=verdict_text.shortened(line.why, LONGEST_TITLE),
+        model=one_line(model_name, LONGEST_NAME),
+        after=one_line(line.after, LONGEST_NAME),
+        before=one_line(line.before or "", LONGEST_NAME),
+        who=one_line(line.who, LONGEST_NAME),
+        why=one_line(line.why, LONGEST_TITLE),
     )
     return _note(header(language), sentence, links, language)
 
@@ -177,8 +178,8 @@ def _facts(change: Change, assessment: Assessment, language: Language) -> list[s
     return [
         words.FACTS(
             language,
-            model=verdict_text.shortened(incident.model_name, LONGEST_NAME),
-            version=verdict_text.shortened(incident.version, LONGEST_NAME),
+            model=one_line(incident.model_name, LONGEST_NAME),
+            version=one_line(incident.version, LONGEST_NAME),
             since=formats.moment(incident.opened, language, None),
         ),
         words.WINDOW(
@@ -198,8 +199,8 @@ def _endings(change: Change, language: Language) -> list[str]:
         return [
             words.REPLACED(
                 language,
-                version=verdict_text.shortened(change.replaced_by, LONGEST_NAME),
-                old=verdict_text.shortened(incident.version, LONGEST_NAME),
+                version=one_line(change.replaced_by, LONGEST_NAME),
+                old=one_line(incident.version, LONGEST_NAME),
                 names=_names(change.before, language),
             )
         ]

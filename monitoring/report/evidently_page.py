@@ -15,6 +15,7 @@ import pandas as pd
 from markupsafe import escape
 
 from insurance_predictor.base import formats
+from insurance_predictor.base.foreign_text import one_line
 from insurance_predictor.base.words import Language, Text
 from insurance_predictor.table.schema import FEATURES, CategoryColumn
 from monitoring.words import verdict_text
@@ -113,7 +114,7 @@ def _column(values: "pd.Series[object]") -> "pd.Series[object]":
 
 def _harmless(word: object) -> str:
     """A category as one short line without markup: Evidently writes it into a script as it is."""
-    return verdict_text.shortened(str(word)).translate(MARKUP)
+    return one_line(word, verdict_text.LONGEST).translate(MARKUP)
 
 
 def _sample(table: pd.DataFrame) -> pd.DataFrame:

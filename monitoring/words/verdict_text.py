@@ -1,7 +1,7 @@
 """A verdict in a person's words: what changed, what it means, what it costs and what to do.
 
-All of it is plain text. Words from the data are in it as they were found, on one line and
-shortened: whoever puts it into HTML, Markdown or Slack's mrkdwn escapes it there.
+All of it is plain text. Words from the data are in it as they were found, each on one line
+and cut: whoever puts it into HTML, Markdown or Slack's mrkdwn escapes it there.
 """
 
 import re
@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeGuard
 
 from insurance_predictor.base import formats
+from insurance_predictor.base.foreign_text import one_line
 from insurance_predictor.base.words import Language
 from insurance_predictor.table import schema
 from monitoring.domain.assessment import Verdict
@@ -48,7 +49,8 @@ def check_name(verdict: Verdict | str, language: Language) -> str:
     """What is judged: "BMI", "Smoker: unknown categories"; also by name: "drift.bmi"."""
     name = _name(verdict)
     check = name.partition(".")[2] or name
-    return _words(name).name(language, label=_label(check, language), check=shortened(check))
+    shown = one_line(check, LONGEST)
+    return _words(name).name(language, label=_label(check, language), check=shown)
 
 
 def meaning(verdict: Verdict, language: Language) -> str:
@@ -85,12 +87,6 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
-def shortened(text: str, longest: int = LONGEST) -> str:
-    """`text` on one line without control characters, cut with an ellipsis beyond `longest`."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= longest else line[: longest - 1] + "…"
-
-
 def _is_sayable(value: float | None) -> TypeGuard[float]:
     return value is not None and abs(value) < MOST  # which no NaN is
 
@@ -109,7 +105,7 @@ def _label(check: str, language: Language) -> str:
     """The feature's label in "bmi" or "null.bmi"; the check itself where it names none."""
     feature = check.rpartition(".")[2]
     column = COLUMNS.get(feature)
-    return column.label[language] if column else shortened(feature)
+    return column.label[language] if column else one_line(feature, LONGEST)
 
 
 def _undecided(verdict: Verdict, language: Language) -> str:
@@ -157,7 +153,7 @@ def _category(verdict: Verdict, language: Language) -> str:
     category = verdict.details[0] if verdict.details else NOTHING
     column = COLUMNS[verdict.check]
     known = column.value_labels.get(category) if isinstance(column, schema.CategoryColumn) else None
-    return known[language] if known else shortened(category)
+    return known[language] if known else one_line(category, LONGEST)
 
 
 def _values(verdict: Verdict, language: Language) -> dict[str, str]:
@@ -165,7 +161,7 @@ def _values(verdict: Verdict, language: Language) -> dict[str, str]:
     check = verdict.check.partition(".")[0]
     return {
         "label": _label(verdict.check, language),
-        "check": shortened(verdict.check),
+        "check": one_line(verdict.check, LONGEST),
         "value": sized(check, verdict.value, language),
         "limit": sized(check, verdict.limit, language),
         "reference": sized(check, verdict.effects.get("reference"), language),
@@ -214,5 +210,5 @@ def _examples(verdict: Verdict) -> str:
     """ ": north, south, …" of the words that the data have, nothing without any."""
     if not verdict.details:
         return ""
-    shown = ", ".join(map(shortened, verdict.details[:SHOWN]))
+    shown = ", ".join(one_line(name, LONGEST) for name in verdict.details[:SHOWN])
     return f": {shown}{', …' if len(verdict.details) > SHOWN else ''}"

@@ -1,7 +1,7 @@
 """What the commands print: a few small results, word for word."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -9,6 +9,7 @@ import pytest
 
 from insurance_predictor import console
 from insurance_predictor.base.settings import Settings
+from insurance_predictor.log.outcomes import Conflict, OutcomeReport
 from insurance_predictor.model.cross_validation import Scores
 from insurance_predictor.model.estimators import CandidateEstimator
 from insurance_predictor.model.evaluation import Estimate, Evaluation, IntervalScore
@@ -181,6 +182,25 @@ def test_a_registry_is_shown_with_aliases_versions_ledger_and_problems():
         "Problems",
         "  The alias 'x' dangles.",
     ]
+
+
+def test_what_others_wrote_into_the_registry_stays_in_its_place():
+    forged = "x\n::error::gone\x1b[2J\nProblems"
+    line = replace(LINE, who=forged, why=forged)
+    version = replace(VERSION, tags={**VERSION.tags, "versao_dataset": forged})
+    state = RegistryState("premiums", {forged: "1"}, (version,), (line,), (forged,))
+    shown = console.state_summary(SETTINGS, state)
+    plain = RegistryState("premiums", {"a": "1"}, (VERSION,), (LINE,), ("odd",))
+    assert len(shown.split("\n")) == len(console.state_summary(SETTINGS, plain).split("\n"))
+    assert "\x1b" not in shown
+
+
+def test_ids_of_outcomes_stay_on_their_lines():
+    forged = "q\n::error::gone\x1b[2J"
+    report = OutcomeReport("o.csv", 0, 0, (forged,), (Conflict(forged, 1.0, 2.0),))
+    shown = console.outcomes_summary(SETTINGS, report)
+    assert len(shown.split("\n")) == 5
+    assert "\x1b" not in shown
 
 
 def test_versions_without_an_alias_or_a_ledger_are_shown():

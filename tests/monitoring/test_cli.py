@@ -93,7 +93,7 @@ def test_an_open_incident_ends_with_10_and_is_printed_without_a_channel(
     written = page.read_text()
     assert "## Monitoring: alarm" in written
     assert "<script>" not in written
-    assert r"&lt;script>\|x" in written
+    assert r"\<script\>\|x" in written
     again = command("run", *WINDOW)
     assert again.code == 10
     assert "Open since" in again.out
