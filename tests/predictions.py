@@ -1,5 +1,6 @@
 """Quotes and failures to log, and what a prediction log's database has of them."""
 
+import json
 import statistics
 import subprocess
 import sys
@@ -26,6 +27,44 @@ ANA = {
     "smoker": "no",
     "region": "southeast",
 }
+
+QUOTE_LINE = ANA | {"id": "some-id", "time": "2026-01-31T15:00:00+00:00", "version": "3"}
+QUOTE_LINE |= {"premium": 8123.45, "low": 6000.0, "high": 11000.5, "latency_ms": 4.25}
+QUOTE_LINE |= {"source": "app", "stale": False}
+FAILURE_LINE = {"id": "some-id", "time": "2026-01-31T15:00:00+00:00", "version": None}
+FAILURE_LINE |= {"source": "app", "error": "MemoryError", "latency_ms": 12.5}
+NO_TEXT = (None, 1, True, 0.5, ["x"], {"x": 1}, "a\0b", "\ud800")
+NO_NUMBER = ("many", True, ["x"], {"x": 1}, [1], 2**63, -(10**40), float("nan"), float("-inf"))
+NO_TIME = (None, 5, "", "yesterday", "2026-01-31", "0001-01-01T00:00:00+14:00", ["x"], "\ud800")
+NO_TIME += ("9999-12-31T23:59:59-14:00",)
+# What no database keeps, whichever it is: lines of a program or of a disk that we know nothing of.
+DAMAGED_LINES: tuple[bytes, ...] = (
+    *(b"{damaged\n", b"\n", b"null\n", b"[1]\n", b"5\n", b"\xff\xfe\n", b"no end", b""),
+    b"[" * 100_000 + b"\n",
+    b'{"id": ' * 100_000 + b"\n",
+    b'{"id": ' + b"9" * 5_000 + b"}\n",
+    *(
+        json.dumps(line | {name: value}).encode() + b"\n"
+        for name, values in {
+            "id": NO_TEXT,
+            "time": NO_TIME,
+            "version": NO_TEXT,
+            "sex": NO_TEXT[1:],
+            "age": NO_NUMBER,
+            "bmi": NO_NUMBER,
+            "premium": (None, *NO_NUMBER),
+            "source": NO_TEXT,
+            "stale": (None, 0, 1, "no", [False], 0.5),
+            "error": NO_TEXT,
+            "latency_ms": NO_NUMBER,
+            "colour": ("red",),
+        }.items()
+        for line in (QUOTE_LINE, FAILURE_LINE)
+        for value in values
+        if (name in line or name == "colour")
+        and (line, name, value) != (FAILURE_LINE, "version", None)
+    ),
+)
 
 
 def entry(**changes: Any) -> Entry:

@@ -34,7 +34,14 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    SQLAlchemyError,
+    StatementError,
+)
 
 from insurance_predictor.base.errors import InsurancePredictorError, InvalidSettings, Unreachable
 from insurance_predictor.log.sqlite import write_ahead
@@ -46,7 +53,7 @@ SILENCE = 10_000  # milliseconds until a PostgreSQL that the network lost is giv
 MIGRATION_LOCK = 0x9E1D  # any number, the same for everybody who migrates this database
 
 Row = Mapping[str, Any]
-REFUSALS = (DataError, IntegrityError, ValueError, TypeError, OverflowError)
+REFUSALS = (DataError, IntegrityError, ValueError, TypeError, OverflowError, StatementError)
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -190,7 +197,10 @@ def insert(engine: Engine, table: Table, rows: Sequence[Row]) -> list[Row]:
     try:
         with engine.begin() as connection:
             connection.execute(insert_or_ignore(connection, table), rows)
-    except REFUSALS:
+    except REFUSALS as error:
+        # A StatementError of the driver is the database's fault, of SQLAlchemy it is the row's.
+        if isinstance(error, DBAPIError) and not isinstance(error, DataError | IntegrityError):
+            raise
         if len(rows) == 1:
             return list(rows)
         middle = len(rows) // 2

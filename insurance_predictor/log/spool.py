@@ -10,7 +10,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from io import FileIO
 from pathlib import Path
 from threading import Lock
@@ -27,6 +27,8 @@ PIECE = 1 << 18  # bytes that are handed over at once: some 900 quotes
 PATIENCE = 60.0  # seconds for others that write, a file that many processes share
 TURN_PATIENCE = 1.0  # seconds for another process that delivers
 TABLE = "CREATE TABLE IF NOT EXISTS waiting (number INTEGER PRIMARY KEY AUTOINCREMENT, line BLOB)"
+# Whatever another program has put there, it comes as bytes.
+ROWS = "SELECT number, ifnull(CAST(line AS BLOB), x'') FROM waiting ORDER BY number"
 
 LOGGER = logging.getLogger(__name__)
 
@@ -43,6 +45,7 @@ class Spool:
         self._folder = folder
         self._connection: sqlite3.Connection | None = None
         self._last = 0  # the number of the last row that was appended here
+        self._left: set[Path] = set()  # files that cannot be read
         self._lock = Lock()
 
     def append(self, lines: Sequence[bytes]) -> None:
@@ -77,7 +80,7 @@ class Spool:
         """The file, never delivered, that keeps `lines` for a person to look at."""
         path = self._folder / ASIDE
         with FileIO(path, "a", opener=_private) as file:
-            file.write(b"".join(lines))
+            file.write(b"".join(line.rstrip(b"\n") + b"\n" for line in lines))
             os.fsync(file.fileno())
         return path
 
@@ -128,7 +131,7 @@ class Spool:
         rows: list[tuple[int, bytes]] = []
         size = 0
         with self._queue() as queue:
-            asked = queue.execute("SELECT number, line FROM waiting ORDER BY number")
+            asked = queue.execute(ROWS)
             with closing(asked):
                 while size < PIECE and (row := asked.fetchone()):
                     rows.append(row)
@@ -140,7 +143,12 @@ class Spool:
 
         Its last line, when it has no end, was never acknowledged.
         """
-        with FileIO(path, "r") as file:
+        with ExitStack() as opened:
+            try:
+                file = opened.enter_context(FileIO(path, "r"))
+            except OSError as error:  # others wait, too
+                self._leave(path, error)
+                return
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -150,6 +158,11 @@ class Spool:
             with self._queue() as queue:
                 _insert(queue, whole)
             path.unlink()
+
+    def _leave(self, path: Path, error: OSError) -> None:
+        if path not in self._left:
+            LOGGER.warning("What waits in %s stays there: %s", path, error.strerror)
+        self._left.add(path)
 
     @contextmanager
     def _queue(self) -> Iterator[sqlite3.Connection]:
@@ -204,7 +217,7 @@ def _opened(folder: Path) -> sqlite3.Connection:
 def _lines_in(path: Path) -> int:
     try:
         return path.read_bytes().count(b"\n")
-    except FileNotFoundError:  # taken over meanwhile
+    except OSError:  # taken over meanwhile, or nothing that can be read
         return 0
 
 

@@ -3,12 +3,13 @@
 import json
 import logging
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from insurance_predictor.base.errors import InsurancePredictorError
 from insurance_predictor.log.spool import Spool
-from insurance_predictor.table.schema import FEATURE_NAMES
+from insurance_predictor.table.schema import FEATURE_NAMES, FEATURES, CategoryColumn
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -18,6 +19,10 @@ LOGGER = logging.getLogger(__name__)
 OWN_NAMES = ("id", "time", "version", "premium", "low", "high", "latency_ms", "source", "stale")
 FAILURE_NAMES = ("id", "time", "version", "source", "error", "latency_ms")
 NAMES = {*OWN_NAMES, *FEATURE_NAMES}
+TEXTS = {"id", "version", "source", "error"}
+TEXTS |= {column.name for column in FEATURES if isinstance(column, CategoryColumn)}
+FLAGS = {"stale"}
+LARGEST = 2**63 - 1  # whole number that a database keeps
 
 Rows = list[dict[str, Any]]
 
@@ -90,16 +95,36 @@ def _parsed(lines: Iterable[bytes]) -> tuple[Rows, Rows, list[bytes]]:
         try:
             row = _row(line)
             (predictions if set(row) == NAMES else failures).append(row)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError, RecursionError):
             useless.append(line)
     return predictions, failures, useless
 
 
 def _row(line: bytes) -> dict[str, Any]:
+    """The row of a line, of values that any database can be given.
+
+    What it then refuses is a row's own fault, and what fails otherwise is the database's.
+    """
     row = json.loads(line)
     if not isinstance(row, dict) or set(row) not in (NAMES, set(FAILURE_NAMES)):
         raise ValueError("neither a prediction nor a failure")
-    row["time"] = datetime.fromisoformat(row["time"])
-    if row["time"].tzinfo is None:
+    time = datetime.fromisoformat(row.pop("time"))
+    if time.tzinfo is None:
         raise ValueError("a time without a zone")
-    return row
+    strange = [name for name, value in row.items() if not _can_be_given(name, value)]
+    if strange:
+        raise ValueError(f"not of the kind that is kept: {', '.join(strange)}")
+    return row | {"time": time.astimezone(UTC)}
+
+
+def _can_be_given(name: str, value: object) -> bool:
+    """Raises ValueError for half of a character, which no database keeps."""
+    if value is None:
+        return True
+    if name in TEXTS:
+        return isinstance(value, str) and b"\0" not in value.encode()
+    if name in FLAGS:
+        return isinstance(value, bool)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= LARGEST if isinstance(value, int) else isfinite(value)

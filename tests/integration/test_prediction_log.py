@@ -1,5 +1,6 @@
 """The prediction log on PostgreSQL: killed and back, locked, filled by several at once."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,19 +11,22 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.log.database import METADATA, opened
+from insurance_predictor.log.database import FAILURES, METADATA, opened
 from insurance_predictor.log.outcomes import Conflict, record_outcomes
-from insurance_predictor.log.prediction_log import PredictionLog
-from insurance_predictor.log.spool import Spool
+from insurance_predictor.log.prediction_log import PredictionLog, _line
+from insurance_predictor.log.spool import ASIDE, Spool
 from tests.predictions import (
+    DAMAGED_LINES,
     MOST,
     OPEN_AT_ONCE,
     PATIENCE,
+    QUOTE_LINE,
     at_once,
     entries,
     entry,
     failure,
     ids,
+    kept,
     kept_ids,
     kill,
     log_in,
@@ -171,6 +175,57 @@ def test_a_row_that_the_database_refuses_is_set_aside_and_holds_up_no_other(
     assert sorted(kept_ids(url)) == sorted(ids(good))
     assert b"a\\u0000b" in (tmp_path / "spool" / "set_aside.txt").read_bytes()
     assert "1 predictions cannot be stored" in caplog.text
+
+
+def test_lines_that_no_database_keeps_are_set_aside_and_hold_up_no_other(url, settings, tmp_path):
+    good, lines = entries(len(DAMAGED_LINES)), []
+    for damaged, sound in zip(DAMAGED_LINES, good, strict=True):
+        lines += [damaged, _line(sound)]
+    # What only PostgreSQL refuses: it looks at lengths.
+    lines.insert(7, json.dumps(QUOTE_LINE | {"id": "x" * 37}).encode())
+    lines.insert(8, json.dumps(QUOTE_LINE | {"children": 2**40}).encode())
+    queue = Spool(tmp_path / "spool")
+    queue.append(lines)
+    queue.close()
+    with PredictionLog(settings) as log:
+        wait_until(lambda: not log.backlog())
+    assert set(kept_ids(url)) == ids(good)
+    assert kept(url, FAILURES) == []
+    aside = (tmp_path / "spool" / ASIDE).read_bytes()
+    assert aside.count(b"\n") == len(DAMAGED_LINES) + 2
+
+
+@pytest.mark.parametrize(
+    ("stop", "go"),
+    [
+        (
+            "ALTER ROLE CURRENT_USER SET default_transaction_read_only = on",
+            "ALTER ROLE CURRENT_USER RESET default_transaction_read_only",
+        ),
+        (
+            "REVOKE INSERT ON predictions FROM CURRENT_USER",
+            "GRANT INSERT ON predictions TO CURRENT_USER",
+        ),
+    ],
+    ids=["read only", "no permission"],
+)
+def test_a_database_that_takes_no_row_keeps_all_of_them_waiting(stop, go, url, tmp_path):
+    settings, written = log_in(tmp_path, url), entries(4)
+    with PredictionLog(settings) as log:
+        log.write(written[:1])
+        assert log.flush(PATIENCE)
+    ask_to(url, stop)
+    try:
+        with PredictionLog(settings) as log:
+            log.write(written[1:])
+            assert not log.flush(0.5)
+            assert log.backlog() == 3
+    finally:
+        ask_to(url, "SET TRANSACTION READ WRITE", go)
+    with PredictionLog(settings) as log:
+        wait_until(lambda: not log.backlog())
+    assert sorted(kept_ids(url)) == sorted(ids(written))
+    assert not (tmp_path / "spool" / ASIDE).exists()
 
 
 def test_outcomes_join_their_quotes_once(settings, log, ask, tmp_path):

@@ -9,16 +9,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.database import FAILURES
-from insurance_predictor.log.prediction_log import PredictionLog
-from insurance_predictor.log.spool import ASIDE, Spool
+from insurance_predictor.log.prediction_log import PredictionLog, _line
+from insurance_predictor.log.spool import ASIDE, QUEUE, Spool
+from insurance_predictor.log.writer import DatabaseWriter
 from tests.predictions import (
     ANA,
+    DAMAGED_LINES,
+    FAILURE_LINE,
     MOST,
     OPEN_AT_ONCE,
     PATIENCE,
+    QUOTE_LINE,
     at_once,
     entries,
     entry,
@@ -343,6 +349,73 @@ def test_a_row_that_the_database_refuses_is_set_aside_and_holds_up_no_other(
     assert len(aside.read_text().splitlines()) == len(bad)
     (record,) = caplog.records
     assert record.message == f"6 predictions cannot be stored; they are in {aside}"
+
+
+def test_lines_that_no_database_keeps_are_set_aside_and_hold_up_no_other(log_settings, tmp_path):
+    good, lines = entries(len(DAMAGED_LINES)), []
+    for damaged, sound in zip(DAMAGED_LINES, good, strict=True):
+        lines += [damaged, _line(sound)]
+    queue = Spool(tmp_path / "spool")
+    queue.append(lines)
+    queue.close()
+    with PredictionLog(log_settings) as log:
+        wait_until(lambda: not log.backlog())
+    assert set(kept_ids(log_settings.prediction_log_url)) == ids(good)
+    assert kept(log_settings.prediction_log_url, FAILURES) == []
+    aside = (tmp_path / "spool" / ASIDE).read_bytes()
+    assert aside.count(b"\n") == len(DAMAGED_LINES)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_whatever_a_line_holds_those_behind_it_arrive(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("log")
+    line = data.draw(st.sampled_from([QUOTE_LINE, FAILURE_LINE]))
+    anything = st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
+        max_leaves=4,
+    )
+    changes = data.draw(st.dictionaries(st.sampled_from([*line]), anything, min_size=1))
+    good = entries(2)
+    queue = Spool(folder / "spool")
+    queue.append([_line(good[0]), json.dumps(line | changes).encode(), _line(good[1])])
+    DatabaseWriter(queue, log_in(folder).prediction_log_url).attempt()
+    assert queue.waiting() == 0
+    queue.close()
+    assert ids(good) <= set(kept_ids(log_in(folder).prediction_log_url))
+
+
+@pytest.mark.parametrize("foreign", [None, 5, "text \0 and more", b"\xff"])
+def test_a_row_of_the_queue_that_another_program_wrote_is_set_aside(
+    foreign, log_settings, tmp_path
+):
+    good = entries(2)
+    queue = Spool(tmp_path / "spool")
+    queue.append([_line(good[0])])
+    with sqlite3.connect(tmp_path / "spool" / QUEUE) as other:
+        other.execute("INSERT INTO waiting (line) VALUES (?)", [foreign])
+        other.execute("INSERT INTO waiting (line) VALUES (CAST(x'c328' AS TEXT))")
+    other.close()
+    queue.append([_line(good[1])])
+    queue.close()
+    with PredictionLog(log_settings) as log:
+        wait_until(lambda: not log.backlog())
+    assert set(kept_ids(log_settings.prediction_log_url)) == ids(good)
+    assert (tmp_path / "spool" / ASIDE).read_bytes().count(b"\n") == 2
+
+
+def test_a_database_that_takes_no_row_keeps_all_of_them_waiting(log_settings, log, rows, tmp_path):
+    log.write([entry()])
+    rows()
+    with connect(log_settings) as other:
+        other.execute("ALTER TABLE predictions RENAME TO elsewhere")
+        log.write(entries(3))
+        assert not log.flush(0.2)
+        assert log.backlog() == 3
+        other.execute("ALTER TABLE elsewhere RENAME TO predictions")
+    assert len(rows()) == 4
+    assert not (tmp_path / "spool" / ASIDE).exists()
 
 
 @pytest.mark.parametrize(

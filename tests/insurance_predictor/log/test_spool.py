@@ -215,6 +215,19 @@ def test_a_file_that_a_process_of_release_0_1_still_writes_is_left_to_it(folder)
     assert taken == [b"theirs\n"]
 
 
+def test_a_file_that_cannot_be_read_holds_up_no_other(folder, caplog):
+    folder.mkdir()
+    (folder / "1-strange.jsonl").mkdir()
+    (folder / "2-dead.jsonl").write_bytes(b"whole\n")
+    spool, taken = Spool(folder), Taken()
+    assert spool.waiting() == 1
+    for _ in range(2):
+        spool.deliver(taken)
+    assert taken == [b"whole\n"]
+    (record,) = caplog.records
+    assert "1-strange.jsonl stays there" in record.message
+
+
 @pytest.mark.process
 @pytest.mark.parametrize("length", [10, 5_000_000])
 def test_a_process_killed_while_it_appends_has_lost_nothing_that_it_acknowledged(folder, length):
