@@ -251,15 +251,16 @@ def ui(
     """Open MLflow's own pages over the configured store; Ctrl-C ends it."""
     import os
 
-    from insurance_predictor.store.tracking import check_reachable, without_password
+    from insurance_predictor.base.masking import without_secrets
+    from insurance_predictor.store.tracking import check_reachable
 
     uri = _settings().mlflow_tracking_uri
     check_reachable(uri)
     if uri.startswith("http"):
-        say(f"The server has its own pages: {without_password(uri)}")
+        say(f"The server has its own pages: {without_secrets(uri)}")
         return
     _require_free(port)
-    say(f"MLflow over {without_password(uri)}: http://127.0.0.1:{port}")
+    say(f"MLflow over {without_secrets(uri)}: http://127.0.0.1:{port}")
     os.environ["MLFLOW_BACKEND_STORE_URI"] = uri  # a command line is for everybody to read
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]

@@ -6,9 +6,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from insurance_predictor.base.foreign_text import LONGEST_PARAGRAPH, one_line
+from insurance_predictor.base.masking import without_secrets
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.run_layout import DATASET_TAG
-from insurance_predictor.store.tracking import without_password
 
 if TYPE_CHECKING:
     from insurance_predictor.log.outcomes import OutcomeReport
@@ -70,7 +70,7 @@ def training_summary(settings: Settings, done: "TrainedRun") -> str:
             *_columns([(f"Hold-out ({found.rows:,} people)", "", "95 % interval"), *metrics]),
             "",
             f"Run {done.run_id} in {done.experiment!r} "
-            f"on {without_password(settings.mlflow_tracking_uri)}.",
+            f"on {without_secrets(settings.mlflow_tracking_uri)}.",
             "Next: `make register`, and `make ui` to look at it.",
         ]
     )
@@ -106,7 +106,7 @@ def move_summary(settings: Settings, move: "Move") -> str:
 
 def state_summary(settings: Settings, state: "RegistryState") -> str:
     """Aliases, versions, ledger and problems, for a terminal."""
-    where = without_password(settings.mlflow_tracking_uri)
+    where = without_secrets(settings.mlflow_tracking_uri)
     if not state.versions and not state.aliases:
         return f"{state.model_name!r} has no version on {where}. Run `make train register`."
     aliases = [
@@ -152,7 +152,7 @@ def outcomes_summary(settings: Settings, done: "OutcomeReport") -> str:
     """What became of each outcome of a file."""
     lines = [
         f"{done.source}: {done.recorded:,} outcomes recorded in "
-        f"{without_password(settings.prediction_log_url)}, {done.repeated:,} were there already."
+        f"{without_secrets(settings.prediction_log_url)}, {done.repeated:,} were there already."
     ]
     if done.unknown:
         lines.append(f"{len(done.unknown):,} belong to no prediction there and were left out:")

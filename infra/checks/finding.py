@@ -8,7 +8,7 @@ from typing import ParamSpec
 
 from insurance_predictor.base.errors import InsurancePredictorError
 from insurance_predictor.base.foreign_text import one_line
-from insurance_predictor.store.tracking import without_password
+from insurance_predictor.base.masking import without_secrets
 
 Arguments = ParamSpec("Arguments")
 
@@ -92,4 +92,4 @@ def not_used_here(names: Iterable[str], why: str) -> Iterator[Finding]:
 
 def _shown(text: str) -> str:
     """One line without a password in it."""
-    return one_line(without_password(text), LONGEST)
+    return one_line(without_secrets(text), LONGEST)

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 from infra.checks.finding import Finding, check, failed, not_looked_at, note, right, wrong
 from infra.checks.stack import is_local_stack
 from insurance_predictor.base.errors import Unreachable
+from insurance_predictor.base.masking import without_secrets
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.store.tracking import CONNECT_TIMEOUT, store_errors, without_password
+from insurance_predictor.store.tracking import CONNECT_TIMEOUT, store_errors
 
 # S3 signatures fail at 15 minutes; long before that a ledger is out of order.
 MOST_SKEW = 60  # seconds
@@ -43,7 +44,7 @@ def greet(settings: Settings) -> Greeting:
         return Greeting(None, ahead)
     if answer.status_code != 200 or not re.fullmatch(r"\d+\.\d+\.\w+", answer.text.strip()):
         raise Unreachable(
-            f"{without_password(settings.mlflow_tracking_uri)} answers /version with "
+            f"{without_secrets(settings.mlflow_tracking_uri)} answers /version with "
             f"{answer.status_code}, but not as an MLflow server. Check MLFLOW_TRACKING_URI, "
             "and any proxy in between."
         )

@@ -21,12 +21,12 @@ from infra.checks.finding import (
 from infra.checks.server import access, clock, greet, server_version
 from infra.checks.stack import is_local_stack
 from insurance_predictor.base.errors import InsurancePredictorError
+from insurance_predictor.base.masking import without_secrets
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.store.tracking import (
     check_reachable,
     connect,
     store_errors,
-    without_password,
 )
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def database(settings: Settings) -> Finding:
     try:
         with store_errors(settings):
             if inspect(engine).has_table("alembic_version"):
-                return right(f"the database {without_password(uri)}")
+                return right(f"the database {without_secrets(uri)}")
     finally:
         engine.dispose()
     return note(f"nothing yet: the first command makes the tables of {uri}")

@@ -8,13 +8,14 @@ import typer
 
 from insurance_predictor.base.errors import InsurancePredictorError
 from insurance_predictor.base.foreign_text import printable
+from insurance_predictor.base.masking import without_secrets
 
 
 class PrintableFormatter(logging.Formatter):
     """Log lines as `say` prints them."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
+        return printable(without_secrets(super().format(record)))
 
 
 def make_app(help: str) -> typer.Typer:
@@ -38,7 +39,7 @@ def run(app: typer.Typer) -> None:
         say(f"error: {error}", to_stderr=True)
         sys.exit(error.exit_code)
     except Exception:  # a fault of ours: its traceback may quote what somebody else wrote
-        say(traceback.format_exc(), to_stderr=True)
+        say(without_secrets(traceback.format_exc()), to_stderr=True)
         sys.exit(1)
 
 

@@ -1,12 +1,19 @@
 """Every error a user can meet, with the exit code that a shell or a workflow sees."""
 
 from insurance_predictor.base.foreign_text import LONGEST_PARAGRAPH, one_line
+from insurance_predictor.base.masking import without_secrets
 
 
 class InsurancePredictorError(Exception):
-    """Base of the errors that say what happened, where, and what to do next."""
+    """Base of the errors that say what happened, where, and what to do next.
+
+    What a sentence quotes of an address or of a driver is shown without its secrets.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(without_secrets(message))
 
 
 class BadInput(InsurancePredictorError):

@@ -44,8 +44,8 @@ from sqlalchemy.exc import (
 )
 
 from insurance_predictor.base.errors import InsurancePredictorError, InvalidSettings, Unreachable
+from insurance_predictor.base.masking import without_secrets
 from insurance_predictor.log.sqlite import write_ahead
-from insurance_predictor.store.tracking import without_password
 from insurance_predictor.table import schema
 
 PATIENCE = 5  # seconds to connect, and to wait for SQLite's lock
@@ -184,7 +184,7 @@ def known_revision(
     current = _context(connection, migrations).get_current_revision()
     if current not in (None, *(step.revision for step in migrations.steps().walk_revisions())):
         raise InvalidSettings(
-            f"The tables of {without_password(url)} are at revision {current!r}, newer than this "
+            f"The tables of {without_secrets(url)} are at revision {current!r}, newer than this "
             "program or another program's. Update this program, or change PREDICTION_LOG_URL."
         )
     return current
@@ -226,7 +226,7 @@ def database_errors(url: str) -> Iterator[None]:
         raise _unusable(url) from error
     except SQLAlchemyError as error:
         raise Unreachable(
-            f"The prediction log {without_password(url)} did not do its part: {_reason(error)}. "
+            f"The prediction log {without_secrets(url)} did not do its part: {_reason(error)}. "
             "Check PREDICTION_LOG_URL, and that the database is running and not locked."
         ) from error
 
@@ -242,7 +242,7 @@ def _checked(text: str) -> URL:
 
 def _unusable(url: str) -> InvalidSettings:
     return InvalidSettings(
-        f"PREDICTION_LOG_URL={without_password(url)!r} cannot be used. Give it a SQLite file "
+        f"PREDICTION_LOG_URL={without_secrets(url)!r} cannot be used. Give it a SQLite file "
         "(sqlite:///prediction_log.db) or a postgresql:// database."
     )
 
@@ -305,4 +305,4 @@ def _context(connection: Connection, migrations: Migrations) -> MigrationContext
 
 def _reason(error: SQLAlchemyError) -> str:
     original = error.orig if isinstance(error, DBAPIError) else None
-    return without_password(str(original or error)).strip().partition("\n")[0].rstrip(".")
+    return without_secrets(str(original or error)).strip().partition("\n")[0].rstrip(".")

@@ -16,9 +16,9 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from insurance_predictor.base.masking import without_secrets
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.pair import folder_sha256
-from insurance_predictor.store.tracking import without_password
 from insurance_predictor.store.version_facts import VersionFacts
 
 FORMAT: Literal[2] = 2  # a folder of another format is as good as empty
@@ -87,7 +87,7 @@ def note(settings: Settings, facts: VersionFacts, checked: datetime) -> None:
 
 
 def _store(settings: Settings) -> str:
-    return without_password(settings.mlflow_tracking_uri)
+    return without_secrets(settings.mlflow_tracking_uri)
 
 
 def _record(folder: Path) -> Kept | None:

@@ -2,13 +2,13 @@
 
 import errno
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from insurance_predictor.base.errors import InsurancePredictorError, InvalidSettings, Unreachable
+from insurance_predictor.base.masking import without_secrets
 from insurance_predictor.base.settings import DEFAULT_ARTIFACTS, DEFAULT_TRACKING_URI, Settings
 
 if TYPE_CHECKING:
@@ -127,14 +127,8 @@ def store_errors(settings: Settings) -> Iterator[None]:
         raise known from error
 
 
-def without_password(uri: str) -> str:
-    """The URI as it may be shown and logged."""
-    masked = re.sub(r"(://[^:/@\s]*):\S*@", r"\1:***@", uri)  # up to the last @: it may hold one
-    return re.sub(r"([?&]password=)[^&\s]*", r"\1***", masked)
-
-
 def _in_words(error: Exception, settings: Settings) -> InsurancePredictorError | None:
-    where = without_password(settings.mlflow_tracking_uri)
+    where = without_secrets(settings.mlflow_tracking_uri)
     text = _first_line(error)[:300]
     code = getattr(error, "error_code", None)
     if code in REFUSED_CREDENTIALS or "failed with error code 401" in text:
@@ -178,12 +172,12 @@ def _check_server(uri: str) -> None:
         raise _unusable(uri, "is not a URL") from error
     except requests.RequestException as error:
         raise Unreachable(
-            f"No answer from {without_password(uri)} within {CONNECT_TIMEOUT} s. Check that the "
+            f"No answer from {without_secrets(uri)} within {CONNECT_TIMEOUT} s. Check that the "
             "MLflow server is running (`curl` its /health) and that MLFLOW_TRACKING_URI is right."
         ) from error
     if answer.status_code in (502, 503, 504):
         raise Unreachable(
-            f"{without_password(uri)} answers {answer.status_code}: something is there, the "
+            f"{without_secrets(uri)} answers {answer.status_code}: something is there, the "
             "MLflow server behind it is not. Look at its log."
         )
 
@@ -216,7 +210,7 @@ def _check_database(uri: str) -> None:
         raise _unusable(uri, f"cannot be opened ({_first_line(error)})") from error
     except SQLAlchemyError as error:
         raise Unreachable(
-            f"{without_password(uri)} does not let us in: {_first_line(error)}. Check that the "
+            f"{without_secrets(uri)} does not let us in: {_first_line(error)}. Check that the "
             "database is running and that MLFLOW_TRACKING_URI has the right host, user and "
             "password."
         ) from error
@@ -224,13 +218,13 @@ def _check_database(uri: str) -> None:
 
 def _unusable(uri: str, why: str) -> InvalidSettings:
     return InvalidSettings(
-        f"MLFLOW_TRACKING_URI={without_password(uri)!r} {why}. "
+        f"MLFLOW_TRACKING_URI={without_secrets(uri)!r} {why}. "
         f"Use {DEFAULT_TRACKING_URI}, a postgresql:// database or the URL of a server."
     )
 
 
 def _first_line(error: Exception) -> str:
-    return without_password(str(error)).strip().split("\n")[0]
+    return without_secrets(str(error)).strip().split("\n")[0]
 
 
 def _artifacts(settings: Settings) -> str | None:

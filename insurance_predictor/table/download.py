@@ -4,7 +4,6 @@ import hashlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from insurance_predictor.base.command_line import say
 from insurance_predictor.base.environment import is_watched
@@ -57,7 +56,7 @@ def _sha256(path: Path) -> str:
 def _require_sum(received: str, settings: Settings) -> None:
     if received != settings.data_sha256:
         raise DownloadFailed(
-            f"{_shown(settings.data_url)} has the sha256 {received}, expected "
+            f"{settings.data_url} has the sha256 {received}, expected "
             f"{settings.data_sha256}; nothing was kept. Correct DATA_URL, or set DATA_SHA256 if "
             "the new file is the one you want."
         )
@@ -84,7 +83,7 @@ def _fetch(settings: Settings, partial: Path, show_progress: bool) -> None:
             failure, reason = error, _passing_reason(error, settings)
     tries = f"{attempt + 1} {'tries' if attempt else 'try'}"
     raise Unreachable(
-        f"{_shown(settings.data_url)} did not arrive after {tries}: {reason}. Check the network "
+        f"{settings.data_url} did not arrive after {tries}: {reason}. Check the network "
         "and DATA_URL, then run `make data` again."
     ) from failure
 
@@ -93,7 +92,7 @@ def _passing_reason(error: "RequestException", settings: Settings) -> str:
     """Why the host did not deliver this time. Raises DownloadFailed where it never will."""
     from requests import ConnectionError, Timeout, exceptions
 
-    url = _shown(settings.data_url)
+    url = settings.data_url
     if (response := error.response) is not None:
         answer = f"the host answers {response.status_code} {response.reason}"
         if response.status_code >= 500 or response.status_code == 429:
@@ -111,13 +110,3 @@ def _passing_reason(error: "RequestException", settings: Settings) -> str:
         f"DATA_URL={url} cannot be fetched ({type(error).__name__}). "
         "Give an http:// or https:// address."
     ) from error
-
-
-def _shown(url: str) -> str:
-    """The URL without a user, password or signature, which do not belong on a screen."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "a malformed URL"
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}" if host else url

@@ -19,7 +19,6 @@ from insurance_predictor.store.tracking import (
     connect,
     experiment_id,
     store_errors,
-    without_password,
 )
 from tests.repository import ROOT
 from tests.servers import free_port, host_that_answers, silent_host
@@ -186,28 +185,6 @@ def test_a_database_that_breaks_under_a_command_is_unreachable(elsewhere, tmp_pa
     with pytest.raises(Unreachable, match="file is not a database"), store_errors(settings):
         client.get_experiment_by_name("any")
     assert "Traceback" not in capfd.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("uri", "shown"),
-    [
-        ("http://host:5000", "http://host:5000"),
-        ("http://ana@host", "http://ana@host"),
-        # pragma: allowlist nextline secret
-        ("http://ana:hush@host:5000/x", "http://ana:***@host:5000/x"),
-        ("postgresql://ana:hu/s@h@host/db", "postgresql://ana:***@host/db"),
-        ("postgresql://:hush@host/db", "postgresql://:***@host/db"),
-        (
-            "postgresql://host/db?user=ana&password=hush&x=1",
-            "postgresql://host/db?user=ana&password=***&x=1",
-        ),
-        ("sqlite:///mlflow.db", "sqlite:///mlflow.db"),
-        # pragma: allowlist nextline secret
-        ("no route to http://a:hush@h, is it up?", "no route to http://a:***@h, is it up?"),
-    ],
-)
-def test_passwords_are_masked_wherever_a_uri_is_shown(uri, shown):
-    assert without_password(uri) == shown
 
 
 @pytest.mark.process
