@@ -1,20 +1,16 @@
 """Premiums for a table of people, and the table to give back."""
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import pandas as pd
 
+from app.spreadsheet import neutral_column, neutral_names
 from insurance_predictor.log.prediction_log import PredictionLog
 from insurance_predictor.serving.quoting import ADDED, quote_table
 from insurance_predictor.serving.served_model import Served
 from insurance_predictor.table.schema import FEATURE_NAMES
-
-# What a spreadsheet takes for the start of a formula, after spaces too, in both widths of writing.
-FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +18,8 @@ class Scored:
     """The people with their premiums, US dollars a year to the cent, and how it went.
 
     `outside` counts the people beyond what the model saw in training, whose column
-    `outside_range` names the features; `neutralised` counts the texts that would have been run.
+    `outside_range` names the features; `neutralised` counts the texts that would have been run,
+    and `renamed` are the columns whose name was one, each with its new name.
     """
 
     table: pd.DataFrame
@@ -30,6 +27,7 @@ class Scored:
     seconds: float
     outside: int
     neutralised: int
+    renamed: dict[str, str]
 
     @property
     def csv(self) -> bytes:
@@ -47,40 +45,37 @@ def score(
     are done.
     """
     start = time.perf_counter()
+    # What can fail comes before the first quote is recorded.
+    others = people.drop(columns=list(ADDED), errors="ignore")
+    given, neutralised, renamed = neutralise(others)
     features = people[list(FEATURE_NAMES)]
     added = quote_table(
         served.predictor, features, log, "batch", stale=served.is_stale, progress=progress
     )
-    given, neutralised = neutralise(people.drop(columns=list(ADDED), errors="ignore"))
     return Scored(
         table=given.join(added),
         version=served.predictor.version,
         seconds=time.perf_counter() - start,
         outside=int((added["outside_range"] != "").sum()),
         neutralised=neutralised,
+        renamed=renamed,
     )
 
 
-def neutralise(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """`table` with an apostrophe before each text that a spreadsheet would run, and their count.
+def neutralise(table: pd.DataFrame) -> tuple[pd.DataFrame, int, dict[str, str]]:
+    """`table` without a text that a spreadsheet would run, how many there were, and new names.
 
-    Column names count too. Numbers written as text are no formulas and stay, and neither are the
-    features, which keep the rules of `schema`.
+    Column names count too; the new names are those that differ. The features, which keep the
+    rules of `schema`, are no formulas.
     """
-    count = 0
+    called = neutral_names(table.columns)
+    renamed = {name: other for name, other in called.items() if other != name}
+    count = len(renamed)
     changed = {}
     for name in table.columns:
-        column = table[name]
-        is_text = pd.api.types.is_string_dtype(column) or column.dtype == object
-        if is_text and name not in FEATURE_NAMES:
-            risky = column.map(_would_run, na_action="ignore").fillna(False).astype(bool)
-            count += int(risky.sum())
-            column = column.mask(risky, "'" + column.astype("str"))
-        risky_name = _would_run(name)
-        count += risky_name
-        changed[f"'{name}" if risky_name else name] = column
-    return pd.DataFrame(changed), count
-
-
-def _would_run(cell: object) -> bool:
-    return isinstance(cell, str) and bool(FORMULA.match(cell)) and not NUMBER.fullmatch(cell)
+        column, found = table[name], 0
+        if name not in FEATURE_NAMES:
+            column, found = neutral_column(column)
+        count += found
+        changed[called[name]] = column
+    return pd.DataFrame(changed, index=table.index), count, renamed

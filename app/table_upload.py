@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from app import text
 from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.base.words import Text
-from insurance_predictor.table.check import violating_cells
+from insurance_predictor.table.check import broken_cells
 from insurance_predictor.table.files import BYTE_ORDER_MARK, SEPARATORS, csv_cells
 from insurance_predictor.table.schema import FEATURE_NAMES, FEATURES
 
@@ -26,6 +27,7 @@ MEGABYTE = 2**20
 MOST_BYTES = 20 * MEGABYTE
 MOST_ROWS = 500_000
 MOST_COLUMNS = 100
+LONGEST_SHOWN = 100  # characters of a cell or of a column's name
 MOST_UNPACKED_BYTES = 200 * MEGABYTE
 PARQUET_MARK = b"PAR1"
 PACKED_MARKS = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf")
@@ -77,15 +79,23 @@ def read_upload(name: str, content: bytes) -> Upload:
 
 
 def _faults(cells: pd.DataFrame) -> pd.DataFrame:
-    found = violating_cells(cells, FEATURES)
+    rows, places = np.nonzero(broken_cells(cells, FEATURES))
     columns = {name: cells[name].astype(object).to_numpy() for name in FEATURE_NAMES}
+    names = [FEATURE_NAMES[place] for place in places]
     return pd.DataFrame(
         {
-            "row": cells.index.to_numpy()[[position for position, _ in found]],
-            "column": [name for _, name in found],
-            "value": [str(columns[name][position]) for position, name in found],
+            "row": cells.index.to_numpy()[rows],
+            "column": names,
+            "value": [
+                _shortened(columns[name][row]) for row, name in zip(rows, names, strict=True)
+            ],
         }
     )
+
+
+def _shortened(value: object) -> str:
+    written = value if isinstance(value, str) else str(value)
+    return written if len(written) <= LONGEST_SHOWN else written[: LONGEST_SHOWN - 1] + "…"
 
 
 def _csv_cells(name: str, content: bytes) -> pd.DataFrame:
@@ -135,7 +145,7 @@ def _require_columns(names: Sequence[str]) -> None:
         raise UnusableFile(text.MISSING_COLUMNS, columns=columns, all=every)
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
-        raise UnusableFile(text.REPEATED_COLUMNS, columns=", ".join(repeated))
+        raise UnusableFile(text.REPEATED_COLUMNS, columns=", ".join(map(_shortened, repeated)))
 
 
 def _parquet_cells(content: bytes) -> pd.DataFrame:
@@ -176,7 +186,7 @@ def _require_plain(schema: "pa.Schema") -> None:
 
     nested = [field.name for field in schema if types.is_nested(field.type)]
     if nested:
-        raise UnusableFile(text.NESTED_COLUMNS, columns=", ".join(nested))
+        raise UnusableFile(text.NESTED_COLUMNS, columns=", ".join(map(_shortened, nested)))
 
 
 def _require_modest_text(table: "pa.Table") -> None:

@@ -238,6 +238,11 @@ NEUTRALISED = Text(
     "Textos que uma planilha executaria como fórmula, agora com um apóstrofo na frente: {cells}.",
     "Texts that a spreadsheet would run as formulas, now with an apostrophe in front: {cells}.",
 )
+RENAMED_COLUMNS = Text(
+    "Colunas com outro nome no resultado, pelo mesmo motivo: {columns}.",
+    "Columns with another name in the result, for the same reason: {columns}.",
+)
+RENAMED = Text("{before} agora é {after}", "{before} is now {after}")
 PREVIEW = Text("Primeiras linhas ({rows})", "First rows ({rows})")
 DOWNLOAD = Text("Baixar resultado (CSV)", "Download the result (CSV)")
 

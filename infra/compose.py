@@ -147,7 +147,9 @@ def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _in_words(said: str) -> InsurancePredictorError:
-    taken = re.search(r":(\d+)[^:\n]*(?:address already in use|port is already allocated)", said)
+    taken = re.search(
+        r":(\d{1,5})(?!\d)[^:\n]*(?:address already in use|port is already allocated)", said
+    )
     if taken:
         return BadInput(f"Port {taken[1]} is taken. Stop what uses it, or set another in .env.")
     if "no space left on device" in said:

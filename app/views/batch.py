@@ -207,6 +207,12 @@ def _notices(upload: "Upload", scored: "Scored", language: Language) -> list[str
         for words, count in counts
         if count and (shown := formats.number(count, language))
     ]
+    if scored.renamed:
+        columns = "; ".join(
+            text.RENAMED(language, before=formats.plain(before), after=formats.plain(after))
+            for before, after in scored.renamed.items()
+        )
+        told.append(text.RENAMED_COLUMNS(language, columns=columns))
     if replaced:
         columns = formats.plain(", ".join(replaced))
         told.append(text.REPLACED_COLUMNS(language, columns=columns))

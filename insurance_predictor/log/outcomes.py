@@ -1,11 +1,9 @@
 """What people were really charged, joined to the quotes in the prediction log by their ids."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import nan
-from numbers import Real
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.database import OUTCOMES, PREDICTIONS, insert_or_ignore, opened
 from insurance_predictor.log.prediction_log import PredictionLog
-from insurance_predictor.table.check import NUMBER
+from insurance_predictor.table.check import LONGEST_CELL, number
 from insurance_predictor.table.files import (
     SHOWN_FAULTS,
     csv_cells,
@@ -92,21 +90,18 @@ def read_outcomes(file: Path) -> list[Outcome]:
     with every value that cannot be used (row, column, value, rule; the first 20 and the count).
     """
     frame = _cells(file)
-    faults = list(_faults(frame))
+    every = _faults(frame)
+    faults = list(islice(every, SHOWN_FAULTS))
     if faults:
-        count = f"{len(faults)} value{'s' * (len(faults) > 1)} that cannot be used"
-        first = f" (the first {SHOWN_FAULTS} shown)" if len(faults) > SHOWN_FAULTS else ""
+        total = len(faults) + sum(1 for _ in every)
+        count = f"{total} value{'s' * (total > 1)} that cannot be used"
+        first = f" (the first {SHOWN_FAULTS} shown)" if total > SHOWN_FAULTS else ""
         raise InvalidTable(
-            "\n".join(
-                [
-                    f"{file} has {count}{first}. Correct the file and run again:",
-                    *faults[:SHOWN_FAULTS],
-                ]
-            )
+            "\n".join([f"{file} has {count}{first}. Correct the file and run again:", *faults])
         )
     now = datetime.now(UTC)
     return [
-        Outcome(str(name).strip(), _number(charges), _moment(time) or now)
+        Outcome(str(name).strip(), number(charges), _moment(time) or now)
         for name, charges, time in zip(frame["id"], frame["charges"], frame["time"], strict=True)
     ]
 
@@ -154,9 +149,9 @@ def _content(file: Path) -> bytes:
 
 def _faults(frame: pd.DataFrame) -> Iterator[str]:
     for row, name, charges, time in frame[["id", "charges", "time"]].itertuples():
-        if not isinstance(name, str) or not name.strip():
+        if not _is_id(name):
             yield f"  row {row}, id: {shown(name)} is not the id of a prediction"
-        if not CHARGES.allows(_number(charges)):
+        if not CHARGES.allows(number(charges)):
             yield f"  row {row}, charges: {shown(charges)} is not {CHARGES.rule}"
         try:
             _moment(time)
@@ -164,19 +159,21 @@ def _faults(frame: pd.DataFrame) -> Iterator[str]:
             yield f"  row {row}, time: {shown(time)} is not a time like 2026-01-31T12:00:00Z"
 
 
-def _number(value: Any) -> float:
-    """NaN for what is no number."""
-    if isinstance(value, str):
-        text = value.strip()
-        return float(text) if re.fullmatch(NUMBER, text) else nan
-    if isinstance(value, bool) or not isinstance(value, Real):
-        return nan
-    return float(value)
+def _is_id(value: Any) -> bool:
+    """Whether a cell can be an id at all: databases and terminals take printable text only."""
+    return (
+        isinstance(value, str)
+        and len(value) <= LONGEST_CELL
+        and value.strip() != ""
+        and value.strip().isprintable()
+    )
 
 
 def _moment(value: Any) -> datetime | None:
     """The moment in UTC; None for an empty cell. Raises ValueError for what is no moment."""
     if isinstance(value, str):
+        if len(value) > LONGEST_CELL:
+            raise ValueError("too long for a time")
         if not value.strip():
             return None
         value = datetime.fromisoformat(value.strip())

@@ -7,6 +7,7 @@ from numbers import Real
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.table.files import (
@@ -20,7 +21,10 @@ from insurance_predictor.table.schema import (
     NumberColumn,
 )
 
-NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+# What counts as a number in text. Each part begins with a sign of its own, so there is one way to
+# read a text: the time that takes grows with the text's length and not with its square.
+NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+LONGEST_CELL = 100  # characters; a longer cell is no value of any column and is not looked into
 BY_NAME = {column.name: column for column in COLUMNS}
 
 
@@ -38,18 +42,16 @@ def check_table(
     if frame.empty:
         raise InvalidTable(f"{source} has a header but no rows. Give a table with people in it.")
     typed = _typed_table(frame, columns)
-    cells = _violating_cells(typed, columns)
-    if cells:
-        raise InvalidTable(_violations_sentence(frame, cells, source))
+    broken = _broken(typed, columns)
+    if broken.any():
+        raise InvalidTable(_violations_sentence(frame, broken, columns, source))
     whole = [column.name for column in columns if isinstance(column, NumberColumn) and column.whole]
     return typed.astype(dict.fromkeys(whole, "int64")).set_axis(frame.index)
 
 
-def violating_cells(
-    frame: pd.DataFrame, columns: Sequence[Column] = COLUMNS
-) -> list[tuple[int, str]]:
-    """Position and column of each cell that breaks a rule, by row and then by column."""
-    return _violating_cells(_typed_table(frame, columns), columns)
+def broken_cells(frame: pd.DataFrame, columns: Sequence[Column] = COLUMNS) -> NDArray[np.bool_]:
+    """Which cells of `frame` break a rule, (rows, columns of the schema)."""
+    return _broken(_typed_table(frame, columns), columns)
 
 
 def _typed_table(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
@@ -66,18 +68,19 @@ def _typed(series: pd.Series, column: Column) -> pd.Series:
 def numbers(series: pd.Series) -> pd.Series:
     """float64, with NaN for whatever is not a number."""
     if isinstance(series.dtype, pd.StringDtype):
-        text = series.astype("str").str.strip()
+        text = _short(series).str.strip()
         text = text.where(text.str.fullmatch(NUMBER), "nan")
         # Through Python's own float(): the nearest double, as Parquet would have it.
         return pd.Series(text.astype(object).to_numpy().astype(np.float64), index=series.index)
     if pd.api.types.is_integer_dtype(series) or pd.api.types.is_float_dtype(series):
         return pd.Series(series.to_numpy(np.float64, na_value=nan), index=series.index)
-    return pd.Series([_number(value) for value in series], index=series.index, dtype=np.float64)
+    return pd.Series([number(value) for value in series], index=series.index, dtype=np.float64)
 
 
-def _number(value: object) -> float:
+def number(value: object) -> float:
+    """One cell as a float, NaN for whatever is not a number."""
     if isinstance(value, str):
-        return float(value) if re.fullmatch(NUMBER, value.strip()) else nan
+        return float(value) if len(value) <= LONGEST_CELL and is_number(value.strip()) else nan
     if isinstance(value, bool) or not isinstance(value, Real):
         return nan
     try:
@@ -86,31 +89,54 @@ def _number(value: object) -> float:
         return nan
 
 
+def is_number(text: str) -> bool:
+    """Whether the whole of a text, however long, is a number as tables write it."""
+    return re.fullmatch(NUMBER, text) is not None
+
+
 def words(series: pd.Series) -> pd.Series:
     """str, with a missing value for whatever is not text."""
     if isinstance(series.dtype, pd.StringDtype):
-        return series.astype("str").str.strip()
-    words = [value.strip() if isinstance(value, str) else None for value in series]
+        return _short(series).str.strip()
+    words = [
+        value.strip() if isinstance(value, str) and len(value) <= LONGEST_CELL else None
+        for value in series
+    ]
     return pd.Series(words, index=series.index, dtype="str")
 
 
-def _violating_cells(typed: pd.DataFrame, columns: Sequence[Column]) -> list[tuple[int, str]]:
-    broken = np.column_stack([~column.fits(typed[column.name]) for column in columns])
-    return [(int(row), columns[place].name) for row, place in np.argwhere(broken)]
+def _short(series: pd.Series) -> pd.Series:
+    """str, with a missing value for what is longer than a cell may be."""
+    text = series.astype("str")
+    return text.where(text.str.len() <= LONGEST_CELL)
 
 
-def _violations_sentence(given: pd.DataFrame, cells: list[tuple[int, str]], source: str) -> str:
-    lines = [
-        f"  row {given.index[position]}, {name}: "
-        + _broken_rule(given[name].iloc[position], BY_NAME[name])
-        for position, name in cells[:SHOWN_FAULTS]
+def _broken(typed: pd.DataFrame, columns: Sequence[Column]) -> NDArray[np.bool_]:
+    return np.column_stack([~column.fits(typed[column.name]) for column in columns])
+
+
+def _violations_sentence(
+    given: pd.DataFrame, broken: NDArray[np.bool_], columns: Sequence[Column], source: str
+) -> str:
+    rows = np.flatnonzero(broken.any(axis=1))[:SHOWN_FAULTS]
+    cells = [
+        (row, columns[place]) for row in rows for place in np.flatnonzero(broken[row]).tolist()
     ]
-    count = f"{len(cells)} value{'s' * (len(cells) > 1)} that cannot be used"
-    first = f" (the first {SHOWN_FAULTS} shown)" if len(cells) > SHOWN_FAULTS else ""
+    lines = [
+        f"  row {given.index[row]}, {column.name}: "
+        + _broken_rule(given[column.name].iloc[row], column)
+        for row, column in cells[:SHOWN_FAULTS]
+    ]
+    total = int(broken.sum())
+    count = f"{total} value{'s' * (total > 1)} that cannot be used"
+    first = f" (the first {SHOWN_FAULTS} shown)" if total > SHOWN_FAULTS else ""
     return "\n".join([f"{source} has {count}{first}. Correct the table and run again:", *lines])
 
 
 def _broken_rule(value: object, column: Column) -> str:
-    has_comma = isinstance(column, NumberColumn) and isinstance(value, str) and "," in value
-    hint = " (decimals come after a point)" if has_comma else ""
+    hint = ""
+    if isinstance(value, str) and len(value) > LONGEST_CELL:
+        hint = f" (it has {len(value):,} characters, {LONGEST_CELL} is the most)"
+    elif isinstance(column, NumberColumn) and isinstance(value, str) and "," in value:
+        hint = " (decimals come after a point)"
     return f"{shown(value)} is not {column.rule}{hint}"

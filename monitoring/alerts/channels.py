@@ -36,5 +36,5 @@ def other_urls(settings: Settings) -> dict[str, str]:
     A name says nothing of its address, which may hold a password, and stays when others change.
     """
     written = settings.alert_urls.get_secret_value() if settings.alert_urls else ""
-    urls = [url for url in re.split(r"[\s,]+(?=[\w.+-]+://)", written.strip()) if url]
+    urls = [url for url in re.split(r"(?<![\s,])[\s,]+(?=[\w.+-]+://)", written.strip()) if url]
     return {f"{OTHER}{sha256(url.encode()).hexdigest()[:12]}": url for url in urls}

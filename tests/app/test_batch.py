@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from app import serving, text
 from app.batch_scoring import neutralise, score
 from app.table_upload import read_upload
+from insurance_predictor.base import formats
 from insurance_predictor.serving.quoting import ADDED
 from insurance_predictor.store.versions import Version
 from tests.app.conftest import events, in_both_languages, logged_rows, page, press, words
@@ -141,25 +142,44 @@ def test_a_large_table_is_quoted_in_parts_and_comes_back_whole(quoting: Version)
     assert heard == [5_000, 10_000, 12_000]
 
 
-@pytest.mark.parametrize(
-    "cell", ["=1+1", "+a", "-a", "@x", "\t=1", "\rx", " =1", "＝1+1", "-1+1", "\n=1", "+1-2"]
-)
-def test_a_formula_is_neutralised_wherever_it_stands(cell: str):
-    table, count = neutralise(pd.DataFrame({cell: ["fine", cell]}))
-    assert table.columns.tolist() == [f"'{cell}"]
-    assert table.iloc[:, 0].tolist() == ["fine", f"'{cell}"]
-    assert count == 2
+def test_a_category_column_is_text_like_any_other():
+    notes = pd.Series(["=1+1", "fine", None, "-5"], dtype="category")
+    table, count, _ = neutralise(pd.DataFrame({"note": notes}))
+    assert table["note"].tolist()[:2] == ["'=1+1", "fine"]
+    assert table["note"].isna().tolist() == [False, False, True, False]
+    assert table["note"].iloc[3] == "-5"
+    assert count == 1
 
 
-@pytest.mark.parametrize("cell", ["-5", "+3.2", "-1e-3", "a=b", "", "A-1", "it's"])
-def test_what_is_no_formula_stays(cell: str):
-    table, count = neutralise(pd.DataFrame({"note": [cell, None]}, dtype="str"))
-    assert table["note"].iloc[0] == cell
-    assert table["note"].isna().iloc[1]
-    assert count == 0
+def test_what_cannot_be_prepared_fails_before_a_quote_is_recorded(quoting: Version):
+    people = read_upload("people.csv", (HEADER + GOOD).encode()).sound
+
+    class Unwritable:
+        def __str__(self) -> str:
+            raise ValueError("no text")
+
+    with pytest.raises(ValueError, match="no text"):
+        score(
+            people.assign(note=Unwritable()),
+            serving.served(),
+            serving.prediction_log(),
+            lambda done: None,
+        )
+    assert logged_rows() == []
+
+
+def test_names_that_would_become_one_stay_two_and_the_page_says_so(quoting: Version):
+    visit = _uploaded(
+        "en",
+        HEADER.replace("note", "=a,'=a") + GOOD.replace(",=1+1", ",1,2").replace(",-5", ",3,4"),
+    )
+    visit = press(visit, text.SCORE("en", rows=2))
+    assert [(row["'=a (2)"], row["'=a"]) for row in _result(visit)] == [("1", "2"), ("3", "4")]
+    renamed = text.RENAMED("en", before=formats.plain("=a"), after=formats.plain("'=a (2)"))
+    assert text.RENAMED_COLUMNS("en", columns=renamed) in words(visit)
 
 
 def test_numbers_are_no_text():
-    table, count = neutralise(pd.DataFrame({"balance": [-5.0, 3.0]}))
+    table, count, _ = neutralise(pd.DataFrame({"balance": [-5.0, 3.0]}))
     assert table["balance"].tolist() == [-5.0, 3.0]
     assert count == 0

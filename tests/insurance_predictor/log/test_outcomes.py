@@ -14,6 +14,7 @@ from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.outcomes import Conflict, read_outcomes, record_outcomes
 from insurance_predictor.log.prediction_log import PredictionLog
+from tests.growth import MOST_GROWTH, growth
 from tests.predictions import PATIENCE, entries, entry, log_in
 from tests.servers import free_port
 
@@ -178,6 +179,29 @@ def test_parquet_values_that_cannot_be_used_are_told(tmp_path):
         read_outcomes(tmp_path / "outcomes.parquet")
     assert "has 5 values that cannot be used" in str(caught.value)
     assert "row 2, id: a missing value is not the id of a prediction" in str(caught.value)
+
+
+@pytest.mark.parametrize("column", ["id", "charges", "time"])
+@pytest.mark.parametrize("cell", ["-{}x", "2026-{}", "{}", ".{}e{}"])
+def test_a_long_cell_takes_time_in_proportion_to_its_length(table, column: str, cell: str):
+    def file(length: int) -> Path:
+        cells = {"id": "a", "charges": "1", "time": ""} | {column: cell.replace("{}", "1" * length)}
+        return table("id,charges,time", *[",".join(cells.values())] * 20, name=f"{length}.csv")
+
+    def read(path: Path) -> None:
+        with pytest.raises(InvalidTable, match=f"has 20 values .*\n  row 2, {column}: ") as told:
+            read_outcomes(path)
+        assert len(str(told.value)) < 3_000
+
+    assert growth(read, file, 500) < MOST_GROWTH
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\x1b[31mred", "a\nb", "::error::x\ry", "\u202ea"])
+def test_what_no_database_or_terminal_takes_is_no_id(name: str, tmp_path: Path):
+    file = tmp_path / "outcomes.parquet"
+    pd.DataFrame({"id": pd.Series([name], dtype=object), "charges": [1.0]}).to_parquet(file)
+    with pytest.raises(InvalidTable, match=r"row 1, id: .* is not the id of a prediction"):
+        read_outcomes(file)
 
 
 def test_of_many_bad_values_the_first_are_shown(table):

@@ -6,12 +6,13 @@ import pandas as pd
 import pytest
 
 from insurance_predictor.base.errors import InvalidTable
-from insurance_predictor.table.check import check_table
+from insurance_predictor.table.check import LONGEST_CELL, check_table, is_number
 from insurance_predictor.table.schema import (
     FEATURE_NAMES,
     FEATURES,
 )
 from insurance_predictor.table.synthetic import make_table
+from tests.growth import MOST_GROWTH, growth
 from tests.insurance_predictor.table.tables import FIRST, HEADER, SECOND, Read
 
 
@@ -95,3 +96,40 @@ def test_truth_values_and_objects_are_not_numbers():
             check_table(people.assign(age=pd.Series(wrong, dtype=object)))
     with pytest.raises(InvalidTable, match="has 2 values"):
         check_table(people.assign(age=[True, False]))
+
+
+@pytest.mark.parametrize(
+    "cell", ["-{}x", "{}.", ".{}", "{}e", "1e{}x", "+{}.{}e{}x", " {}", "{} x"]
+)
+@pytest.mark.parametrize("run", ["1", " ", "0"])
+def test_a_long_cell_takes_time_in_proportion_to_its_length(cell: str, run: str):
+    """Four doublings of a cell that is nearly a number."""
+
+    def table(length: int) -> pd.DataFrame:
+        written = cell.replace("{}", run * length)
+        as_text = pd.Series([written] * 2, dtype="str")
+        return make_table(2).assign(age=as_text, bmi=as_text.astype(object), sex=as_text)
+
+    def check(people: pd.DataFrame) -> None:
+        with pytest.raises(InvalidTable, match="has 6 values"):
+            check_table(people)
+
+    assert growth(check, table, 500) < MOST_GROWTH
+    assert growth(is_number, lambda length: cell.replace("{}", run * length), 500) < MOST_GROWTH
+
+
+def test_a_cell_may_be_so_long_and_a_longer_one_is_a_fault_whatever_it_says():
+    people = make_table(2)
+    longest = "0" * (LONGEST_CELL - 2) + "30"
+    checked = check_table(people.assign(age=[longest, "30"], sex=["male", " " * 90 + "female"]))
+    assert checked["age"].tolist() == [30, 30]
+    for dtype in ("str", object):
+        ages = pd.Series(["0" + longest, "30"], dtype=dtype)
+        with pytest.raises(
+            InvalidTable, match=r"row 0, age: '0{37}\.\.\.' is not .*101 char"
+        ) as told:
+            check_table(people.assign(age=ages))
+        assert len(str(told.value)) < 300
+        sexes = pd.Series([" " * 100 + "male", "male"], dtype=dtype)
+        with pytest.raises(InvalidTable, match=r"row 0, sex: .* is not one of female, male"):
+            check_table(people.assign(sex=sexes))
