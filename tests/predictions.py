@@ -5,7 +5,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,15 @@ def log_in(folder: Path, url: str | None = None) -> Settings:
         prediction_log_url=url or f"sqlite:///{folder}/log.db",
         prediction_spool=folder / "spool",
     )
+
+
+@contextmanager
+def away(settings: Settings) -> Iterator[None]:
+    """While the block runs nobody can make the log's database, which is a SQLite file."""
+    place = Path(settings.prediction_log_url.removeprefix("sqlite:///"))
+    place.mkdir()
+    yield
+    place.rmdir()
 
 
 def process(code: str, settings: Settings, *arguments: object) -> subprocess.Popen[str]:

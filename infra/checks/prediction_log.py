@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from infra.checks.finding import Finding, check, right, told, wrong
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.log.spool import Spool
+from insurance_predictor.log.spool import Spool, told_elsewhere
 
 TIMEOUT = 5  # seconds, to connect and to wait for a lock
 REMEDY = "Check PREDICTION_LOG_URL: host, user, password, and that the database is running."
@@ -22,7 +22,7 @@ def prediction_log(settings: Settings) -> Finding:
         url = make_url(settings.prediction_log_url)
         path = Path(url.database or "")
         if url.get_backend_name() == "sqlite" and not path.exists() and not url.query:
-            return _room_for(path)
+            return _room_for(path, settings)
         _make_and_drop_a_table(settings.prediction_log_url)
     except (SQLAlchemyError, ImportError) as error:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
@@ -30,18 +30,21 @@ def prediction_log(settings: Settings) -> Finding:
     return right(f"{settings.prediction_log_url} can be written{_waiting(settings)}")
 
 
-def _room_for(path: Path) -> Finding:
+def _room_for(path: Path, settings: Settings) -> Finding:
     folder = path.absolute().parent
     if not folder.is_dir():
         return told(f"{folder} is no folder, so {path} cannot be made in it. Make it.")
     if not os.access(folder, os.W_OK):
         return told(f"{folder} cannot be written to. Change PREDICTION_LOG_URL, or its owner.")
-    return right(f"{path} will be made by the first prediction")
+    return right(f"{path} will be made by the first prediction{_waiting(settings)}")
 
 
 def _waiting(settings: Settings) -> str:
-    rows = Spool(settings.prediction_spool).waiting()
-    return f"; {rows:,} predictions wait in {settings.prediction_spool}" if rows else ""
+    spool = Spool(settings.prediction_spool, settings.prediction_log_url)
+    rows, elsewhere = spool.waiting(), spool.waiting_elsewhere()
+    spool.close()
+    told = f"; {rows:,} predictions wait in {settings.prediction_spool}" if rows else ""
+    return told + (f"; in the spool {told_elsewhere(elsewhere)}" if elsewhere else "")
 
 
 def _make_and_drop_a_table(url: str) -> None:

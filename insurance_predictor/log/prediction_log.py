@@ -74,7 +74,7 @@ class PredictionLog:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._spool = Spool(settings.prediction_spool)
+        self._spool = Spool(settings.prediction_spool, settings.prediction_log_url)
         self._writer = DatabaseWriter(self._spool, settings.prediction_log_url)
         self._changed = Condition()  # guards the next five
         self._calls: list[_Call] = []
@@ -127,7 +127,7 @@ class PredictionLog:
         return True
 
     def backlog(self) -> int:
-        """How many quotes wait for the database, those of other processes included."""
+        """How many quotes wait for this database, those of other processes included."""
         with self._changed:
             in_memory = sum(len(call.entries) - call.taken for call in self._calls)
         return in_memory + self._spool.waiting()

@@ -1,7 +1,8 @@
 """Rows that wait for a database, in a local queue that outlives whoever wrote them.
 
 The queue is a SQLite file that all processes share. A row is on the disk when `append` returns:
-SQLite writes ahead and waits for the disk at each commit.
+SQLite writes ahead and waits for the disk at each commit. Each row says which database it is for,
+and only who writes to that one delivers it.
 """
 
 import fcntl
@@ -9,7 +10,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from io import FileIO
 from pathlib import Path
@@ -17,6 +18,8 @@ from threading import Lock
 
 from filelock import FileLock, Timeout
 
+from insurance_predictor.base.foreign_text import one_line
+from insurance_predictor.log.destination import destination
 from insurance_predictor.log.sqlite import write_ahead
 
 QUEUE = "waiting.db"
@@ -26,23 +29,36 @@ FORMER = "*.jsonl"  # the files of release 0.1, one a process
 PIECE = 1 << 18  # bytes that are handed over at once: some 900 quotes
 PATIENCE = 60.0  # seconds for others that write, a file that many processes share
 TURN_PATIENCE = 1.0  # seconds for another process that delivers
-TABLE = "CREATE TABLE IF NOT EXISTS waiting (number INTEGER PRIMARY KEY AUTOINCREMENT, line BLOB)"
+TABLE = "CREATE TABLE IF NOT EXISTS queue"
+TABLE += " (number INTEGER PRIMARY KEY AUTOINCREMENT, database TEXT, line BLOB)"
+INDEX = "CREATE INDEX IF NOT EXISTS queue_database ON queue (database)"
+# Earlier programs keep to a table of their own, and may still be running.
+FORMER_TABLE = "SELECT 1 FROM sqlite_master WHERE name = 'waiting'"
 # Whatever another program has put there, it comes as bytes.
-ROWS = "SELECT number, ifnull(CAST(line AS BLOB), x'') FROM waiting ORDER BY number"
+ROWS = "SELECT number, ifnull(CAST(line AS BLOB), x'') FROM queue"
+ROWS += " WHERE database IS ? ORDER BY number"
 
 LOGGER = logging.getLogger(__name__)
 
 Take = Callable[[list[bytes]], None]
 
 
-class Spool:
-    """The waiting rows in `folder`, which several processes may share.
+def told_elsewhere(rows: Mapping[str, int]) -> str:
+    """What waits for other databases and what to do, as the end of a sentence."""
+    counts = ", ".join(f"{count:,} rows wait for {one_line(name)}" for name, count in rows.items())
+    return f"{counts}: start something with that PREDICTION_LOG_URL, and they are delivered there"
 
+
+class Spool:
+    """The rows in `folder` that wait for the database at `url`; several processes may share it.
+
+    Rows that do not say what they wait for, as those of earlier programs, count as for this one.
     Any thread may call; nothing is made before the first row. What SQLite raises is an OSError.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str = "") -> None:
         self._folder = folder
+        self._database = destination(url)
         self._connection: sqlite3.Connection | None = None
         self._last = 0  # the number of the last row that was appended here
         self._left: set[Path] = set()  # files that cannot be read
@@ -56,10 +72,10 @@ class Spool:
         if not lines:
             return
         with self._queue() as queue:
-            self._last = _insert(queue, lines)
+            self._last = _insert(queue, lines, self._database)
 
     def deliver(self, take: Take) -> None:
-        """Hand all waiting rows to `take`, some thousand at once; what it returned for is gone.
+        """Hand the rows for this database to `take`, some thousand at once; what it took is gone.
 
         One process does so at a time. A row is handed over again when `take` raised, or when the
         process died before the row was gone, so `take` has to know what it has taken.
@@ -85,21 +101,34 @@ class Spool:
         return path
 
     def waiting(self) -> int:
-        """How many rows wait, whoever wrote them."""
+        """How many rows wait for this database, whoever wrote them."""
         former = sum(map(_lines_in, self._folder.glob(FORMER)))
-        if self._connection is None and not (self._folder / QUEUE).exists():
+        if not self._has_queue():
             return former
         with self._queue() as queue:
-            (count,) = queue.execute("SELECT count(*) FROM waiting").fetchone()
+            asked = "SELECT count(*) FROM queue WHERE database IS NULL OR database IS ?"
+            (count,) = queue.execute(asked, (self._database,)).fetchone()
+            if _has_former(queue):
+                (more,) = queue.execute("SELECT count(*) FROM waiting").fetchone()
+                former += more
         return former + int(count)
+
+    def waiting_elsewhere(self) -> dict[str, int]:
+        """How many rows wait for each other database, which only who writes to it delivers."""
+        if not self._has_queue():
+            return {}
+        with self._queue() as queue:
+            asked = "SELECT database, count(*) FROM queue WHERE database IS NOT NULL"
+            asked += " AND database IS NOT ? GROUP BY database ORDER BY database"
+            return dict(queue.execute(asked, (self._database,)).fetchall())
 
     def is_settled(self) -> bool:
         """Whether every row that was appended here has been delivered."""
         if not self._last:
             return True
         with self._queue() as queue:
-            asked = "SELECT 1 FROM waiting WHERE number <= ? LIMIT 1"
-            return queue.execute(asked, (self._last,)).fetchone() is None
+            asked = "SELECT 1 FROM queue WHERE database IS ? AND number <= ? LIMIT 1"
+            return queue.execute(asked, (self._database, self._last)).fetchone() is None
 
     def close(self) -> None:
         """Leave what is still waiting to whoever comes next."""
@@ -110,28 +139,33 @@ class Spool:
             self._last = 0
 
     def _is_there(self) -> bool:
-        folder = self._folder
-        return self._connection is not None or (
-            folder.is_dir() and ((folder / QUEUE).exists() or any(folder.glob(FORMER)))
-        )
+        return self._has_queue() or any(self._folder.glob(FORMER))
+
+    def _has_queue(self) -> bool:
+        return self._connection is not None or (self._folder / QUEUE).exists()
 
     def _deliver(self, take: Take) -> None:
         for path in sorted(self._folder.glob(FORMER)):
             self._take_over(path)
-        while rows := self._next_rows():
-            take([line for _, line in rows])
-            with self._queue() as queue:
-                numbers = [(number,) for number, _ in rows]
-                queue.executemany("DELETE FROM waiting WHERE number = ?", numbers)
+        with self._queue() as queue:
+            if _has_former(queue):
+                queue.execute("INSERT INTO queue (line) SELECT line FROM waiting ORDER BY number")
+                queue.execute("DELETE FROM waiting")
+        for database in dict.fromkeys([None, self._database]):
+            while rows := self._next_rows(database):
+                take([line for _, line in rows])
+                with self._queue() as queue:
+                    numbers = [(number,) for number, _ in rows]
+                    queue.executemany("DELETE FROM queue WHERE number = ?", numbers)
         with self._queue() as queue:
             queue.commit()
             queue.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def _next_rows(self) -> list[tuple[int, bytes]]:
+    def _next_rows(self, database: str | None) -> list[tuple[int, bytes]]:
         rows: list[tuple[int, bytes]] = []
         size = 0
         with self._queue() as queue:
-            asked = queue.execute(ROWS)
+            asked = queue.execute(ROWS, (database,))
             with closing(asked):
                 while size < PIECE and (row := asked.fetchone()):
                     rows.append(row)
@@ -156,7 +190,7 @@ class Spool:
             content = file.readall()
             whole = content[: content.rfind(b"\n") + 1].splitlines(keepends=True)
             with self._queue() as queue:
-                _insert(queue, whole)
+                _insert(queue, whole, None)
             path.unlink()
 
     def _leave(self, path: Path, error: OSError) -> None:
@@ -177,9 +211,10 @@ class Spool:
                 raise OSError(f"{self._folder / QUEUE}: {error}") from error
 
 
-def _insert(queue: sqlite3.Connection, lines: Sequence[bytes]) -> int:
+def _insert(queue: sqlite3.Connection, lines: Sequence[bytes], database: str | None) -> int:
     """The number of the last line."""
-    queue.executemany("INSERT INTO waiting (line) VALUES (?)", [(line,) for line in lines])
+    rows = [(line, database) for line in lines]
+    queue.executemany("INSERT INTO queue (line, database) VALUES (?, ?)", rows)
     (last,) = queue.execute("SELECT last_insert_rowid()").fetchone()
     return int(last)
 
@@ -207,11 +242,16 @@ def _opened(folder: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA auto_vacuum = FULL")  # what has been delivered takes no room
         write_ahead(connection, PATIENCE)
         connection.execute(TABLE)
+        connection.execute(INDEX)
         connection.commit()
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _has_former(queue: sqlite3.Connection) -> bool:
+    return queue.execute(FORMER_TABLE).fetchone() is not None
 
 
 def _lines_in(path: Path) -> int:

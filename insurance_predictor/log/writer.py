@@ -8,7 +8,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from insurance_predictor.base.errors import InsurancePredictorError
-from insurance_predictor.log.spool import Spool
+from insurance_predictor.log.spool import Spool, told_elsewhere
 from insurance_predictor.table.schema import FEATURE_NAMES, FEATURES, CategoryColumn
 
 if TYPE_CHECKING:
@@ -38,12 +38,14 @@ class DatabaseWriter:
         self._url = url
         self._engine: Engine | None = None
         self._trouble: str | None = None
+        self._others: set[str] = set()  # databases that rows wait for, which have been told
 
     def attempt(self) -> None:
         """Deliver what waits. What cannot be delivered stays; the log says so once."""
         trouble = None
         try:
             self._spool.deliver(self._store)
+            self._tell_of_others()
         except (InsurancePredictorError, OSError) as error:
             trouble = str(error)
         except Exception as error:  # the rows are safe, and the thread must live
@@ -73,6 +75,12 @@ class DatabaseWriter:
         if useless:
             path = self._spool.set_aside(useless)
             LOGGER.error("%d predictions cannot be stored; they are in %s", len(useless), path)
+
+    def _tell_of_others(self) -> None:
+        others = self._spool.waiting_elsewhere()
+        if not others.keys() <= self._others:
+            LOGGER.warning("In the spool %s", told_elsewhere(others))
+        self._others = set(others)
 
     def _tell(self, trouble: str | None) -> None:
         if trouble is not None and trouble != self._trouble:

@@ -43,7 +43,7 @@ def assess(
         column.name: unseen_values(engine, window, version, column)
         for column in features_with_unseen(statistics)
     }
-    backlog = Spool(settings.prediction_spool).waiting()
+    backlog = Spool(settings.prediction_spool, settings.prediction_log_url).waiting()
     premium = statistics.numbers[PREMIUM]
     return Assessment(
         model_name=settings.model_name,

@@ -83,6 +83,22 @@ def test_predictions_that_wait_for_the_log_are_told(tmp_path):
     assert found.found.endswith(f"can be written; 2 predictions wait in {tmp_path}/spool")
 
 
+@pytest.mark.parametrize("is_new", [True, False])
+def test_predictions_that_wait_for_another_log_are_named(is_new, tmp_path):
+    spool = Spool(tmp_path / "spool", "postgresql://ana:hush@db/log")
+    spool.append([b"1\n"])
+    spool.close()
+    path = tmp_path / "new.db" if is_new else log_with_a_table(tmp_path)
+    found = prediction_log(
+        Settings(prediction_log_url=f"sqlite:///{path}", prediction_spool=tmp_path / "spool")
+    )
+    assert found.verdict is Verdict.RIGHT
+    assert found.found.endswith(
+        "; in the spool 1 rows wait for postgresql://db:5432/log: start something with that "
+        "PREDICTION_LOG_URL, and they are delivered there"
+    )
+
+
 def test_a_file_that_is_no_database_is_wrong(tmp_path):
     (tmp_path / "log.db").write_text("age,sex\n" * 100)
     assert "file is not a database" in log_at(f"sqlite:///{tmp_path}/log.db").found

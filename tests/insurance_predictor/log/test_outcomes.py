@@ -15,7 +15,7 @@ from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.outcomes import Conflict, read_outcomes, record_outcomes
 from insurance_predictor.log.prediction_log import PredictionLog
 from tests.growth import MOST_GROWTH, growth
-from tests.predictions import PATIENCE, entries, entry, log_in
+from tests.predictions import PATIENCE, away, entries, entry, log_in
 from tests.servers import free_port
 
 Made = Callable[..., Path]
@@ -109,9 +109,9 @@ def test_a_file_that_contradicts_itself_is_told_and_its_first_value_recorded(
     assert recorded(settings)[quoted[0]][0] == 1
 
 
-def test_quotes_that_still_wait_in_the_spool_are_known(tmp_path, settings, table):
+def test_quotes_that_still_wait_in_the_spool_are_known(settings, table):
     waiting = entry()
-    with PredictionLog(log_in(tmp_path, "sqlite:///no/such/folder.db")) as log:
+    with away(settings), PredictionLog(settings) as log:
         log.write([waiting])
     done = record_outcomes(settings, table("id,charges", f"{waiting.id},8000"))
     assert (done.recorded, done.unknown) == (1, ())

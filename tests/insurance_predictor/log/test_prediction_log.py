@@ -3,7 +3,9 @@
 import json
 import logging
 import sqlite3
+import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from tests.predictions import (
     PATIENCE,
     QUOTE_LINE,
     at_once,
+    away,
     entries,
     entry,
     failure,
@@ -171,8 +174,8 @@ def test_the_text_of_an_error_is_not_kept(log_settings, log, rows, caplog):
 
 def test_failures_wait_in_the_spool_as_quotes_do_and_arrive_once(tmp_path, log_settings):
     left = [failure() for _ in range(300)]
-    with PredictionLog(log_in(tmp_path, "sqlite:///no/such/folder.db")) as away:
-        away.write([*left, *left, entry()])
+    with away(log_settings), PredictionLog(log_settings) as log:
+        log.write([*left, *left, entry()])
     with PredictionLog(log_settings) as log:
         wait_until(lambda: not log.backlog())
     assert {row["id"] for row in kept(log_settings.prediction_log_url, FAILURES)} == {
@@ -228,6 +231,48 @@ def test_opening_makes_nothing_and_asks_nobody(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_waits_is_delivered_only_to_the_database_it_was_written_for(
+    tmp_path, log_settings, caplog
+):
+    other = log_in(tmp_path, f"sqlite:///{tmp_path}/other.db")
+    theirs, ours = entries(3), entries(2)
+    with away(other), PredictionLog(other) as log:
+        log.write(theirs)
+    caplog.clear()
+    with PredictionLog(log_settings) as log:
+        for one in ours:
+            log.write([one])
+            assert log.flush(PATIENCE)
+            assert log.backlog() == 0
+    assert set(kept_ids(log_settings.prediction_log_url)) == ids(ours)
+    (record,) = caplog.records
+    assert record.message == (
+        f"In the spool 3 rows wait for sqlite:///{tmp_path}/other.db: start something with that "
+        "PREDICTION_LOG_URL, and they are delivered there"
+    )
+    PredictionLog(other).close()
+    assert set(kept_ids(other.prediction_log_url)) == ids(theirs)
+
+
+def test_what_a_program_left_that_knew_one_database_only_arrives_in_the_configured_one(
+    tmp_path, log_settings
+):
+    left = entries(2)
+    (tmp_path / "spool").mkdir()
+    with closing(sqlite3.connect(tmp_path / "spool" / QUEUE)) as former, former:
+        former.execute("CREATE TABLE waiting (number INTEGER PRIMARY KEY AUTOINCREMENT, line BLOB)")
+        former.execute("INSERT INTO waiting (line) VALUES (?)", [_line(left[0])])
+    new = entry()
+    with PredictionLog(log_settings) as log:
+        log.write([new])
+        assert log.flush(PATIENCE)
+        # One that is still running goes on as it did.
+        with closing(sqlite3.connect(tmp_path / "spool" / QUEUE)) as former, former:
+            former.execute("INSERT INTO waiting (line) VALUES (?)", [_line(left[1])])
+        wait_until(lambda: not log.backlog())
+    assert set(kept_ids(log_settings.prediction_log_url)) == ids([*left, new])
+
+
 @pytest.mark.process
 def test_nothing_heavy_is_loaded_before_there_is_a_quote_and_mlflow_never(log_settings):
     said, _ = process(LOADED, log_settings, *HEAVY).communicate(timeout=PATIENCE)
@@ -264,17 +309,16 @@ def test_a_locked_database_costs_nobody_time_and_gets_its_rows_later(
     assert log.backlog() == 0
 
 
-def test_a_host_that_never_answers_costs_nobody_time(tmp_path, log_settings, caplog):
+def test_a_host_that_never_answers_costs_nobody_time(tmp_path):
     with silent_host() as port:
         silent = log_in(tmp_path, f"postgresql://ana:hush@127.0.0.1:{port}/log")
         with PredictionLog(silent) as log:
             assert typical_wait(log, entries(21)) < MOST
             assert not log.flush(0.1)
             assert log.backlog() == 21
-    assert Spool(tmp_path / "spool").waiting() == 21
-    with PredictionLog(log_settings) as log:  # its thread looks for what others left behind
-        wait_until(lambda: not log.backlog())
-    assert len(kept(log_settings.prediction_log_url)) == 21
+    assert Spool(tmp_path / "spool", silent.prediction_log_url).waiting() == 21
+    # The host is gone, which its last attempt still has to hear.
+    wait_until(lambda: "prediction log" not in {thread.name for thread in threading.enumerate()})
 
 
 def test_a_database_that_is_away_is_told_once_without_its_password(tmp_path, caplog):
@@ -328,7 +372,7 @@ def test_a_row_that_the_database_refuses_is_set_aside_and_holds_up_no_other(
     log_settings, caplog, tmp_path
 ):
     spool = tmp_path / "spool"
-    with PredictionLog(log_in(tmp_path, "sqlite:///no/such/folder.db")) as log:
+    with away(log_settings), PredictionLog(log_settings) as log:
         good = entries(20)
         log.write(good[:10])
     line = json.loads(LAST_RELEASE)
@@ -393,10 +437,9 @@ def test_a_row_of_the_queue_that_another_program_wrote_is_set_aside(
     good = entries(2)
     queue = Spool(tmp_path / "spool")
     queue.append([_line(good[0])])
-    with sqlite3.connect(tmp_path / "spool" / QUEUE) as other:
-        other.execute("INSERT INTO waiting (line) VALUES (?)", [foreign])
-        other.execute("INSERT INTO waiting (line) VALUES (CAST(x'c328' AS TEXT))")
-    other.close()
+    with closing(sqlite3.connect(tmp_path / "spool" / QUEUE)) as other, other:
+        other.execute("INSERT INTO queue (line) VALUES (?)", [foreign])
+        other.execute("INSERT INTO queue (line) VALUES (CAST(x'c328' AS TEXT))")
     queue.append([_line(good[1])])
     queue.close()
     with PredictionLog(log_settings) as log:
@@ -495,7 +538,7 @@ def test_a_process_killed_at_any_moment_has_lost_no_quote_that_was_safe(log_sett
 @pytest.mark.process
 def test_a_process_killed_while_it_delivers_doubles_nothing(tmp_path, log_settings):
     written = entries(10_000)
-    with PredictionLog(log_in(tmp_path, "sqlite:///no/such/folder.db")) as log:
+    with away(log_settings), PredictionLog(log_settings) as log:
         log.write(written)
     delivering = process(WRITE_FOR_EVER, log_settings)
     wait_until(lambda: has_rows(log_settings))
@@ -517,7 +560,7 @@ def test_processes_that_open_a_new_database_at_once_make_its_tables_once(log_set
 def test_processes_that_deliver_at_once_deliver_everything_once(tmp_path, log_settings):
     left = entries(3000)
     for part in range(6):
-        with PredictionLog(log_in(tmp_path, "sqlite:///no/such/folder.db")) as log:
+        with away(log_settings), PredictionLog(log_settings) as log:
             log.write(left[part::6])
     both = [process(WRITE_AND_DELIVER, log_settings) for _ in range(2)]
     written = " ".join(at_once(both)).split()
@@ -526,7 +569,7 @@ def test_processes_that_deliver_at_once_deliver_everything_once(tmp_path, log_se
     found = kept_ids(log_settings.prediction_log_url)
     assert len(written) == 2 * 20 * 100
     assert sorted(found) == sorted([*written, *ids(left)])
-    assert Spool(tmp_path / "spool").waiting() == 0
+    assert Spool(tmp_path / "spool", log_settings.prediction_log_url).waiting() == 0
 
 
 def has_rows(settings: Settings) -> bool:
