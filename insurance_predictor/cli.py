@@ -158,19 +158,19 @@ def status(as_json: AsJson = False) -> None:
 
 @alias_app.command("set")
 def alias_set(alias: str, version: str, reason: Reason = "") -> None:
-    """Put ALIAS on VERSION; the production alias is checked and recorded like a promotion."""
+    """Put ALIAS on VERSION; one that serves is checked and recorded like a promotion."""
     with _store() as (settings, client):
         from insurance_predictor.release.promotion import set_alias
 
-        set_alias(client, settings, alias, version, reason)
-        say(f"{alias!r} stands on version {version}.")
+        notes = set_alias(client, settings, alias, version, reason)
+        say("\n".join([*notes, f"{alias!r} stands on version {version}."]))
 
 
 @alias_app.command("delete")
 def alias_delete(alias: str) -> None:
-    """Take ALIAS away from the version that carries it."""
+    """Take ALIAS away from the version that carries it; one that serves is not taken away."""
     with _store() as (settings, client):
-        from insurance_predictor.store.versions import delete_alias
+        from insurance_predictor.release.promotion import delete_alias
 
         delete_alias(client, settings, alias)
         say(f"{alias!r} is gone.")
@@ -183,16 +183,13 @@ def tag(
     value: Annotated[str | None, typer.Argument()] = None,
     delete: Annotated[bool, typer.Option("--delete", help="take the tag away")] = False,
 ) -> None:
-    """Write the tag KEY=VALUE on VERSION, or take it away."""
+    """Write the tag KEY=VALUE on VERSION, or take it away; none that decisions rest on."""
     if delete == (value is not None):
         raise typer.BadParameter("give a VALUE, or --delete")
     with _store() as (settings, client):
-        from insurance_predictor.store.versions import delete_tag, set_tag
+        from insurance_predictor.store.versions import tag_by_hand
 
-        if value is None:
-            delete_tag(client, settings, version, key)
-        else:
-            set_tag(client, settings, version, key, value)
+        tag_by_hand(client, settings, version, key, value)
         say(f"Version {version}: {key} is {'gone' if value is None else repr(value)}.")
 
 

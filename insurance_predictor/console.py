@@ -1,7 +1,7 @@
 """What the commands print: results in a terminal's words, and as JSON for programs."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -96,12 +96,15 @@ def registration_summary(settings: Settings, done: "Registration") -> str:
 def move_summary(settings: Settings, move: "Move") -> str:
     """Where production went."""
     alias = settings.production_alias
-    if not move.moved:
-        return f"{alias!r} already stands on version {move.after}: nothing to do."
-    return (
-        f"{alias!r} moved from {_or_nothing(move.before)} to version {move.after}. "
-        "`make rollback` goes back."
-    )
+    if move.moved:
+        said = (
+            f"{alias!r} moved from {_or_nothing(move.before)} to version {move.after}. "
+            "`make rollback` goes back."
+        )
+    else:
+        more = "more " if move.notes else ""
+        said = f"{alias!r} already stands on version {move.after}: nothing {more}to do."
+    return "\n".join([*move.notes, said])
 
 
 def state_summary(settings: Settings, state: "RegistryState") -> str:
@@ -117,7 +120,7 @@ def state_summary(settings: Settings, state: "RegistryState") -> str:
     lines += _columns(aliases) if aliases else ["  none"]
     lines += ["", *_columns(_version_rows(state))]
     if state.ledger:
-        lines += ["", *_columns(_ledger_rows(state.ledger[-SHOWN_LINES:]))]
+        lines += ["", *_columns(_ledger_rows(settings, state))]
     if state.problems:
         lines += [
             "",
@@ -191,7 +194,7 @@ def _version_row(version: "Version") -> tuple[str, ...]:
     )
 
 
-def _ledger_rows(lines: Sequence["Line"]) -> list[tuple[str, ...]]:
+def _ledger_rows(settings: Settings, state: "RegistryState") -> list[tuple[str, ...]]:
     return [
         ("Ledger", "who", "move", "why"),
         *(
@@ -199,13 +202,24 @@ def _ledger_rows(lines: Sequence["Line"]) -> list[tuple[str, ...]]:
                 f"  {line.when:%Y-%m-%d %H:%M}",
                 one_line(line.who),
                 f"{line.action} {_or_nothing(line.before)} to {line.after}"
-                + (" (forced)" if line.forced else "")
-                + ("" if line.finished else " (not closed)"),
+                + "".join(f" ({remark})" for remark in _remarks(settings, state, line)),
                 one_line(line.why),
             )
-            for line in lines
+            for line in state.ledger[-SHOWN_LINES:]
         ),
     ]
+
+
+def _remarks(settings: Settings, state: "RegistryState", line: "Line") -> Iterator[str]:
+    """What is not as usual about a line."""
+    if line.alias not in (None, settings.production_alias):
+        yield f"alias {one_line(str(line.alias))}"
+    if not line.is_about(line.alias or settings.production_alias, state.model_created):
+        yield "of a model that was deleted"
+    if line.forced:
+        yield "forced"
+    if not line.finished:
+        yield "not closed"
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:

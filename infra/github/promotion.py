@@ -12,6 +12,7 @@ SHOWN = 5  # lines of the ledger
 def as_markdown(settings: Settings, state: RegistryState) -> str:
     """The version that serves, the end of the ledger, and what is wrong, if anything."""
     serving = state.aliases.get(settings.production_alias)
+    moves = state.moves_of(settings.production_alias)
     described = [version for version in state.versions if version.number == serving]
     return "\n".join(
         [
@@ -19,7 +20,10 @@ def as_markdown(settings: Settings, state: RegistryState) -> str:
             "",
             *(for_github(version.description) for version in described),
             "",
-            *table(("When (UTC)", "Who", "Move", "Why"), _rows(state.ledger)),
+            *table(
+                ("When (UTC)", "Who", "Move", "Why"),
+                _rows(moves),
+            ),
             "",
             *(f"- **Problem:** {for_github(problem)}" for problem in state.problems),
             "",

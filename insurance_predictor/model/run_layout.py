@@ -36,3 +36,18 @@ ROWS_TAG = "rows_train"
 ROWS_SHA256_TAG = "rows_sha256"
 REASONS_TAG = "gate_reasons"
 AGAINST_TAG = "against_production"
+
+# What the gate, the registration, serving and monitoring go by; nobody writes these by hand.
+DECISION_TAGS = frozenset(
+    {STATUS_TAG, DATASET_TAG, CANDIDATE_TAG, COMMIT_TAG, ROWS_TAG, REASONS_TAG, AGAINST_TAG}
+    | {ROLE_TAG, MODEL_URI_TAG}
+)
+DECISION_PREFIX, DECISION_SUFFIX = METRIC_TAG_PREFIX, "_sha256"
+
+
+def is_decision_tag(key: str) -> bool:
+    """Whether a decision rests on the tag; in any spelling, for some databases tell none apart."""
+    plain = key.strip().casefold()
+    return plain in DECISION_TAGS or (
+        plain.startswith(DECISION_PREFIX) or plain.endswith(DECISION_SUFFIX)
+    )

@@ -1,5 +1,6 @@
 """A run as the gate sees it: reloaded as a stranger would, and measured on its own hold-out."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,8 +75,16 @@ def reload(client: "MlflowClient", run_id: str, source: str, tags: Mapping[str, 
             pair=pair,
             reference=pd.read_csv(files / REFERENCE),
             holdout=pd.read_csv(files / HOLDOUT),
-            rows_train=int(tags[ROWS_TAG]),
+            rows_train=rows_learned(tags, owner),
         )
+
+
+def rows_learned(tags: Mapping[str, str], owner: str) -> int:
+    """How many rows a run or version learned from. Raises IntegrityFault where it says none."""
+    written = tags.get(ROWS_TAG, "")
+    if not re.fullmatch("[1-9][0-9]{0,17}", written):
+        raise IntegrityFault(f"{owner} carries no {ROWS_TAG} that is a number of rows.")
+    return int(written)
 
 
 def measure_candidate(

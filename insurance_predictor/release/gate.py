@@ -65,6 +65,7 @@ class Measurements:
     coverage_by_smoker: Mapping[str, float] | None = None
     behaviour: Behaviour | None = None
     production: AgainstProduction | None = None
+    production_fault: str | None = None  # why there is a production that it is not compared with
 
 
 @dataclass(frozen=True)
@@ -237,7 +238,10 @@ def _conduct(found: Measurements, limits: GateThresholds) -> Iterator[Check]:
 
 
 def _against_production(found: Measurements, limits: GateThresholds) -> Iterator[Check]:
-    other = found.production
+    other, fault = found.production, found.production_fault
+    if fault is not None:
+        reason = f"production cannot be compared with: {fault}"
+        yield Check("not worse than production", "unknown", "compared", False, reason)
     if other is None:
         return
     name = f"version {other.version}"

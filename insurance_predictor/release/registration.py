@@ -1,7 +1,7 @@
 """A run becomes a model version; one that the gate approves waits as the challenger."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from insurance_predictor.base.errors import BadInput, IntegrityFault, NotFound, RefusedByGate
@@ -24,8 +24,14 @@ from insurance_predictor.model.run_layout import (
     STATUS_TAG,
     TRIED_TAG,
 )
-from insurance_predictor.release.candidate import Champion, measure_candidate, reload
+from insurance_predictor.release.candidate import (
+    Champion,
+    measure_candidate,
+    reload,
+    rows_learned,
+)
 from insurance_predictor.release.gate import AgainstProduction, GateDecision, Measurements, decide
+from insurance_predictor.release.promotion import begin
 from insurance_predictor.serving.predictor import load_version
 from insurance_predictor.store import versions
 from insurance_predictor.store.versions import Version
@@ -44,6 +50,13 @@ INHERITED_TAGS = (
 )
 
 
+_REMEDY = (
+    ". Run `make rollback`, or restore what is missing, and then `make register RUN_ID={run}` "
+    'again; or take it without the comparison: `make promote VERSION={version} FORCE=1 REASON="..."'
+    "`, which is recorded"
+)
+
+
 @dataclass(frozen=True)
 class Registration:
     """The version that a run became, and what the gate found."""
@@ -51,6 +64,14 @@ class Registration:
     version: Version
     decision: GateDecision
     notices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Production:
+    """What is in production, or why it cannot be compared with; neither before the first move."""
+
+    champion: Champion | None = None
+    fault: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +92,7 @@ def register(
     already is judged again and keeps its number. Raises RefusedByGate, after the version has been
     written and marked, with every reason.
     """
+    settled = begin(client, settings)
     run = find_run(client, settings, run_id, production)
     existing = versions.version_of_run(client, settings, run.info.run_id)
     serving = versions.aliases(client, settings).get(settings.production_alias)
@@ -79,23 +101,35 @@ def register(
             f"The run {run.info.run_id} is version {serving}, which already serves as "
             f"{settings.production_alias!r}. Run `make train` for a new candidate."
         )
-    champion, notices = _champion(client, settings, serving)
-    judged = _judge(client, settings, run, champion)
+    served = settled.last.after if settled.last else None
+    standing = _production(client, settings, serving, served)
+    judged = _judge(client, settings, run, standing)
     version = _write(client, settings, run, existing, judged)
     if not judged.decision.approved:
         _refuse(client, settings, version)
+        remedy = _REMEDY.format(run=run.info.run_id, version=version.number)
         raise RefusedByGate(
-            f"Version {version.number} (run {run.info.run_id}) is refused by the gate:",
+            f"Version {version.number} (run {run.info.run_id}) is refused by the gate"
+            f"{remedy if standing.fault else ''}:",
             judged.decision.reasons,
         )
     _approve(client, settings, version)
+    nothing = "Nothing is in production yet: only the absolute rules were applied."
+    notices = settled.notes + (() if standing.champion else (nothing,))
     return Registration(version, judged.decision, notices)
 
 
 def against_production(version: Version) -> AgainstProduction | None:
-    """How a version compared with the one that served when it was registered; None without one."""
-    written = version.tags.get(AGAINST_TAG)
-    return AgainstProduction(**json.loads(written)) if written else None
+    """How a version compared with the one that served when it was registered.
+
+    None without one, and where another client wrote what is no comparison.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(AgainstProduction).validate_json(version.tags.get(AGAINST_TAG, ""))
+    except ValidationError:
+        return None
 
 
 def find_run(
@@ -114,7 +148,8 @@ def find_run(
         raise NotFound(f"There is no run {run_id!r}. `make train` prints the id of its run.") from (
             error
         )
-    if run.data.tags.get(ROLE_TAG) != ROLE or run.info.status != "FINISHED":
+    is_training = run.data.tags.get(ROLE_TAG) == ROLE and MODEL_URI_TAG in run.data.tags
+    if not is_training or run.info.status != "FINISHED":
         raise BadInput(
             f"The run {run_id!r} is not a finished training (status {run.info.status}). "
             "Give the id that `make train` printed."
@@ -135,22 +170,28 @@ def _last_training(client: "MlflowClient", experiment: str) -> "Run":
     return runs[0]
 
 
-def _champion(
-    client: "MlflowClient", settings: Settings, serving: str | None
-) -> tuple[Champion | None, tuple[str, ...]]:
-    """The version in production to compare with, or a notice why there is none."""
+def _production(
+    client: "MlflowClient", settings: Settings, serving: str | None, served: str | None
+) -> _Production:
+    """What to compare with; `served` is what the ledger says, for an alias may be gone."""
     if serving is None:
-        return None, ("Nothing is in production yet: only the absolute rules were applied.",)
+        if served is None:
+            return _Production()
+        alias = settings.production_alias
+        return _Production(
+            fault=f"{alias!r} stands on nothing, but version {served} served by the ledger"
+        )
     try:
         version = versions.get_version(client, settings, serving)
-        loaded = load_version(client, version)
+        rows = rows_learned(version.tags, f"Version {serving}")
+        pair = load_version(client, version).pair
     except (IntegrityFault, NotFound) as error:
-        return None, (f"Production could not be loaded, so it was not compared with: {error}",)
-    return Champion(serving, loaded.pair, int(version.tags[ROWS_TAG])), ()
+        return _Production(fault=str(error))
+    return _Production(Champion(serving, pair, rows))
 
 
 def _judge(
-    client: "MlflowClient", settings: Settings, run: "Run", champion: Champion | None
+    client: "MlflowClient", settings: Settings, run: "Run", production: _Production
 ) -> _Judged:
     source = run.data.tags[MODEL_URI_TAG]
     try:
@@ -158,7 +199,8 @@ def _judge(
     except IntegrityFault as fault:
         found = Measurements(integrity=fault.reasons or (str(fault),))
         return _Judged(decide(found, settings.gate))
-    found, evaluation = measure_candidate(candidate, champion)
+    found, evaluation = measure_candidate(candidate, production.champion)
+    found = replace(found, production_fault=production.fault)
     return _Judged(decide(found, settings.gate), evaluation, found.production)
 
 

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from insurance_predictor.base.errors import NotFound
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.pair import Digests
 from insurance_predictor.model.run_layout import DATASET_TAG, HOLDOUT_METRICS, ROWS_TAG
-from insurance_predictor.store.ledger import Line, previous_version, read_lines
+from insurance_predictor.store.ledger import Line, production_lines, way_back
 from insurance_predictor.store.tracking import existing
-from insurance_predictor.store.versions import Version, get_version
+from insurance_predictor.store.versions import Version
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -35,7 +34,8 @@ class VersionFacts:
 
     `metrics` are those of the hold-out as `evaluation.flat_metrics` names them: holdout.rmse,
     holdout.rmse_low, holdout.smoker_yes.rmse, ... `dataset` is the start of the table's
-    fingerprint. `ledger` holds the last 20 lines, oldest first.
+    fingerprint. `ledger` holds the last 20 lines about
+    `alias` of the model as it is, oldest first.
     """
 
     version: str
@@ -82,8 +82,8 @@ def expected_digests(version: Version) -> Digests:
 def read_facts(client: "MlflowClient", settings: Settings, version: Version) -> VersionFacts:
     """Ask the registry for everything it knows of the version in production."""
     run = existing(client.get_run, version.run_id)
-    lines = read_lines(client, settings)
-    rows = version.tags.get(ROWS_TAG)
+    lines = production_lines(client, settings)
+    rows = version.tags.get(ROWS_TAG, "")
     return VersionFacts(
         version=version.number,
         run_id=version.run_id,
@@ -92,7 +92,7 @@ def read_facts(client: "MlflowClient", settings: Settings, version: Version) -> 
         created=version.created,
         trained_at=datetime.fromtimestamp(run.info.start_time / 1000, UTC) if run else None,
         dataset=version.tags.get(DATASET_TAG),
-        rows_train=int(rows) if rows else None,
+        rows_train=int(rows) if rows.isdecimal() and len(rows) < 19 else None,
         description=version.description,
         metrics=_metrics(run, version),
         parameters=dict(run.data.params) if run else {},
@@ -105,14 +105,10 @@ def read_facts(client: "MlflowClient", settings: Settings, version: Version) -> 
 def _previous(
     client: "MlflowClient", settings: Settings, lines: Sequence[Line], current: str
 ) -> Previous | None:
-    number = previous_version(lines, current)
-    if number is None:
+    version, _ = way_back(client, settings, lines, current)
+    if version is None:
         return None
-    try:
-        version = get_version(client, settings, number)
-    except NotFound:
-        return None
-    return Previous(number, _metrics(existing(client.get_run, version.run_id), version))
+    return Previous(version.number, _metrics(existing(client.get_run, version.run_id), version))
 
 
 def _metrics(run: "Run | None", version: Version) -> dict[str, float]:

@@ -4,15 +4,25 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 from insurance_predictor.base.errors import BadInput, NoProductionModel, NotFound
+from insurance_predictor.base.foreign_text import one_line
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.model.run_layout import APPROVED, METRIC_TAG_PREFIX, STATUS_TAG
+from insurance_predictor.model.run_layout import (
+    APPROVED,
+    METRIC_TAG_PREFIX,
+    STATUS_TAG,
+    is_decision_tag,
+)
 from insurance_predictor.store.tracking import every_page, existing
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+
+GREATEST_NUMBER = 2**31 - 1  # what a column of MLflow's database holds
 
 
 @dataclass(frozen=True)
@@ -37,11 +47,19 @@ class Version:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The hold-out metrics that were written on the version when it was registered."""
-        return {
-            key.removeprefix(METRIC_TAG_PREFIX): float(value)
+        """The hold-out metrics that were written on the version when it was registered.
+
+        What another client wrote there that is no number, or has no name, is passed over.
+        """
+        written = {
+            key.removeprefix(METRIC_TAG_PREFIX): _number(value)
             for key, value in self.tags.items()
             if key.startswith(METRIC_TAG_PREFIX)
+        }
+        return {
+            name: value
+            for name, value in written.items()
+            if name.isidentifier() and isfinite(value)
         }
 
 
@@ -96,10 +114,13 @@ def get_version(client: "MlflowClient", settings: Settings, number: str) -> Vers
     """One version by its number. Raises NotFound when it is not there (any more)."""
     if not number.isdecimal():
         raise BadInput(f"VERSION={number!r} is not a version number; `make status` lists them.")
-    found = existing(client.get_model_version, settings.model_name, number)
+    found, digits = None, number.lstrip("0") or "0"
+    if len(digits) <= len(str(GREATEST_NUMBER)) and int(digits) <= GREATEST_NUMBER:
+        found = existing(client.get_model_version, settings.model_name, number)
     if found is None:
         raise NotFound(
-            f"{settings.model_name!r} has no version {number}. `make status` lists the versions."
+            f"{settings.model_name!r} has no version {one_line(number)}. "
+            "`make status` lists the versions."
         )
     return _version(found)
 
@@ -168,7 +189,7 @@ def _put(client: "MlflowClient", settings: Settings, alias: str, number: str) ->
 def set_alias(client: "MlflowClient", settings: Settings, alias: str, number: str) -> None:
     """Move `alias` to a version that exists. Raises NotFound, and puts it back, when it is gone."""
     before = aliases(client, settings).get(alias)
-    get_version(client, settings, number)
+    number = get_version(client, settings, number).number  # without the zeros that a person typed
     with _accepted(f"the alias {alias!r}"):
         _put(client, settings, alias, number)
     try:
@@ -204,6 +225,25 @@ def delete_tag(client: "MlflowClient", settings: Settings, number: str, key: str
     client.delete_model_version_tag(settings.model_name, number, key)
 
 
+def tag_by_hand(
+    client: "MlflowClient", settings: Settings, number: str, key: str, value: str | None
+) -> None:
+    """Write a tag that a person typed, or take it away where `value` is None.
+
+    Raises BadInput for one that decisions rest on.
+    """
+    version = get_version(client, settings, number)
+    if is_decision_tag(key):
+        raise BadInput(
+            f"The tag {key!r} is one that decisions rest on: it is written by the registration "
+            f"alone. `make register RUN_ID={version.run_id}` judges it again."
+        )
+    if value is None:
+        delete_tag(client, settings, version.number, key)
+    else:
+        set_tag(client, settings, version.number, key, value)
+
+
 @contextmanager
 def _accepted(what: str) -> Iterator[None]:
     """Raise BadInput where MLflow's own rules forbid a name or value that a person typed.
@@ -235,6 +275,13 @@ def _put_back(
         client.set_registered_model_alias(settings.model_name, alias, before)
     else:
         client.delete_registered_model_alias(settings.model_name, alias)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return nan
 
 
 def _version(entity: Any) -> Version:

@@ -1,10 +1,10 @@
-"""Tells the channels that another version serves: the last line of the ledger, each line once."""
+"""Tells the channels that another version serves: the ledger's last line of it, each line once."""
 
 from datetime import UTC, datetime
 
 from insurance_predictor.base.errors import NotFound
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.store.ledger import Line, read_lines
+from insurance_predictor.store.ledger import Line, production_lines
 from insurance_predictor.store.tracking import connect, store_errors
 from monitoring.alerts import channels
 from monitoring.alerts.messages import MessageLinks, move_message, plain_text
@@ -37,7 +37,7 @@ def announce(settings: Settings) -> tuple[str, Delivery | None]:
 
 def _last_line(settings: Settings) -> Line:
     with store_errors(settings):
-        lines = read_lines(connect(settings), settings)
+        lines = production_lines(connect(settings), settings)
     finished = [line for line in lines if line.finished]
     if not finished:
         raise NotFound("The ledger is empty: nothing was ever promoted. Run `make promote`.")

@@ -100,6 +100,7 @@ def test_every_rule_that_a_person_breaks_is_named_at_once(run):
         (["predict", *ANA, "--alias", "other"], "`make status` lists the aliases."),
         (["promote"], "has the alias 'desafio'. Run `make train register` first."),
         (["promote", "--version", "9"], "has no version 9. `make status` lists the versions."),
+        (["promote", "--version", "9" * 20], f"has no version {'9' * 20}. `make status` lists"),
         (["promote", "--version", "nine"], "VERSION='nine' is not a version number"),
         (["promote", "--force"], 'give a REASON="...".'),
         (["rollback"], "has the alias 'producao'. Run `make train register promote` first."),
@@ -131,7 +132,8 @@ def test_a_refusal_prints_its_reasons_and_exits_3(run, settings, production, tra
     assert refused.out == ""
     assert refused.message == (
         f"Version {again.version} has validacao_status=nothing, not aprovado. "
-        'Register a better run, or override with FORCE=1 REASON="...".'
+        f"Register a better run, or override: `make promote VERSION={again.version} FORCE=1 "
+        'REASON="..."`.'
     )
 
 
@@ -177,6 +179,20 @@ def test_aliases_and_tags_are_set_and_taken_away_by_hand(run, production):
     assert state["aliases"] == {"producao": "1"}
     assert "owner" not in state["versions"][0]["tags"]
     assert "has no tag 'owner'" in run("tag", "1", "owner", "--delete").message
+
+
+def test_what_the_gate_and_the_ledger_go_by_is_not_changed_by_hand(run, production):
+    refused = run("tag", "1", "validacao_status", "aprovado")
+    assert refused.code == 2
+    assert refused.message == (
+        "The tag 'validacao_status' is one that decisions rest on: it is written by the "
+        f"registration alone. `make register RUN_ID={production.run_id}` judges it again."
+    )
+    assert run("tag", "1", "metric.rmse", "--delete").code == 2
+    refused = run("alias", "delete", "producao")
+    assert refused.code == 2
+    assert refused.message.startswith("The alias 'producao' serves, or has served, and is not")
+    assert run("alias", "set", "producao", "1").out == "'producao' stands on version 1.\n"
 
 
 @pytest.mark.parametrize(

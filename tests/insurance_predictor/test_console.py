@@ -142,6 +142,10 @@ def test_a_registration_is_summed_up():
             "'producao' moved from version 1 to version 2. `make rollback` goes back.",
         ),
         (Move("2", "2", moved=False), "'producao' already stands on version 2: nothing to do."),
+        (
+            Move("2", "2", moved=False, notes=("A line is settled.",)),
+            "A line is settled.\n'producao' already stands on version 2: nothing more to do.",
+        ),
     ],
 )
 def test_a_move_says_where_production_went(move, said):
@@ -163,6 +167,7 @@ def test_a_registry_is_shown_with_aliases_versions_ledger_and_problems():
         (VERSION, UNJUDGED),
         (LINE, rollback),
         ("The alias 'x' dangles.",),
+        "1",
     )
     assert console.state_summary(SETTINGS, state).split("\n") == [
         "premiums on http://ana:***@host:5000",
@@ -201,6 +206,17 @@ def test_ids_of_outcomes_stay_on_their_lines():
     shown = console.outcomes_summary(SETTINGS, report)
     assert len(shown.split("\n")) == 5
     assert "\x1b" not in shown
+
+
+def test_a_line_of_another_alias_or_of_a_model_that_is_gone_says_so():
+    lines = (
+        replace(LINE, forced=False, alias="staging", model_created="2"),
+        replace(LINE, forced=False, alias="producao", model_created="1"),
+    )
+    state = RegistryState("premiums", {}, (VERSION,), lines, (), "2")
+    shown = console.state_summary(SETTINGS, state)
+    assert "promote nothing to 1 (alias staging)  " in shown
+    assert "promote nothing to 1 (of a model that was deleted)  " in shown
 
 
 def test_versions_without_an_alias_or_a_ledger_are_shown():

@@ -12,8 +12,8 @@ from insurance_predictor.store.ledger import (
     drop_line,
     ledger_name,
     open_line,
-    previous_version,
     read_lines,
+    versions_before,
 )
 
 
@@ -35,6 +35,10 @@ def moves(*steps):
         line("rollback" if step.startswith("<") else "promote", step.removeprefix("<"))
         for step in steps
     ]
+
+
+def previous_version(lines, current):
+    return next(iter(versions_before(lines, current)), None)
 
 
 def test_a_model_without_a_ledger_has_no_lines(client, settings):
@@ -104,6 +108,13 @@ def test_the_workflow_s_actor_goes_before_the_tracking_user_and_the_machine_s(mo
     assert actor(named) == "bia"
     monkeypatch.setenv("LOGNAME", "caio")
     assert actor(Settings()) == "caio"
+
+
+def test_a_user_without_a_name_acts_by_number(monkeypatch):
+    for name in ("GITHUB_ACTOR", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 1234567)  # as `docker run --user` gives one
+    assert actor(Settings()) == "uid 1234567"
 
 
 @pytest.mark.parametrize(

@@ -196,9 +196,11 @@ def test_an_alias_on_a_version_that_never_existed_is_named(client, settings, ver
         "Run `python -m insurance_predictor alias delete canary`.",
         "The alias 'producao' dangles: it stands on version 42, which does not exist. "
         "Run `make rollback`, or `make promote VERSION=n`.",
+        "'producao' stands on 42, but the ledger has no line of it. "
+        "`make promote VERSION=n` moves it to a version that is there.",
     )
     versions.delete_alias(client, settings, "canary")
-    assert len(read_state(client, settings).problems) == 1
+    assert len(read_state(client, settings).problems) == 2
 
 
 def test_an_alias_on_a_version_whose_run_was_deleted_is_named(client, settings, sample, trained):
@@ -225,7 +227,7 @@ def test_an_alias_on_a_version_whose_run_is_gone_for_good_is_named(
 def test_a_line_that_was_never_closed_is_named(client, settings, version):
     ledger_line(client, settings, None, "1", close=False)
     (problem,) = read_state(client, settings).problems
-    assert "(promote nothing to 1, " in problem
+    assert "(promote nothing to 1) by " in problem
     assert "was never closed: the move may not have happened" in problem
 
 
