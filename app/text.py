@@ -321,6 +321,12 @@ NOTHING = Text("nenhuma", "none")
 PARAMETERS = Text("Parâmetros do treino", "Training parameters")
 PARAMETER_HEADER = Text("parâmetro", "parameter")
 CARD = Text("Ficha do modelo (em inglês)", "Model card")
+CARD_UNPROVEN = Text(
+    "Esta versão vem de um treino antigo, cujos gráficos e ficha não podem ser conferidos e por "
+    "isso não são mostrados; treinar de novo os traz de volta.",
+    "This version comes from an old training, whose plots and card cannot be checked, so they are "
+    "not shown; training again brings them back.",
+)
 NO_CARD = Text("Esta versão não tem ficha.", "This version has no card.")
 
 # Monitoring

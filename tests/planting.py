@@ -20,24 +20,28 @@ from insurance_predictor.base.environment import library_versions
 from insurance_predictor.base.settings import GateThresholds, Settings
 from insurance_predictor.model.fitting import Trained, fit_pair, make_golden
 from insurance_predictor.model.intervals import Intervals
+from insurance_predictor.model.manifest import Digests, file_sha256, folder_sha256
 from insurance_predictor.model.pair import Pair, golden_faults
 from insurance_predictor.model.run_layout import (
     APPROVED,
     HOLDOUT,
+    MODEL,
     MODEL_FILE,
     MODEL_URI_TAG,
     PREPROCESSOR,
+    PREPROCESSOR_SKOPS,
     SERVING,
     STATUS_TAG,
+    TRIED_TAG,
 )
 from insurance_predictor.release.candidate import Candidate, Champion, measure_candidate
 from insurance_predictor.release.gate import GateDecision, Measurements, decide
 from insurance_predictor.release.registration import INHERITED_TAGS
 from insurance_predictor.store.tracking import experiment_id
-from insurance_predictor.store.versions import Version, create_version, get_version
+from insurance_predictor.store.versions import Version, create_version, get_version, model_uri
 from insurance_predictor.table.read import Table
 from insurance_predictor.table.split import Split, split_table
-from insurance_predictor.training.log_run import log_model, log_tags, write_pair
+from insurance_predictor.training.log_run import log_tags, store_files, write_model, write_pair
 from insurance_predictor.training.trained_run import TrainedRun
 
 EXPERIMENT = "planted"
@@ -52,6 +56,11 @@ class StoredFiles:
 
     @property
     def preprocessor(self) -> Path:
+        """The one that is loaded."""
+        return self.run / PREPROCESSOR_SKOPS
+
+    @property
+    def pickled_preprocessor(self) -> Path:
         return self.run / PREPROCESSOR
 
     @property
@@ -89,16 +98,18 @@ def plant(
     experiment: str = EXPERIMENT,
 ) -> str:
     """Log a candidate as `train` does, without its plots and words; returns the run's id."""
-    with start_run(experiment_id=experiment_id(client, experiment, settings)) as run:
-        run_id = run.info.run_id
-        with TemporaryDirectory() as folder:
-            write_pair(Path(folder), planted.trained)
-            client.log_artifacts(run_id, folder)
+    with (
+        start_run(experiment_id=experiment_id(client, experiment, settings)) as run,
+        TemporaryDirectory() as temporary,
+    ):
+        run_id, folder = run.info.run_id, Path(temporary)
+        write_pair(folder, planted.trained)
         trained = _run(run_id, experiment, settings, table, planted)
-        source = log_model(trained)
-        files = stored_files(client, run_id, source)
-        planted.forge(files)
-        log_tags(client, trained, source)
+        model_id = write_model(client, folder, trained)
+        planted.forge(StoredFiles(folder, folder / MODEL))
+        manifest = store_files(client, run_id, model_id, folder)
+        log_tags(client, trained, model_id, manifest)
+        files = stored_files(client, run_id, model_uri(model_id))
     planted.tamper(files)
     return run_id
 
@@ -123,7 +134,9 @@ def write_version(
 ) -> Version:
     """One more version of a run, as if the gate had judged it; many may share a run."""
     tags = client.get_run(run_id).data.tags
-    kept = {name: tags[name] for name in INHERITED_TAGS}
+    kept = {name: tags[name] for name in INHERITED_TAGS if name in tags}
+    if status == APPROVED:
+        kept[TRIED_TAG] = Digests.from_tags(tags, run_id).combined
     made = create_version(
         client,
         settings,
@@ -133,6 +146,16 @@ def write_version(
         tags=kept | {"metric.rmse": "4500.5"} | ({STATUS_TAG: status} if status else {}),
     )
     return get_version(client, settings, made.number)
+
+
+def former_tags(client: MlflowClient, version: Version) -> dict[str, str]:
+    """The digests that a release without manifests would have written on `version`."""
+    files = stored_files(client, version.run_id, version.source)
+    return Digests(
+        preprocessor_sha256=file_sha256(files.pickled_preprocessor),
+        model_sha256=folder_sha256(files.model),
+        serving_sha256=file_sha256(files.serving),
+    ).as_tags()
 
 
 def stored_files(client: MlflowClient, run_id: str, source: str) -> StoredFiles:

@@ -203,3 +203,31 @@ def storage_that_breaks_off() -> Iterator[str]:
 
     with host(Handler) as port:
         yield f"http://127.0.0.1:{port}/api/2.0/mlflow-artifacts/artifacts/model"
+
+
+@contextmanager
+def storage_that_swaps(name: str, content: bytes) -> Iterator[str]:
+    """The URI of an artifact storage that keeps what it is sent, and gives back another `name`."""
+    kept: dict[str, bytes] = {}
+
+    class Handler(Quiet):
+        def do_PUT(self) -> None:
+            kept[self.path] = self.rfile.read(int(self.headers["Content-Length"]))
+            self._answer(b"{}")
+
+        def do_GET(self) -> None:
+            if "path=" in self.path:
+                self._answer(b'{"files": []}')
+            elif self.path.endswith(f"/{name}"):
+                self._answer(content)
+            else:
+                self._answer(kept[self.path])
+
+        def _answer(self, body: bytes) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    with host(Handler) as port:
+        yield f"http://127.0.0.1:{port}/api/2.0/mlflow-artifacts/artifacts/swapped"

@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import frame, serving, text
 from insurance_predictor.base import formats
+from insurance_predictor.base.foreign_text import without_links
 from insurance_predictor.base.words import Language
 from insurance_predictor.table.schema import FEATURES, CategoryColumn
 
@@ -41,7 +42,14 @@ def show(language: Language) -> None:
     _ledger(facts.ledger, language)
     _parameters(facts.parameters, language)
     with st.expander(text.CARD(language)):
-        st.markdown(served.documents.model_card or text.NO_CARD(language))
+        st.markdown(_card(served, language))
+
+
+def _card(served: "Served", language: Language) -> str:
+    """Written by whoever trained, so nothing in it may lead elsewhere or fetch anything."""
+    if not served.facts.digests.has_manifest:
+        return text.CARD_UNPROVEN(language)
+    return without_links(served.documents.model_card) or text.NO_CARD(language)
 
 
 def _refusal(language: Language) -> None:

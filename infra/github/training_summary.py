@@ -13,7 +13,7 @@ from insurance_predictor.base import formats
 from insurance_predictor.base.errors import BadInput, IntegrityFault, NotFound
 from insurance_predictor.base.foreign_text import for_github
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.model.run_layout import REASONS_TAG
+from insurance_predictor.model.run_layout import APPROVED, REASONS_TAG
 from insurance_predictor.release.gate import AgainstProduction
 from insurance_predictor.release.registration import against_production, find_run
 from insurance_predictor.store import versions
@@ -71,6 +71,8 @@ def read_summary(client: "MlflowClient", settings: Settings, run_id: str) -> Tra
     reasons = version.tags.get(REASONS_TAG, "") if version else ""
     if version is None or version.status is None:
         raise BadInput(f"The run {run_id} was trained and not registered: see `make register`.")
+    if version.status == APPROVED and version.objection is not None:
+        raise BadInput(f"{version.objection} See `make register`.")
     if not version.is_approved and not reasons:
         raise BadInput(
             f"The registry's copy of version {version.number} is not what was trained: see "

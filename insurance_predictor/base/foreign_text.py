@@ -17,6 +17,8 @@ COMMAND = re.compile(r"^[^\S\n]*(?=::)|##(?=\[)", re.MULTILINE)
 GITHUB_SIGNS = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 # A sign that nobody sees keeps "@somebody" from calling, and "#12" from linking.
 GAP = "\u200b"
+# What every link, image, tag, reference or address that becomes a link by itself is written with.
+MAKES_A_LINK = re.compile(r"[\]<&@]|h(?=ttp)|f(?=tp)|w(?=ww)|:(?=//)", re.IGNORECASE)
 
 
 def printable(text: str) -> str:
@@ -39,6 +41,14 @@ def for_github(text: object, longest: int = LONGEST_PARAGRAPH) -> str:
     """`text` for GitHub's Markdown: on one line, without a meaning of its own, calling nobody."""
     escaped = GITHUB_SIGNS.sub(r"\\\1", one_line(text, longest))
     return re.sub(r"([@#]|://|www\.)(?=\S)", rf"\1{GAP}", escaped)
+
+
+def without_links(markdown: str) -> str:
+    """`markdown` with its headings and tables, but no link, image, HTML or formula.
+
+    The sign that nobody sees keeps apart what would make one; no word is taken away.
+    """
+    return MAKES_A_LINK.sub(rf"\g<0>{GAP}", markdown.replace("$", r"\$"))
 
 
 def _written(found: re.Match[str]) -> str:

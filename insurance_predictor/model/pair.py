@@ -1,14 +1,14 @@
 """The files of one version: a model, that run's preprocessor and the facts served beside them.
 
-Nothing is unpickled before its digest has been compared with the one written when the version
-was trained, and the pieces must fit together: columns and golden predictions.
+Nothing is loaded before its digest has been compared with the one written when the version was
+trained, nothing of a version with a manifest is unpickled, and the pieces must fit together:
+columns and golden predictions.
 """
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,12 @@ import pandas as pd
 
 from insurance_predictor.base.errors import IntegrityFault
 from insurance_predictor.model.intervals import Intervals
+from insurance_predictor.model.manifest import Digests, prove
 from insurance_predictor.model.run_layout import (
-    ADDED_BY_DOWNLOAD,
-    HOLDOUT,
     MODEL,
-    MODEL_COPY,
     MODEL_FILE,
     PREPROCESSOR,
-    REFERENCE,
+    PREPROCESSOR_SKOPS,
     SERVING,
 )
 from insurance_predictor.table.schema import FEATURE_NAMES
@@ -37,32 +35,6 @@ MOVED_MODULES = {
     "insurance_predictor.preprocessing": "insurance_predictor.model.preprocessing",
 }
 GOLDEN_TOLERANCE = 0.005  # US dollars: half a cent, far below what a person is shown
-
-
-@dataclass(frozen=True)
-class Digests:
-    """sha256 of each piece, as 64 hex digits."""
-
-    preprocessor_sha256: str
-    model_sha256: str
-    serving_sha256: str
-
-    def as_tags(self) -> dict[str, str]:
-        return asdict(self)
-
-    @property
-    def combined(self) -> str:
-        """One digest for all pieces."""
-        return sha256("\n".join(self.as_tags().values()).encode()).hexdigest()
-
-    @classmethod
-    def from_tags(cls, tags: Mapping[str, str], owner: str) -> "Digests":
-        """The digests written on a run or version. Raises IntegrityFault where one is absent."""
-        names = cls.__dataclass_fields__
-        missing = [name for name in names if name not in tags]
-        if missing:
-            raise IntegrityFault(f"{owner} carries no {', '.join(missing)}: it cannot be checked.")
-        return cls(**{name: tags[name] for name in names})
 
 
 @dataclass(frozen=True)
@@ -118,45 +90,13 @@ class Pair:
         return pd.DataFrame({"premium": premium, "low": low, "high": high}, index=people.index)
 
 
-def file_digests(directory: Path) -> Digests:
-    """The digests of the files as they are in `directory`. Reads, unpickles nothing."""
-    return Digests(
-        preprocessor_sha256=sha256((directory / PREPROCESSOR).read_bytes()).hexdigest(),
-        model_sha256=folder_sha256(directory / MODEL),
-        serving_sha256=sha256((directory / SERVING).read_bytes()).hexdigest(),
-    )
-
-
-def folder_sha256(folder: Path) -> str:
-    """One digest for the names and contents of all files below `folder`."""
-    digest = sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        name = file.relative_to(folder).as_posix()
-        if name != ADDED_BY_DOWNLOAD:
-            digest.update(f"{name}\0{sha256(file.read_bytes()).hexdigest()}\n".encode())
-    return digest.hexdigest()
-
-
-def copy_model(pair: Pair, directory: Path) -> None:
-    """Write the model once more, as what loads without skops, which costs half a second.
-
-    It runs code when it is loaded, as the preprocessor does, so only a folder whose digest has
-    been checked may be opened by it.
-    """
-    import joblib
-
-    (directory / MODEL_COPY).parent.mkdir(parents=True, exist_ok=True)
-    joblib.dump(pair.model, directory / MODEL_COPY)
-
-
-def open_pair(directory: Path, expected: Digests, owner: str, by_copy: bool = False) -> Pair:
+def open_pair(directory: Path, expected: Digests, owner: str) -> Pair:
     """Check the files in `directory` against `expected`, load them and try them out.
 
-    `by_copy` takes the model that `copy_model` wrote. `owner` names the version in what is said.
-    Raises IntegrityFault, with every reason.
+    `owner` names the version in what is said. Raises IntegrityFault, with every reason.
     """
-    compare(file_digests(directory), expected, owner)
-    pair = _load(directory, owner, by_copy)
+    prove(directory, expected, owner)
+    pair = _load(directory, expected, owner)
     faults = [
         *_column_faults(pair, signature_columns(directory)),
         *golden_faults(pair),
@@ -199,30 +139,22 @@ def golden_faults(pair: Pair) -> list[str]:
     return faults
 
 
-def compare(found: Digests, expected: Digests, owner: str) -> None:
-    """Raise IntegrityFault, naming the pieces, where digests differ."""
-    differing = [
-        name.removesuffix("_sha256")
-        for name, value in expected.as_tags().items()
-        if found.as_tags()[name] != value
-    ]
-    if differing:
-        raise IntegrityFault(
-            f"{owner} is refused: its {' and '.join(differing)} is not the one that was trained "
-            "(the sha256 differs). Train and register again, or restore the file."
-        )
+def _load(directory: Path, expected: Digests, owner: str) -> Pair:
+    # Where the types stand, so that asking for a digest does not load scikit-learn.
+    from insurance_predictor.model import estimators, preprocessing
 
-
-def _load(directory: Path, owner: str, by_copy: bool) -> Pair:
-    import joblib
-
-    wanted = MODEL_COPY if by_copy else MODEL_FILE
-    for former, now in MOVED_MODULES.items():
-        sys.modules.setdefault(former, import_module(now))
+    wanted = MODEL_FILE
+    if not expected.has_manifest:
+        for former, now in MOVED_MODULES.items():
+            sys.modules.setdefault(former, import_module(now))
     try:
-        model = joblib.load(directory / MODEL_COPY) if by_copy else _load_skops(directory, owner)
-        wanted = PREPROCESSOR
-        preprocessor = joblib.load(directory / PREPROCESSOR)
+        model = _load_skops(directory / MODEL_FILE, estimators.TRUSTED_TYPES, owner)
+        if expected.has_manifest:
+            wanted = PREPROCESSOR_SKOPS
+            preprocessor = _load_skops(directory / wanted, preprocessing.TRUSTED_TYPES, owner)
+        else:  # of a release that stored it as a pickle only
+            wanted = PREPROCESSOR
+            preprocessor = _unpickle(directory / wanted)
         wanted = SERVING
         serving = Serving.from_json((directory / SERVING).read_text())
     except IntegrityFault:
@@ -234,16 +166,20 @@ def _load(directory: Path, owner: str, by_copy: bool) -> Pair:
     return Pair(model, preprocessor, serving)
 
 
-def _load_skops(directory: Path, owner: str) -> Any:
+def _load_skops(path: Path, trusted: Sequence[str], owner: str) -> Any:
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
 
-    from insurance_predictor.model.estimators import TRUSTED_TYPES
-
     try:
-        return skops.io.load(directory / MODEL_FILE, trusted=list(TRUSTED_TYPES))
+        return skops.io.load(path, trusted=list(trusted))
     except UntrustedTypesFoundException as error:
         raise IntegrityFault(f"{owner} holds types that are not trusted: {error}") from error
+
+
+def _unpickle(path: Path) -> Any:
+    import joblib
+
+    return joblib.load(path)
 
 
 def _column_faults(pair: Pair, signature: tuple[str, ...]) -> list[str]:
@@ -254,12 +190,6 @@ def _column_faults(pair: Pair, signature: tuple[str, ...]) -> list[str]:
         f"the preprocessor makes the columns {', '.join(made)}, "
         f"the model expects {', '.join(signature) or 'none'}"
     ]
-
-
-def rows_sha256(folder: Path) -> str:
-    """The sha256 of the rows below `folder` that a run is judged by; the gate compares it."""
-    content = (folder / REFERENCE).read_bytes() + (folder / HOLDOUT).read_bytes()
-    return sha256(content).hexdigest()
 
 
 def sampled(reference: pd.DataFrame) -> pd.DataFrame:

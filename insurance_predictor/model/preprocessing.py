@@ -12,6 +12,9 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from insurance_predictor.table.schema import REGION, SEX, SMOKER
 
+# Types outside scikit-learn's plain ones that a stored preprocessor may hold; others are refused.
+TRUSTED_TYPES = ("insurance_predictor.model.preprocessing.Effects",)
+
 # Above 30 kg/m² a smoker's charges jump. The public table has one smoker at exactly 30.0, who is
 # charged like those below; docs/quality.md shows what that one row is worth.
 OBESE_ABOVE = 30.0

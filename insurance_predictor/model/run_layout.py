@@ -1,9 +1,11 @@
 """What the files and tags of a run and of a version are called, each name said once."""
 
 # Files, below the folder of a run.
+MANIFEST = "manifest.json"
 MODEL = "model"
 MODEL_FILE = "model/model.skops"
-MODEL_COPY = "copy/model.joblib"
+# Loaded, as the model is, without running code; the other one is for clients that are not ours.
+PREPROCESSOR_SKOPS = "preprocessing/preprocessor.skops"
 PREPROCESSOR = "preprocessing/preprocessor.joblib"
 SERVING = "serving/serving.json"
 # What a page about the version shows; nothing here is needed for a premium.
@@ -25,7 +27,7 @@ STATUS_TAG = "validacao_status"
 APPROVED, REFUSED = "aprovado", "reprovado"
 DATASET_TAG = "versao_dataset"
 METRIC_TAG_PREFIX = "metric."
-# The digests with which the registry's copy was loaded and tried.
+# The digest of the files that the gate has tried, without which an approval is not the gate's.
 TRIED_TAG = "tried_sha256"
 # Tags of runs.
 ROLE_TAG, ROLE, TRIAL_ROLE = "role", "training", "trial"

@@ -20,10 +20,11 @@ from insurance_predictor.model.evaluation import (
     metrics,
     paired_bootstrap_difference,
 )
-from insurance_predictor.model.pair import REFERENCE_ROWS, Digests, Pair, open_pair, rows_sha256
-from insurance_predictor.model.run_layout import HOLDOUT, REFERENCE, ROWS_SHA256_TAG, ROWS_TAG
+from insurance_predictor.model.manifest import Digests
+from insurance_predictor.model.pair import REFERENCE_ROWS, Pair, open_pair
+from insurance_predictor.model.run_layout import HOLDOUT, REFERENCE, ROWS_TAG
 from insurance_predictor.release.gate import AgainstProduction, Behaviour, Measurements
-from insurance_predictor.store.artifacts import download
+from insurance_predictor.store.artifacts import fetch
 from insurance_predictor.table.schema import (
     COLUMN_NAMES,
     FEATURE_NAMES,
@@ -64,9 +65,10 @@ def reload(client: "MlflowClient", run_id: str, source: str, tags: Mapping[str, 
     owner = f"The run {run_id}"
     expected = Digests.from_tags(tags, owner)
     with TemporaryDirectory() as folder:
-        files = download(client, run_id, source, Path(folder), extra=(REFERENCE, HOLDOUT))
+        files = Path(folder)
+        checked = fetch(client, run_id, source, expected, files, owner).files
         pair = open_pair(files, expected, owner)
-        if tags.get(ROWS_SHA256_TAG) != rows_sha256(files):
+        if REFERENCE not in checked or HOLDOUT not in checked:
             raise IntegrityFault(
                 f"{owner} is refused: its hold-out or reference rows are not those that were "
                 "logged (the sha256 differs). Train again, or restore the files."

@@ -10,7 +10,6 @@ from insurance_predictor.base.errors import (
     RefusedByGate,
 )
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.model.run_layout import APPROVED, STATUS_TAG
 from insurance_predictor.serving.predictor import check_version
 from insurance_predictor.store import versions
 from insurance_predictor.store.ledger import (
@@ -63,8 +62,7 @@ def promote(
     version = versions.get_version(client, settings, number)
     if not version.is_approved and not force:
         raise RefusedByGate(
-            f"Version {version.number} has {STATUS_TAG}={version.status or 'nothing'}, "
-            f"{_what_is_wrong(version)}. Register a better run, or override: "
+            f"{version.objection} Register a better run, or override: "
             f'`make promote VERSION={version.number} FORCE=1 REASON="..."`.'
         )
     move = _move(
@@ -148,12 +146,6 @@ def _serves(client: "MlflowClient", settings: Settings, alias: str) -> bool:
         if plain == name.casefold() and alias not in serving:
             raise BadInput(f"The alias {alias!r} is too like one that serves. Write {name!r}.")
     return alias in serving
-
-
-def _what_is_wrong(version: Version) -> str:
-    if version.status == APPROVED:
-        return "which the gate did not write for these files"
-    return f"not {APPROVED}"
 
 
 def _challenger(client: "MlflowClient", settings: Settings) -> str:

@@ -1,13 +1,14 @@
 """A run becomes a model version; one that the gate approves waits as the challenger."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from insurance_predictor.base.errors import BadInput, IntegrityFault, NotFound, RefusedByGate
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.evaluation import Evaluation
-from insurance_predictor.model.pair import Digests
+from insurance_predictor.model.manifest import TAGS as DIGEST_TAGS
 from insurance_predictor.model.run_layout import (
     AGAINST_TAG,
     APPROVED,
@@ -46,7 +47,7 @@ INHERITED_TAGS = (
     COMMIT_TAG,
     CANDIDATE_TAG,
     ROWS_TAG,
-    *Digests.__dataclass_fields__,
+    *DIGEST_TAGS,
 )
 
 
@@ -103,7 +104,7 @@ def register(
         )
     served = settled.last.after if settled.last else None
     standing = _production(client, settings, serving, served)
-    judged = _judge(client, settings, run, standing)
+    judged = _judge(client, settings, run, existing, standing)
     version = _write(client, settings, run, existing, judged)
     if not judged.decision.approved:
         _refuse(client, settings, version)
@@ -191,11 +192,17 @@ def _production(
 
 
 def _judge(
-    client: "MlflowClient", settings: Settings, run: "Run", production: _Production
+    client: "MlflowClient",
+    settings: Settings,
+    run: "Run",
+    existing: Version | None,
+    production: _Production,
 ) -> _Judged:
-    source = run.data.tags[MODEL_URI_TAG]
+    source, tags = run.data.tags[MODEL_URI_TAG], run.data.tags
+    if existing is not None:  # the files are those it was made of, whatever the run says since
+        source, tags = existing.source, {**_without_digests(tags), **existing.tags}
     try:
-        candidate = reload(client, run.info.run_id, source, run.data.tags)
+        candidate = reload(client, run.info.run_id, source, tags)
     except IntegrityFault as fault:
         found = Measurements(integrity=fault.reasons or (str(fault),))
         return _Judged(decide(found, settings.gate))
@@ -229,9 +236,13 @@ def _write(
             description=_description(run, judged.evaluation),
             tags=tags,
         )
-    for key, value in tags.items():
+    for key, value in _without_digests(tags).items():
         versions.set_tag(client, settings, existing.number, key, value)
     return versions.get_version(client, settings, existing.number)
+
+
+def _without_digests(tags: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in tags.items() if key not in DIGEST_TAGS}
 
 
 def _description(run: "Run", evaluation: Evaluation | None) -> str:
@@ -253,8 +264,8 @@ def _approve(client: "MlflowClient", settings: Settings, version: Version) -> No
     except IntegrityFault:
         _refuse(client, settings, version)
         raise
-    tried = Digests.from_tags(version.tags, f"Version {version.number}").combined
-    versions.set_tag(client, settings, version.number, TRIED_TAG, tried)
+    # First, and the status rests on it: a status alone is not the gate's word.
+    versions.set_tag(client, settings, version.number, TRIED_TAG, version.digests.combined)
     versions.set_tag(client, settings, version.number, STATUS_TAG, APPROVED)
     versions.set_alias(client, settings, settings.challenger_alias, version.number)
 

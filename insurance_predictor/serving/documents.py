@@ -27,8 +27,11 @@ class Documents:
     holdout: pd.DataFrame | None = None
 
 
+NOTHING = Documents("", {}, None)
+
+
 def read_documents(folder: Path) -> Documents:
-    """The documents among a version's files in `folder`; no quote needs any of them."""
+    """The documents among a version's files in `folder`, which have all been checked."""
     card = folder / MODEL_CARD
     return Documents(
         model_card=card.read_text(errors="replace") if card.exists() else "",

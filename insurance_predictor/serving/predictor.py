@@ -11,11 +11,10 @@ import pandas as pd
 from insurance_predictor.base.arrays import FloatArray
 from insurance_predictor.base.errors import BadInput
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.model.pair import Pair, compare, file_digests, open_pair
+from insurance_predictor.model.pair import Pair, open_pair
 from insurance_predictor.model.run_layout import TRIED_TAG
-from insurance_predictor.store.artifacts import download
+from insurance_predictor.store.artifacts import fetch
 from insurance_predictor.store.tracking import connect, store_errors
-from insurance_predictor.store.version_facts import expected_digests
 from insurance_predictor.store.versions import Version, aliased_version, get_version
 from insurance_predictor.table import schema
 
@@ -136,11 +135,9 @@ def load_version(client: "MlflowClient", version: Version) -> Predictor:
 
 
 def fetch_version(client: "MlflowClient", version: Version, folder: Path) -> Predictor:
-    """As `load_version`, and the files that were checked stay in `folder`."""
-    expected = expected_digests(version)
-    files = download(client, version.run_id, version.source, folder)
-    pair = open_pair(files, expected, f"Version {version.number}")
-    return Predictor(version.number, pair)
+    """As `load_version`, and all of the version's files that were checked stay in `folder`."""
+    _fetch(client, version, folder)
+    return Predictor(version.number, open_pair(folder, version.digests, _owner(version)))
 
 
 def check_version(client: "MlflowClient", version: Version) -> None:
@@ -149,10 +146,16 @@ def check_version(client: "MlflowClient", version: Version) -> None:
     Files that were loaded and tried when the version was registered only have to be the same,
     byte for byte, which costs no import of the libraries they need; others are tried now.
     """
-    expected = expected_digests(version)
-    if version.tags.get(TRIED_TAG) != expected.combined:
+    if version.tags.get(TRIED_TAG) != version.digests.combined:
         load_version(client, version)
         return
     with TemporaryDirectory() as folder:
-        files = download(client, version.run_id, version.source, Path(folder))
-        compare(file_digests(files), expected, f"Version {version.number}")
+        _fetch(client, version, Path(folder))
+
+
+def _fetch(client: "MlflowClient", version: Version, folder: Path) -> None:
+    fetch(client, version.run_id, version.source, version.digests, folder, _owner(version))
+
+
+def _owner(version: Version) -> str:
+    return f"Version {version.number}"

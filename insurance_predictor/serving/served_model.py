@@ -20,11 +20,11 @@ from insurance_predictor.base.errors import (
     Unreachable,
 )
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.model.pair import copy_model, folder_sha256, open_pair
-from insurance_predictor.serving.documents import Documents, read_documents
+from insurance_predictor.model.manifest import folder_sha256
+from insurance_predictor.model.pair import open_pair
+from insurance_predictor.serving.documents import NOTHING, Documents, read_documents
 from insurance_predictor.serving.predictor import Predictor, fetch_version
 from insurance_predictor.serving.version_cache import Kept, find, keep, note
-from insurance_predictor.store.artifacts import download_documents
 from insurance_predictor.store.tracking import connect, store_errors
 from insurance_predictor.store.version_facts import VersionFacts, read_facts
 from insurance_predictor.store.versions import Version, aliased_version, get_version
@@ -42,7 +42,8 @@ class Served:
     """A checked version, when the registry last answered (UTC), and what is wrong, if anything.
 
     `problem` says why the registry cannot be asked now. `refusal` says why what it names now is
-    not served: a version that was refused, or none at all.
+    not served: a version that was refused, or none at all. `is_whole` is False for what an earlier
+    release kept on disk: only its pair was checked, so the rest is fetched anew.
     """
 
     predictor: Predictor
@@ -51,6 +52,7 @@ class Served:
     checked: datetime
     problem: str | None = None
     refusal: str | None = None
+    is_whole: bool = True
 
     @property
     def is_stale(self) -> bool:
@@ -188,10 +190,10 @@ def _named(client: "MlflowClient", settings: Settings) -> Version:
 
 def _already_good(settings: Settings, before: Served | None, version: Version) -> Served | None:
     """What serves already, or what another process has fetched, when it is `version`."""
-    if before is not None and before.facts.is_of(version):
+    if before is not None and before.is_whole and before.facts.is_of(version):
         return before
     kept = find(settings)
-    if kept is None or not kept.facts.is_of(version):
+    if kept is None or kept.is_former or not kept.facts.is_of(version):
         return None
     found = read(settings)
     return found if found is not None and found.facts.is_of(version) else None
@@ -200,14 +202,11 @@ def _already_good(settings: Settings, before: Served | None, version: Version) -
 def _fetched(
     client: "MlflowClient", settings: Settings, version: Version, checked: datetime
 ) -> Served:
-    # What there is to read of it is fetched while the pair is loaded and tried.
+    # What the registry knows of it is read while its files are fetched, loaded and tried.
     with TemporaryDirectory() as temporary, ThreadPoolExecutor(1) as beside:
         files = Path(temporary)
-        documents = beside.submit(download_documents, client, version.run_id, files)
         facts = beside.submit(read_facts, client, settings, version)
         predictor = fetch_version(client, version, files)
-        documents.result()
-        copy_model(predictor.pair, files)
         _on_disk(settings, lambda: keep(settings, files, facts.result(), checked))
         return Served(predictor, facts.result(), read_documents(files), checked)
 
@@ -239,5 +238,7 @@ def _open(folder: Path, kept: Kept) -> Served:
     owner = f"Version {facts.version}"
     if folder_sha256(folder) != kept.sha256:
         raise IntegrityFault(f"{owner} is refused: its files in {folder} have changed.")
-    pair = open_pair(folder, facts.digests, owner, by_copy=True)
-    return Served(Predictor(facts.version, pair), facts, read_documents(folder), kept.checked)
+    predictor = Predictor(facts.version, open_pair(folder, facts.digests, owner))
+    if kept.is_former:
+        return Served(predictor, facts, NOTHING, kept.checked, is_whole=False)
+    return Served(predictor, facts, read_documents(folder), kept.checked)

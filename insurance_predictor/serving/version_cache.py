@@ -18,10 +18,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from insurance_predictor.base.masking import without_secrets
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.model.pair import folder_sha256
+from insurance_predictor.model.manifest import folder_sha256
 from insurance_predictor.store.version_facts import VersionFacts
 
-FORMAT: Literal[2] = 2  # a folder of another format is as good as empty
+FORMAT: Literal[3] = 3  # a folder of a format that is not known is as good as empty
+FORMER: Literal[2] = 2  # holds more than what was vouched for
 RECORD = "facts.json"
 LOCK = ".lock"
 PREFIX = "version-"  # of the folders that may be swept away
@@ -35,12 +36,17 @@ class Kept:
     `store` is the registry they came from, `checked` when it last named this version (UTC).
     """
 
-    format: Literal[2]
+    format: Literal[2, 3]
     store: str
     folder: str
     sha256: str
     checked: datetime
     facts: VersionFacts
+
+    @property
+    def is_former(self) -> bool:
+        """Whether an earlier release kept it, with files beside the pair that it did not check."""
+        return self.format == FORMER
 
 
 def find(settings: Settings) -> Kept | None:

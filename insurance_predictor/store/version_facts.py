@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.model.pair import Digests
+from insurance_predictor.model.manifest import Digests
 from insurance_predictor.model.run_layout import DATASET_TAG, HOLDOUT_METRICS, ROWS_TAG
 from insurance_predictor.store.ledger import Line, production_lines, way_back
 from insurance_predictor.store.tracking import existing
@@ -63,7 +63,7 @@ class VersionFacts:
 
     def is_of(self, version: Version) -> bool:
         """Whether `version` is this one. Raises IntegrityFault where it carries no digests."""
-        return self.identity == (version.number, version.run_id, expected_digests(version))
+        return self.identity == (version.number, version.run_id, version.digests)
 
     def is_current(self, version: Version) -> bool:
         """Whether nothing else about `version` is likely to have changed since.
@@ -72,11 +72,6 @@ class VersionFacts:
         """
         settled = not self.ledger or self.ledger[-1].finished
         return settled and self.description == version.description
-
-
-def expected_digests(version: Version) -> Digests:
-    """The digests written on a version. Raises IntegrityFault where one is absent."""
-    return Digests.from_tags(version.tags, f"Version {version.number}")
 
 
 def read_facts(client: "MlflowClient", settings: Settings, version: Version) -> VersionFacts:
@@ -98,7 +93,7 @@ def read_facts(client: "MlflowClient", settings: Settings, version: Version) -> 
         parameters=dict(run.data.params) if run else {},
         ledger=tuple(lines[-LEDGER_LINES:]),
         previous=_previous(client, settings, lines, version.number),
-        digests=expected_digests(version),
+        digests=version.digests,
     )
 
 

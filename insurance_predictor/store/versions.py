@@ -7,13 +7,15 @@ from datetime import UTC, datetime
 from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
-from insurance_predictor.base.errors import BadInput, NoProductionModel, NotFound
+from insurance_predictor.base.errors import BadInput, IntegrityFault, NoProductionModel, NotFound
 from insurance_predictor.base.foreign_text import one_line
 from insurance_predictor.base.settings import Settings
+from insurance_predictor.model.manifest import Digests
 from insurance_predictor.model.run_layout import (
     APPROVED,
     METRIC_TAG_PREFIX,
     STATUS_TAG,
+    TRIED_TAG,
     is_decision_tag,
 )
 from insurance_predictor.store.tracking import every_page, existing
@@ -41,9 +43,36 @@ class Version:
         return self.tags.get(STATUS_TAG)
 
     @property
+    def digests(self) -> Digests:
+        """What its files must be. Raises IntegrityFault where a digest is absent."""
+        return Digests.from_tags(self.tags, f"Version {self.number}")
+
+    @property
     def is_approved(self) -> bool:
-        """Whether the gate let this version pass."""
-        return self.status == APPROVED
+        """Whether the gate let this version pass, with these very files."""
+        return self.objection is None
+
+    @property
+    def objection(self) -> str | None:
+        """Why it is not approved, in one sentence; None when it is.
+
+        Any client can write a status. The gate writes beside it which files it has tried.
+        """
+        if self.status != APPROVED:
+            return (
+                f"Version {self.number} has {STATUS_TAG}={self.status or 'nothing'}, "
+                f"not {APPROVED}."
+            )
+        try:
+            expected = self.digests.combined
+        except IntegrityFault as fault:
+            return str(fault)
+        if self.tags.get(TRIED_TAG) != expected:
+            return (
+                f"Version {self.number} has {STATUS_TAG}={APPROVED}, but the gate did not write "
+                f"that: its {TRIED_TAG} is not the digest of these files."
+            )
+        return None
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -162,6 +191,11 @@ def create_version(
         model_id=logged_model_id(source),  # a server that checks permissions insists on it
     )
     return _version(made)
+
+
+def model_uri(model_id: str) -> str:
+    """The URI of a logged model, which a version is made from."""
+    return f"models:/{model_id}"
 
 
 def logged_model_id(source: str) -> str | None:

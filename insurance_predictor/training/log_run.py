@@ -2,6 +2,7 @@
 
 import json
 import math
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import joblib
 from sklearn.inspection import permutation_importance
 from sklearn.pipeline import Pipeline
 
+from insurance_predictor.base.errors import IntegrityFault
 from insurance_predictor.model.cross_validation import (
     FOLD_METRICS,
     REPEATS,
@@ -19,7 +21,7 @@ from insurance_predictor.model.cross_validation import (
 from insurance_predictor.model.estimators import TRUSTED_TYPES
 from insurance_predictor.model.evaluation import flat_metrics
 from insurance_predictor.model.fitting import Trained, features, target
-from insurance_predictor.model.pair import file_digests, rows_sha256
+from insurance_predictor.model.manifest import Manifest
 from insurance_predictor.model.run_layout import (
     CANDIDATE_TAG,
     COMMIT_TAG,
@@ -27,6 +29,7 @@ from insurance_predictor.model.run_layout import (
     DATASET_TAG,
     HOLDOUT,
     HOLDOUT_METRICS,
+    MANIFEST,
     MODEL,
     MODEL_CARD,
     MODEL_CARD_PAGE,
@@ -34,17 +37,17 @@ from insurance_predictor.model.run_layout import (
     NOTES,
     PLOTS,
     PREPROCESSOR,
+    PREPROCESSOR_SKOPS,
     REFERENCE,
     ROLE,
     ROLE_TAG,
-    ROWS_SHA256_TAG,
     ROWS_TAG,
     SERVING,
     TRIAL_ROLE,
 )
 from insurance_predictor.model.tuning import Trial
-from insurance_predictor.store.artifacts import download
-from insurance_predictor.store.versions import logged_model_id
+from insurance_predictor.store.artifacts import fetch
+from insurance_predictor.store.versions import model_uri
 from insurance_predictor.table import schema
 from insurance_predictor.table.read import Table
 from insurance_predictor.training import plots
@@ -60,17 +63,17 @@ LEARNING_SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
 
 
 def log_run(client: "MlflowClient", run: TrainedRun) -> None:
-    """Write all of `run`, which must be MLflow's active run; its tags last."""
-    import mlflow
+    """Write all of `run`, which must be MLflow's active run; its tags last.
 
+    Raises IntegrityFault when the store gives back another file than the one that was made here.
+    """
     _log_table(run.table)
     with TemporaryDirectory() as folder:
         _write_files(Path(folder), run)
-        mlflow.log_artifacts(folder)
-    source = log_model(run)
-    # After the model: MLflow would read each metric back, one request for each, to copy it.
-    _log_numbers(client, run, logged_model_id(source))
-    log_tags(client, run, source)
+        model_id = write_model(client, Path(folder), run)
+        manifest = store_files(client, run.run_id, model_id, Path(folder))
+    _log_numbers(client, run, model_id)
+    log_tags(client, run, model_id, manifest)
 
 
 def log_trial(client: "MlflowClient", parent: str, trial: Trial) -> None:
@@ -100,51 +103,90 @@ def write_pair(folder: Path, trained: Trained) -> None:
 
     The rows are those that were learned from (≤ 5,000) and those that were held out.
     """
+    import skops.io
+
     for name in (PREPROCESSOR, SERVING, REFERENCE, HOLDOUT):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    skops.io.dump(trained.pair.preprocessor, folder / PREPROCESSOR_SKOPS)
     joblib.dump(trained.pair.preprocessor, folder / PREPROCESSOR)
     (folder / SERVING).write_text(trained.pair.serving.to_json())
     for name, table in ((REFERENCE, trained.reference), (HOLDOUT, trained.holdout)):
         table.to_csv(folder / name, index=False, lineterminator="\n")
 
 
-def log_model(run: TrainedRun) -> str:
-    """Store the model; returns the URI that a version is made from."""
+def write_model(client: "MlflowClient", folder: Path, run: TrainedRun) -> str:
+    """Write the model below `folder`, for a logged model that the store begins to keep.
+
+    Returns that model's id. `mlflow.sklearn.log_model` would write it to a
+    folder of its own and upload it, so that nobody could say what it had been before.
+    """
     import mlflow
-    from mlflow.models import infer_signature
+    from mlflow.entities import LoggedModelOutput
+    from mlflow.models import Model, infer_signature
 
     pair = run.trained.pair
     columns = pair.preprocessor.transform(features(run.trained.reference.head(5)))
-    info = mlflow.sklearn.log_model(
+    experiment = client.get_run(run.run_id).info.experiment_id
+    kept = client.create_logged_model(experiment, name=MODEL, source_run_id=run.run_id)
+    client.log_outputs(run.run_id, [LoggedModelOutput(kept.model_id, step=0)])
+    mlflow.sklearn.save_model(
         pair.model,
-        name=MODEL,
+        str(folder / MODEL),
+        mlflow_model=Model(
+            artifact_path=kept.artifact_location,
+            model_uuid=kept.model_id,
+            model_id=kept.model_id,
+            run_id=run.run_id,
+        ),
         signature=infer_signature(columns, pair.model.predict(columns)),
         input_example=columns,
         serialization_format="skops",
         skops_trusted_types=list(TRUSTED_TYPES),
         pip_requirements=[f"{name}=={run.library_versions[name]}" for name in MODEL_REQUIREMENTS],
     )
-    return str(info.model_uri)
+    return str(kept.model_id)
 
 
-def log_tags(client: "MlflowClient", run: TrainedRun, source: str) -> None:
-    """Last of all, so that a run without them is not mistaken for a candidate.
+def store_files(client: "MlflowClient", run_id: str, model_id: str, folder: Path) -> Manifest:
+    """Upload everything below `folder`, with a manifest of what it is now, and read it all back.
 
-    The digests are of what the store gives back, which is what everybody else will see.
+    Raises IntegrityFault when something else comes back than was there before the upload.
     """
+    manifest = Manifest.of(folder)
+    (folder / MANIFEST).write_text(manifest.text)
+    try:
+        client.log_model_artifacts(model_id, str(folder / MODEL))
+        for path in sorted(folder.iterdir()):
+            if path.name != MODEL:
+                client.log_artifact(run_id, str(path))
+        with TemporaryDirectory() as copy:
+            source, owner = model_uri(model_id), f"The run {run_id}"
+            fetch(client, run_id, source, manifest.digests, Path(copy), owner)
+    except Exception as error:
+        with suppress(Exception):  # a store that is gone cannot take the mark either
+            client.finalize_logged_model(model_id, "FAILED")
+        if not isinstance(error, IntegrityFault):
+            raise
+        raise IntegrityFault(
+            f"{error} It changed between its upload and its being read back: look at who else "
+            "writes to the storage of artifacts."
+        ) from error
+    client.finalize_logged_model(model_id, "READY")
+    return manifest
+
+
+def log_tags(client: "MlflowClient", run: TrainedRun, model_id: str, manifest: Manifest) -> None:
+    """Last of all, so that a run without them is not mistaken for a candidate."""
     from mlflow.entities import RunTag
 
-    with TemporaryDirectory() as folder:
-        files = download(client, run.run_id, source, Path(folder), extra=(REFERENCE, HOLDOUT))
-        digests = {**file_digests(files).as_tags(), ROWS_SHA256_TAG: rows_sha256(files)}
     tags = {
         ROLE_TAG: ROLE,
-        MODEL_URI_TAG: source,
+        MODEL_URI_TAG: model_uri(model_id),
         CANDIDATE_TAG: run.candidate,
         DATASET_TAG: run.table.fingerprint[:FINGERPRINT_DIGITS],
         COMMIT_TAG: run.git_commit or "none",
         ROWS_TAG: str(len(run.rows)),
-        **digests,
+        **manifest.digests.as_tags(),
     }
     client.log_batch(run.run_id, tags=[RunTag(key, value) for key, value in tags.items()])
 
@@ -167,7 +209,7 @@ def _log_table(table: Table) -> None:
     mlflow.log_input(dataset, context="training")
 
 
-def _log_numbers(client: "MlflowClient", run: TrainedRun, model_id: str | None) -> None:
+def _log_numbers(client: "MlflowClient", run: TrainedRun, model_id: str) -> None:
     """Parameters and metrics, in as few requests as MLflow's batch limits allow.
 
     The metrics that sum up the run are the model's too.
@@ -270,7 +312,7 @@ def _notes(run: TrainedRun) -> str:
         f"{run.candidate} trained on {len(run.rows):,} rows of {run.table.source}; "
         f"{len(run.trained.holdout):,} rows held out by a hash of their content.",
         *run.table.notices,
-        f"The model and {PREPROCESSOR} belong together: "
-        "`insurance_predictor.serving.predictor.load` checks that they are this pair.",
+        f"The model, {PREPROCESSOR} and {PREPROCESSOR_SKOPS} belong together: "
+        "`insurance_predictor.serving.predictor.load` checks that they are what was trained.",
     ]
     return "\n".join(lines) + "\n"

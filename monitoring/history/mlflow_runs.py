@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from insurance_predictor.base.settings import Settings
+from insurance_predictor.model.manifest import file_sha256
 from insurance_predictor.model.run_layout import ROLE as TRAINING
 from insurance_predictor.model.run_layout import ROLE_TAG
 from insurance_predictor.store.tracking import connect, experiment_id, store_errors
@@ -27,6 +28,7 @@ ROLE = "monitoring"
 RESULT, REPORT, EVIDENTLY = "result.json", "report.html", "evidently.html"
 # Tags, beside ROLE_TAG, that are read back.
 MODEL_TAG, VERSION_TAG, STATUS_TAG = "model_name", "version", "status"
+DIGEST = ".sha256"  # after the name of a page
 START_TAG, END_TAG, SLOT_TAG = "window_start", "window_end", "window_slot"
 ROWS_TAG, OUTCOMES_TAG = "rows", "outcomes"
 BATCH = 1000  # metrics of one request to MLflow
@@ -99,6 +101,8 @@ def finish(settings: Settings, run_id: str, *pages: Path) -> None:
     with store_errors(settings):
         client = connect(settings)
         for page in pages:
+            # Before the upload: what is read later must be what was written here.
+            client.set_tag(run_id, f"{page.name}{DIGEST}", file_sha256(page))
             client.log_artifact(run_id, str(page))
         client.set_terminated(run_id)
 
@@ -134,12 +138,18 @@ def trend(settings: Settings, most: int = MOST_RUNS) -> Trend:
 
 
 def report(settings: Settings, run_id: str, name: str = REPORT) -> bytes | None:
-    """A page of a recorded assessment; None when the run has none. Raises like `trend`."""
+    """A page of a recorded assessment as it was written; None when the run has no such page.
+
+    It is HTML that somebody opens, so one that has no digest, or another, is none. Raises like
+    `trend`.
+    """
     with store_errors(settings), TemporaryDirectory() as folder:
         client = connect(settings)
-        if name not in {file.path for file in client.list_artifacts(run_id)}:
+        written = client.get_run(run_id).data.tags.get(f"{name}{DIGEST}")
+        if written is None or name not in {file.path for file in client.list_artifacts(run_id)}:
             return None
-        return Path(client.download_artifacts(run_id, name, folder)).read_bytes()
+        page = Path(client.download_artifacts(run_id, name, folder))
+        return page.read_bytes() if file_sha256(page) == written else None
 
 
 def tags(assessment: Assessment) -> dict[str, str]:

@@ -74,5 +74,8 @@ REPORT_OF = Text(
 )
 DOWNLOAD = Text("Baixar o relatório", "Download the report")
 DOWNLOAD_FULL = Text("Baixar o do Evidently", "Download Evidently's")
-NO_REPORT = Text("Esta janela não tem relatório.", "This window has no report.")
+NO_REPORT = Text(
+    "Esta janela não tem um relatório que se possa conferir.",
+    "This window has no report that can be checked.",
+)
 IN_MLFLOW = Text("Abrir no MLflow", "Open in MLflow")

@@ -4,10 +4,15 @@ from collections.abc import Callable
 
 from app import serving, text
 from app.views.model import AS_SHARE
+from insurance_predictor.base.foreign_text import without_links
 from insurance_predictor.base.settings import Settings
+from insurance_predictor.model.manifest import MANIFEST_TAG
+from insurance_predictor.model.run_layout import MODEL_CARD
 from insurance_predictor.release.promotion import promote
+from insurance_predictor.store import versions
 from insurance_predictor.store.versions import Version
 from tests.app.conftest import copied, in_both_languages, page, words
+from tests.planting import Planted, StoredFiles, former_tags, plant, write_version
 
 
 @in_both_languages
@@ -24,6 +29,39 @@ def test_what_is_told_of_the_first_version(quoting: Version, language: str):
     assert "# Model card" in shown
     assert len(visit.image) == 4
     assert not visit.warning
+
+
+CARD = "# Card\n\n![x](https://outside.example/x.png) <b>[y](javascript:alert(1))</b>"
+
+
+def test_a_card_is_read_and_leads_nowhere(
+    place: Callable[..., None], client, settings: Settings, sample, trained, language: str
+):
+    """Whoever trained has written it: no digest says what is in it."""
+
+    def forge(files: StoredFiles) -> None:
+        (files.run / MODEL_CARD).write_text(CARD)
+
+    run_id = plant(client, settings, sample, Planted(trained.trained, 1, forge=forge))
+    number = write_version(client, settings, run_id).number
+    versions.set_alias(client, settings, settings.production_alias, number)
+    shown = words(page(language, "model"))
+    assert without_links(CARD) in shown
+    assert CARD not in shown
+
+
+@in_both_languages
+def test_of_a_version_without_a_manifest_the_card_and_plots_are_not_shown(
+    place: Callable[..., None], client, settings: Settings, production: Version, language: str
+):
+    former = copied(client, settings, production, **former_tags(client, production))
+    versions.delete_tag(client, settings, former.number, MANIFEST_TAG)
+    versions.set_alias(client, settings, settings.production_alias, former.number)
+    visit = page(language, "model")
+    assert text.CARD_UNPROVEN(language) in words(visit)
+    assert "# Model card" not in words(visit)
+    assert len(visit.image) == 0
+    assert serving.served().documents.reference is None  # its run does not vouch for them
 
 
 def test_every_metric_has_its_interval(quoting: Version, language: str):

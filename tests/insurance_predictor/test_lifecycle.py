@@ -1,5 +1,7 @@
 """Register, promote and roll back: what moves, what is written down, and what is refused."""
 
+import json
+
 import joblib
 import pytest
 
@@ -11,16 +13,20 @@ from insurance_predictor.base.errors import (
     RefusedByGate,
 )
 from insurance_predictor.base.settings import GateThresholds, Settings
+from insurance_predictor.model.manifest import MANIFEST_TAG, file_sha256
 from insurance_predictor.model.run_layout import (
     APPROVED,
+    MANIFEST,
     MODEL_URI_TAG,
     REFUSED,
     ROLE,
     ROLE_TAG,
+    SERVING,
     TRIED_TAG,
 )
 from insurance_predictor.release.promotion import Move, promote, rollback, set_alias
 from insurance_predictor.release.registration import against_production, find_run, register
+from insurance_predictor.serving.predictor import load_version
 from insurance_predictor.store import ledger, versions
 from insurance_predictor.store.ledger import open_line, read_lines
 from insurance_predictor.store.status import read_state
@@ -91,7 +97,7 @@ def test_the_first_approved_run_becomes_the_challenger_and_says_what_it_is(
     assert version.status == APPROVED
     assert version.run_id == trained.run_id
     assert sample.fingerprint.startswith(version.tags["versao_dataset"])
-    for name in ("git_commit", "candidate", "preprocessor_sha256", "model_sha256", "rows_train"):
+    for name in ("git_commit", "candidate", "preprocessor_sha256", "manifest_sha256", "rows_train"):
         assert version.tags[name] == run_tags[name]
     rmse = trained.trained.evaluation.overall["rmse"].value
     assert version.metrics["rmse"] == pytest.approx(rmse)
@@ -208,6 +214,28 @@ def test_a_challenger_that_is_judged_again_and_refused_loses_its_alias(client, s
         register(client, settings, run_id)
     assert aliases(client, settings) == {}
     assert get_version(client, settings, "1").status == REFUSED
+
+
+def test_a_run_that_is_a_version_is_judged_by_what_the_version_says_of_its_files(
+    client, settings, sample, workshop
+):
+    """Files swapped in the store, with a manifest that agrees, and the run's tag rewritten, too."""
+    run_id = plant(client, settings, sample, workshop.slightly_other)
+    register(client, settings, run_id)
+    before = get_version(client, settings, "1").tags[MANIFEST_TAG]
+    files = stored_files(client, run_id, client.get_run(run_id).data.tags[MODEL_URI_TAG])
+    files.serving.write_text(files.serving.read_text().replace("0", "1"))
+    listed = json.loads((files.run / MANIFEST).read_text())
+    listed["files"][SERVING] = file_sha256(files.serving)
+    (files.run / MANIFEST).write_text(json.dumps(listed))
+    client.set_tag(run_id, MANIFEST_TAG, file_sha256(files.run / MANIFEST))
+    for _ in range(2):
+        with pytest.raises(RefusedByGate, match=r"its manifest\.json is not the one"):
+            register(client, settings, run_id)
+        version = get_version(client, settings, "1")
+        assert (version.status, version.tags[MANIFEST_TAG]) == (REFUSED, before)
+    with pytest.raises(IntegrityFault):
+        load_version(client, version)
 
 
 def test_a_refused_run_does_not_take_the_alias_of_another(client, settings, good_run, bad_run):

@@ -1,13 +1,21 @@
 """What somebody else wrote is only read: by a terminal, a workflow's log, and GitHub's pages."""
 
 import logging
+import re
+from html import unescape
 
 import pytest
 import typer
+from markdown_it import MarkdownIt
 
 from insurance_predictor.base.command_line import PrintableFormatter, make_app, run, say
 from insurance_predictor.base.errors import BadInput, RefusedByGate
-from insurance_predictor.base.foreign_text import for_github, one_line, printable
+from insurance_predictor.base.foreign_text import (
+    for_github,
+    one_line,
+    printable,
+    without_links,
+)
 
 # What a terminal obeys, what turns the order of reading, what breaks a line, half a character.
 CODES = (
@@ -133,3 +141,77 @@ def test_a_person_s_interruption_is_not_taken_for_a_fault(monkeypatch):
     with pytest.raises(SystemExit) as ended:
         run(app)
     assert ended.value.code == 130
+
+
+LEADS_AWAY = (
+    "[here](https://outside.example)",
+    "[here]( <https://outside.example> 'title')",
+    "![seen](https://outside.example/x.png)",
+    "![seen](data:image/svg+xml;base64,PHN2Zz4=)",
+    "[run](javascript:alert(1))",
+    "[by reference][away]\n\n[away]: https://outside.example",
+    "[away]\n\n[away]: <https://outside.example> 'title'",
+    "![away][]\n\n[away]:\n  //outside.example/x.png",
+    "<https://outside.example>",
+    "<JavaScript:alert(1)>",
+    "<somebody@outside.example>",
+    "<img src=x onerror=alert(1)>",
+    "<a href='https://outside.example'>x</a>",
+    "a <script>alert(1)</script>",
+    "<!-- x --><iframe src='//outside.example'></iframe>",
+    "[![both](x.png)](https://outside.example)",
+    "[a\\]b](https://outside.example)",
+    "| a |\n| --- |\n| [x](https://outside.example) |",
+    "text[^1]\n\n[^1]: [x](https://outside.example)",
+)
+# What becomes a link by itself, as read by https://github.com/syntax-tree/mdast-util-gfm-autolink-literal
+# after escapes and entities are gone.
+BY_ITSELF = re.compile(
+    r"(https?://|www(?=\.))([-.\w]+)|([-.\w+]+)@([-\w]+(?:\.[-\w]+)+)", re.IGNORECASE
+)
+
+
+def elements(markdown: str) -> list[str]:
+    """What CommonMark with tables makes of it, as the names of its tokens."""
+    reader = MarkdownIt("commonmark").enable("table")
+    reader.validateLink = lambda address: True  # of any kind, as CommonMark itself has it
+    tokens = reader.parse(markdown)
+    return [one.type for token in tokens for one in (token, *(token.children or ()))]
+
+
+@pytest.mark.parametrize("markdown", LEADS_AWAY)
+def test_markdown_of_others_leads_nowhere_and_fetches_nothing(markdown):
+    leading = {"link_open", "image", "html_inline", "html_block"}
+    assert leading & set(elements(markdown)) or "[^1]" in markdown  # so it could have failed
+    assert leading.isdisjoint(elements(without_links(markdown)))
+    assert BY_ITSELF.search(MarkdownIt().render(without_links(markdown))) is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://outside.example",
+        "HTTP://outside.example",
+        "https&#58;//outside.example",
+        "http\\://outside.example",
+        "&#104;ttps://outside.example",
+        "www.outside.example",
+        "WWW\\.outside.example",
+        "somebody@outside.example",
+        "somebody\\@outside.example",
+        "somebody&commat;outside.example",
+    ],
+)
+def test_an_address_in_markdown_of_others_becomes_no_link_by_itself(address):
+    def text(markdown: str) -> str:
+        return unescape(MarkdownIt().render(markdown))
+
+    assert BY_ITSELF.search(text(address))
+    assert BY_ITSELF.search(text(without_links(address))) is None
+
+
+def test_what_is_not_a_link_in_markdown_of_others_stays_as_it_is():
+    table = "| a | b |\n| --- | ---: |\n| `x=[1, 2]` | US$ 1 |"
+    card = f"# Card\n\n> note\n\n{table}\n\n- one\n\nwith\n\n    make train\n"
+    assert elements(without_links(card)) == elements(card)
+    assert without_links(card).replace("\u200b", "").replace("\\$", "$") == card

@@ -59,7 +59,7 @@ def test_a_candidate_is_refused_while_production_cannot_be_loaded(
     client, settings, broken, candidate
 ):
     said = refused(client, settings, candidate)
-    assert "production cannot be compared with: Version 2 is refused: its preprocessor" in said
+    assert "production cannot be compared with: Version 2 is refused: its preprocess" in said
     version = get_version(client, settings, "3")
     assert version.status == REFUSED
     assert "production cannot be compared with" in version.tags["gate_reasons"]

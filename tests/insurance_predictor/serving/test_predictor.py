@@ -145,7 +145,7 @@ def test_a_swapped_preprocessor_is_refused_and_never_unpickled(
     files = stored_files(client, run_id, client.get_run(run_id).data.tags[MODEL_URI_TAG])
     made = tmp_path / "made by unpickling"
     joblib.dump(WritesWhenUnpickled(made), files.preprocessor)
-    with pytest.raises(IntegrityFault, match="Version 1 is refused: its preprocessor is not"):
+    with pytest.raises(IntegrityFault, match=r"Version 1 is refused: .*\.skops is not"):
         load(settings)
     assert not made.exists()
     joblib.load(files.preprocessor)
@@ -154,8 +154,8 @@ def test_a_swapped_preprocessor_is_refused_and_never_unpickled(
 
 def test_a_version_without_digests_cannot_be_loaded(client, settings, trained):
     version = write_version(client, settings, trained.run_id)
-    versions.delete_tag(client, settings, version.number, "model_sha256")
-    with pytest.raises(IntegrityFault, match="Version 1 carries no model_sha256"):
+    versions.delete_tag(client, settings, version.number, "manifest_sha256")
+    with pytest.raises(IntegrityFault, match="Version 1 carries no manifest_sha256"):
         load_version(client, versions.get_version(client, settings, "1"))
 
 

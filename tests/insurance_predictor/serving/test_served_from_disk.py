@@ -11,11 +11,18 @@ import pytest
 
 from insurance_predictor.base.errors import InvalidSettings, NoProductionModel, Unreachable
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.model.run_layout import MODEL_FILE, PREPROCESSOR, REFERENCE, SERVING
+from insurance_predictor.model.manifest import folder_sha256
+from insurance_predictor.model.run_layout import (
+    MODEL_FILE,
+    PREPROCESSOR,
+    PREPROCESSOR_SKOPS,
+    REFERENCE,
+    SERVING,
+)
 from insurance_predictor.serving.served_model import ANSWER_PATIENCE, Served, read, refresh
-from insurance_predictor.serving.version_cache import RECORD
+from insurance_predictor.serving.version_cache import RECORD, find
 from insurance_predictor.store.tracking import CONNECT_TIMEOUT
-from tests.insurance_predictor.model.test_pair import WritesWhenUnpickled
+from tests.insurance_predictor.model.test_pair import WritesWhenUnpickled, sealed
 from tests.insurance_predictor.serving.test_predictor import PERSON
 from tests.insurance_predictor.serving.test_served_model import (
     HANG,
@@ -72,7 +79,7 @@ def hosted(served, settings, elsewhere):
 
 @pytest.mark.parametrize(
     "file",
-    [PREPROCESSOR, SERVING, MODEL_FILE, "model/MLmodel", REFERENCE, "model_card.md"],
+    [PREPROCESSOR_SKOPS, SERVING, MODEL_FILE, "model/MLmodel", REFERENCE, "model_card.md"],
 )
 @pytest.mark.parametrize("spoil", ["tampered", "lost"])
 def test_a_folder_that_is_not_what_was_kept_is_not_served_but_fetched_anew(
@@ -92,9 +99,26 @@ def test_a_folder_that_is_not_what_was_kept_is_not_served_but_fetched_anew(
 
 def test_nothing_on_disk_is_unpickled_before_it_is_compared(served, settings, tmp_path):
     made = tmp_path / "made by unpickling"
-    joblib.dump(WritesWhenUnpickled(made), kept_files(settings) / PREPROCESSOR)
+    joblib.dump(WritesWhenUnpickled(made), kept_files(settings) / PREPROCESSOR_SKOPS)
     assert read(settings) is None
     assert not made.exists()
+
+
+def test_whoever_can_write_the_folder_can_still_run_no_code(served, settings, tmp_path):
+    made = tmp_path / "made by unpickling"
+    folder = kept_files(settings)
+    for file in (PREPROCESSOR, PREPROCESSOR_SKOPS, MODEL_FILE):
+        joblib.dump(WritesWhenUnpickled(made), folder / file)
+        digests = sealed(folder)
+        record = settings.model_cache / RECORD
+        facts = json.loads(record.read_text())
+        facts["facts"]["digests"] = digests.as_tags()
+        facts["sha256"] = folder_sha256(folder)
+        record.write_text(json.dumps(facts))
+        read(settings)
+        assert not made.exists()
+    assert find(settings).facts.digests == digests
+    assert read(settings) is None
 
 
 def test_files_that_agree_with_facts_that_were_doctored_too_do_not_serve(served, settings):
@@ -142,7 +166,7 @@ def test_reading_loads_nothing_that_asks_a_registry_draws_or_checks_tables(serve
     answered, loaded = json.loads(done.stdout)
     assert answered == premium(served)
     assert "sklearn" in loaded
-    heavy = {"mlflow", "requests", "skops", "matplotlib", "sqlalchemy", "boto3", "dask"}
+    heavy = {"mlflow", "requests", "matplotlib", "sqlalchemy", "boto3", "dask"}
     assert heavy & set(loaded) == set()
 
 

@@ -24,7 +24,10 @@ from insurance_predictor.base.errors import (
 )
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.run_layout import (
+    HOLDOUT,
+    MODEL_CARD,
     MODEL_URI_TAG,
+    PLOTS,
     REFERENCE,
     ROWS_TAG,
 )
@@ -39,7 +42,7 @@ from tests.insurance_predictor.model.test_pair import WritesWhenUnpickled
 from tests.insurance_predictor.serving.test_predictor import PERSON
 from tests.insurance_predictor.store.test_versions import execute
 from tests.mutations import MUTATIONS
-from tests.planting import Planted, Workshop, plant, stored_files, write_version
+from tests.planting import Planted, StoredFiles, Workshop, plant, stored_files, write_version
 from tests.servers import (
     Server,
     free_port,
@@ -153,13 +156,24 @@ def test_a_run_without_anything_to_show_serves_all_the_same(client, settings, se
         assert premium(one) > 0
 
 
-def test_rows_that_are_none_are_no_reason_to_serve_nothing(client, settings, sample, trained):
-    run_id = plant(client, settings, sample, Planted(trained.trained, 1))
+@pytest.mark.parametrize("file", [REFERENCE, HOLDOUT, MODEL_CARD, f"{PLOTS}/residuals.png"])
+def test_what_there_is_to_show_is_refused_when_somebody_has_changed_it(
+    client, served, settings, sample, trained, file
+):
+    run_id = plant(client, settings, sample, Planted(trained.trained, 1, forge=write_card))
     files = stored_files(client, run_id, client.get_run(run_id).data.tags[MODEL_URI_TAG])
-    (files.run / REFERENCE).write_bytes(b"age,sex\n40,male\n")
     put_in_production(client, settings, run_id)
-    assert refresh(settings, None).documents.reference is None
-    assert read(settings).documents.reference is None
+    (files.run / file).write_bytes(b"![](https://outside.example/x.png)")
+    now = refresh(settings, served)
+    assert f"Version 2 is refused: its {file} is not the one that was trained" in now.refusal
+    assert now.facts.version == "1"
+
+
+def write_card(files: StoredFiles) -> None:
+    """A card and a plot, as a training writes them."""
+    (files.run / MODEL_CARD).write_text("# Card")
+    (files.run / PLOTS).mkdir()
+    (files.run / PLOTS / "residuals.png").write_bytes(b"\x89PNG")
 
 
 def test_another_version_behind_the_alias_takes_over(client, served, settings, second_run):
@@ -321,7 +335,7 @@ def test_a_refused_version_serves_as_soon_as_its_file_is_restored(
     original = preprocessor.read_bytes()
     preprocessor.write_bytes(b"x")
     refused = refresh(settings, served)
-    assert "its preprocessor is not the one" in refused.refusal
+    assert "preprocessor.skops is not the one" in refused.refusal
     preprocessor.write_bytes(original)
     restored = refresh(settings, refused)
     assert (restored.facts.version, restored.refusal) == ("2", None)
@@ -337,15 +351,15 @@ def test_a_preprocessor_swapped_in_the_registry_is_never_unpickled(
         tamper=lambda files: joblib.dump(WritesWhenUnpickled(made), files.preprocessor),
     )
     put_in_production(client, settings, plant(client, settings, sample, planted))
-    assert "its preprocessor is not the one" in refresh(settings, served).refusal
+    assert "preprocessor.skops is not the one" in refresh(settings, served).refusal
     assert not made.exists()
 
 
-@pytest.mark.parametrize("tag", ["model_sha256", "preprocessor_sha256"])
+@pytest.mark.parametrize("tag", ["manifest_sha256", "preprocessor_sha256"])
 def test_digests_that_change_on_the_version_that_serves_refuse_it(client, served, settings, tag):
     versions.set_tag(client, settings, "1", tag, "0" * 64)
     now = refresh(settings, served)
-    assert f"its {tag.removesuffix('_sha256')} is not the one" in now.refusal
+    assert "is not the one that was trained" in now.refusal
     assert premium(now) == premium(served)
     versions.delete_tag(client, settings, "1", tag)
     assert f"carries no {tag}" in refresh(settings, now).refusal

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from insurance_predictor.base.settings import DEFAULT_TRACKING_URI, Settings
-from insurance_predictor.model.pair import Digests, folder_sha256
+from insurance_predictor.model.manifest import Digests, folder_sha256
 from insurance_predictor.serving import version_cache
 from insurance_predictor.serving.version_cache import LOCK, PREFIX, RECORD, find, keep, note
 from insurance_predictor.store.ledger import Line
@@ -71,7 +71,7 @@ def facts_of(number: str, **changes) -> VersionFacts:
         parameters={"alpha": "3.0"},
         ledger=(LINE,),
         previous=Previous("1", {"holdout.rmse": 4700.0}),
-        digests=Digests(number * 64, "b" * 64, "c" * 64),
+        digests=Digests(number * 64, "b" * 64),
     )
     return replace(facts, **changes)
 
@@ -173,7 +173,7 @@ def test_a_new_password_changes_nothing_and_no_password_is_written(settings, tmp
     [
         lambda text: "",
         lambda text: text[: len(text) // 2],
-        lambda text: text.replace('"format": 2', '"format": 1'),
+        lambda text: text.replace('"format": 3', '"format": 1'),
         lambda text: text.replace('"rows_train"', '"rows"'),
         lambda text: text.replace('"run1"', "1"),
         lambda text: "[]",
@@ -216,7 +216,7 @@ def test_news_of_the_version_are_noted_beside_the_same_files(kept):
     [
         facts_of("2"),
         facts_of("1", run_id="another"),
-        facts_of("1", digests=Digests("d" * 64, "b" * 64, "c" * 64)),
+        facts_of("1", digests=Digests("d" * 64, "b" * 64)),
     ],
     ids=["number", "run", "files"],
 )

@@ -97,8 +97,8 @@ def test_a_version_is_told_from_another_by_number_run_and_files(facts, client, s
 
 
 def test_a_version_without_a_digest_is_refused(facts, client, settings):
-    versions.delete_tag(client, settings, "1", "model_sha256")
-    with pytest.raises(IntegrityFault, match="Version 1 carries no model_sha256"):
+    versions.delete_tag(client, settings, "1", "manifest_sha256")
+    with pytest.raises(IntegrityFault, match="Version 1 carries no manifest_sha256"):
         facts.is_of(get_version(client, settings, "1"))
 
 

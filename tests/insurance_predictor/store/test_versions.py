@@ -8,7 +8,8 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from insurance_predictor.base.errors import BadInput, NoProductionModel, NotFound
-from insurance_predictor.model.run_layout import APPROVED, REFUSED
+from insurance_predictor.model.manifest import MANIFEST_TAG
+from insurance_predictor.model.run_layout import APPROVED, REFUSED, STATUS_TAG, TRIED_TAG
 from insurance_predictor.store import versions
 from insurance_predictor.store.ledger import close_line, open_line
 from insurance_predictor.store.status import read_state
@@ -68,6 +69,31 @@ def test_a_version_says_its_run_source_time_status_and_metrics(version, trained)
     assert version.status == APPROVED
     assert version.is_approved
     assert version.metrics == {"rmse": 4500.5}
+
+
+def test_an_approval_is_the_gate_s_only_for_the_files_that_it_tried(client, settings, trained):
+    """Whoever may write tags can write this one; what another client does not know is the other."""
+    write_version(client, settings, trained.run_id, REFUSED)
+    versions.set_tag(client, settings, "1", STATUS_TAG, APPROVED)
+    foreign = versions.get_version(client, settings, "1")
+    assert (foreign.status, foreign.is_approved) == (APPROVED, False)
+    assert "but the gate did not write that" in foreign.objection
+    versions.set_tag(client, settings, "1", TRIED_TAG, "0" * 64)
+    assert not versions.get_version(client, settings, "1").is_approved
+    write_version(client, settings, trained.run_id)
+    approved = versions.get_version(client, settings, "2")
+    assert (approved.is_approved, approved.objection) == (True, None)
+    versions.set_tag(client, settings, "2", MANIFEST_TAG, "0" * 64)
+    assert not versions.get_version(client, settings, "2").is_approved
+
+
+def test_without_a_digest_or_a_status_nothing_is_approved(client, settings, trained):
+    write_version(client, settings, trained.run_id)
+    versions.delete_tag(client, settings, "1", MANIFEST_TAG)
+    assert "carries no manifest_sha256" in versions.get_version(client, settings, "1").objection
+    versions.delete_tag(client, settings, "1", STATUS_TAG)
+    found = versions.get_version(client, settings, "1").objection
+    assert "validacao_status=nothing, not aprovado" in found
 
 
 def test_versions_come_newest_first_by_number_not_by_text(client, settings, trained):

@@ -12,9 +12,9 @@ from mlflow.models import Model
 from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.model.cross_validation import FOLD_METRICS
 from insurance_predictor.model.estimators import TRUSTED_TYPES
-from insurance_predictor.model.pair import Digests, file_digests
+from insurance_predictor.model.manifest import Digests, Manifest
 from insurance_predictor.model.run_layout import MODEL_URI_TAG
-from insurance_predictor.store.artifacts import download
+from insurance_predictor.store.artifacts import fetch
 from insurance_predictor.table.split import split_table
 from insurance_predictor.training.train import TrainingOptions, train
 
@@ -23,11 +23,13 @@ FILES = {
     "evaluation/holdout.csv",
     "model_card.html",
     "model_card.md",
+    "manifest.json",
     "plots_avaliacao/importance.png",
     "plots_avaliacao/learning_curve.png",
     "plots_avaliacao/predicted_against_actual.png",
     "plots_avaliacao/residuals.png",
     "preprocessing/preprocessor.joblib",
+    "preprocessing/preprocessor.skops",
     "reference/reference.csv",
     "run_notes.txt",
     "serving/serving.json",
@@ -46,13 +48,10 @@ def folder(client, trained, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def files(client, run, folder):
-    return download(
-        client,
-        run.info.run_id,
-        run.data.tags[MODEL_URI_TAG],
-        folder,
-        extra=("reference/reference.csv", "evaluation/holdout.csv"),
-    )
+    tags = run.data.tags
+    expected = Digests.from_tags(tags, "the run")
+    fetch(client, run.info.run_id, tags[MODEL_URI_TAG], expected, folder, "the run")
+    return folder
 
 
 def paths(client, run_id, under=None):
@@ -115,7 +114,7 @@ def test_the_model_is_stored_with_skops_and_only_trusted_types(files):
 
 
 def test_the_digests_on_the_run_are_those_of_the_stored_files(run, files):
-    assert file_digests(files) == Digests.from_tags(run.data.tags, "the run")
+    assert Manifest.of(files).digests == Digests.from_tags(run.data.tags, "the run")
 
 
 def test_hold_out_and_reference_are_the_two_sides_of_the_split(files, sample):

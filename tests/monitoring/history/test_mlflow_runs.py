@@ -4,11 +4,13 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from insurance_predictor.base.errors import Unreachable
 from insurance_predictor.base.settings import Settings
+from insurance_predictor.store.tracking import connect
 from insurance_predictor.training.trained_run import TrainedRun
 from monitoring.domain.assessment import Verdict
 from monitoring.history import mlflow_runs
@@ -182,6 +184,10 @@ def test_a_report_comes_back_as_it_was_written_and_none_where_there_is_none(
     page.write_text("<!doctype html>á")
     mlflow_runs.finish(place, begun.run_id, page)
     assert mlflow_runs.report(place, begun.run_id) == page.read_bytes()
+    client = connect(place)
+    stored = urlsplit(client.get_run(begun.run_id).info.artifact_uri).path
+    (Path(stored) / mlflow_runs.REPORT).write_text("<script>alert(1)</script>")
+    assert mlflow_runs.report(place, begun.run_id) is None
 
 
 def test_the_run_just_written_joins_the_trend_as_if_it_had_been_read(place: Settings):
