@@ -37,7 +37,7 @@ clean: ## remove environments and caches (never data, models or mlflow.db)
 
 ##@ Checks
 .PHONY: lint format test test-process test-integration test-e2e test-all test-stack coverage audit
-.PHONY: mutations quality gate-calibration calibrate bench bench-app bench-monitor
+.PHONY: mutations quality gate-calibration calibrate bench bench-app bench-uploads bench-monitor
 lint: $(READY) ## ruff, import-linter, mypy, file and secret checks: what a commit runs
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pre-commit run --all-files --show-diff-on-failure
 
@@ -85,6 +85,9 @@ bench: $(READY) ## the speed table, as ratios, and bench.json (DATA=...)
 
 bench-app: $(READY) ## the app against a plain one: start to first quote, quotes a second, memory
 	@$(BIN)/python -m tests.benchmarks.bench_app
+
+bench-uploads: $(READY) ## the app's memory while 1, 2 and 10 visitors upload what they like (needs Chromium)
+	@$(BIN)/python -m tests.benchmarks.bench_uploads
 
 bench-monitor: $(READY) ## an assessment of 1,000,000 predictions against Evidently, and at 10,000,000
 	@$(BIN)/python -m tests.benchmarks.bench_monitor

@@ -1,37 +1,42 @@
-"""An uploaded table of people: its cells, and each cell that cannot be used.
+"""An uploaded table of people: its rows on disk, and each cell that cannot be used.
 
-A file is somebody else's: it is looked at before anything of its size is built from it.
+A file is somebody else's: it is looked at in pieces, and nothing of its size is ever in memory.
 """
 
+import codecs
 import csv
 import io
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from app import text
-from insurance_predictor.base.errors import InvalidTable
+from insurance_predictor.base.settings import BatchLimits
 from insurance_predictor.base.words import Text
 from insurance_predictor.table.check import broken_cells
-from insurance_predictor.table.files import BYTE_ORDER_MARK, SEPARATORS, csv_cells
+from insurance_predictor.table.files import BYTE_ORDER_MARK, SEPARATORS
+from insurance_predictor.table.parquet_text import MEGABYTE, Bounds, write_text
 from insurance_predictor.table.schema import FEATURE_NAMES, FEATURES
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-MEGABYTE = 2**20
-MOST_BYTES = 20 * MEGABYTE
-MOST_ROWS = 500_000
 MOST_COLUMNS = 100
+KEPT_FAULTS = 10_000
+LONGEST_NAME = 250  # characters of a column's name
 LONGEST_SHOWN = 100  # characters of a cell or of a column's name
-MOST_UNPACKED_BYTES = 200 * MEGABYTE
+# Of a file, looked at together; a row is shorter, so that each block has the end of one.
+BLOCK_BYTES = MEGABYTE
+ROWS_AT_ONCE = 5_000
+SHOWN_RAGGED = 20
+UNPACKED_SHARE = 5  # how many times as large as a file its text may be
 PARQUET_MARK = b"PAR1"
 PACKED_MARKS = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf")
 UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+PARQUET_TEXT = "rows.csv"
 
 
 class UnusableFile(Exception):
@@ -44,94 +49,217 @@ class UnusableFile(Exception):
         self.values = values
 
 
+@dataclass(frozen=True)
+class Rows:
+    """A CSV file on disk: its columns, how many lines are above its rows, and their numbers.
+
+    `first` is the number that a person sees beside the first row.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    header_lines: int
+    first: int
+
+    def pieces(self) -> Iterator[pd.DataFrame]:
+        """At most 5,000 rows at once, as text, without blank ones; indexed by their numbers.
+
+        Raises UnusableFile for a row that does not have as many cells as there are columns.
+        """
+        import pyarrow as pa
+
+        ragged: list[str] = []
+        number = self.first
+        try:
+            for batch in self._batches(ragged):
+                if ragged:
+                    break
+                for start in range(0, batch.num_rows, ROWS_AT_ONCE):
+                    piece = batch.slice(start, ROWS_AT_ONCE).to_pandas()
+                    piece.index = pd.RangeIndex(number, number + len(piece))
+                    number += len(piece)
+                    yield piece[~(piece == "").all(axis=1)]
+        except pa.ArrowException as error:
+            if str(error).startswith("Empty"):
+                return
+            raise UnusableFile(text.DAMAGED, str(error).partition("\n")[0][:500]) from error
+        if ragged:
+            told = "; ".join(ragged[:SHOWN_RAGGED])
+            raise UnusableFile(text.DAMAGED, f"Not {len(self.columns)} cells: {told}")
+
+    def _batches(self, ragged: list[str]) -> Any:
+        import pyarrow as pa
+        from pyarrow import csv as arrow_csv
+
+        def note(row: Any) -> str:
+            if len(ragged) < SHOWN_RAGGED:
+                ragged.append(f"row {row.number} has {row.actual_columns}")
+            return "skip"
+
+        return arrow_csv.open_csv(
+            self.path,
+            arrow_csv.ReadOptions(
+                use_threads=False,
+                block_size=BLOCK_BYTES,
+                skip_rows=self.header_lines,
+                column_names=list(self.columns),
+            ),
+            # Blank lines are kept so that row numbers stay those of a spreadsheet.
+            arrow_csv.ParseOptions(
+                newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=note
+            ),
+            arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(self.columns, pa.string()), strings_can_be_null=False
+            ),
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Upload:
-    """The cells as they are written, indexed by the row number that a person sees.
+    """The rows of a file and how many of them can be used.
 
-    `faults` has the columns row, column, value: the cells that break a rule of `schema`, by row.
+    `faults` has the columns row, column, value: the first cells that break a rule of `schema`, by
+    row; `faulty_cells` and `faulty_rows` count them all.
     """
 
     name: str
-    cells: pd.DataFrame
+    rows: Rows
+    count: int
     faults: pd.DataFrame
+    faulty_cells: int
+    faulty_rows: int
 
-    @property
-    def faulty_rows(self) -> int:
-        return int(self.faults["row"].nunique())
-
-    @property
-    def sound(self) -> pd.DataFrame:
-        """The rows without a fault, (n, columns of the file)."""
-        return self.cells.drop(index=self.faults["row"].unique())
+    def sound_pieces(self) -> Iterator[pd.DataFrame]:
+        """The rows without a fault, some at a time."""
+        for piece in self.rows.pieces():
+            yield piece[~broken_cells(piece, FEATURES).any(axis=1)]
 
 
-def read_upload(name: str, content: bytes) -> Upload:
-    """The table in a CSV or Parquet file. Raises UnusableFile."""
-    if len(content) > MOST_BYTES:
-        raise UnusableFile(text.FILE_TOO_LARGE, megabytes=MOST_BYTES // MEGABYTE)
-    if content.startswith(PARQUET_MARK):
-        cells = _parquet_cells(content)
+@dataclass
+class _Check:
+    """What is known of the rows so far."""
+
+    count: int = 0
+    cells: int = 0
+    rows: int = 0
+    kept: list[pd.DataFrame] = field(default_factory=list)
+    kept_count: int = 0
+
+    def add(self, piece: pd.DataFrame) -> None:
+        broken = broken_cells(piece, FEATURES)
+        self.count += len(piece)
+        self.cells += int(broken.sum())
+        self.rows += int(broken.any(axis=1).sum())
+        if self.kept_count < KEPT_FAULTS:
+            found = _faults(piece, broken).head(KEPT_FAULTS - self.kept_count)
+            self.kept.append(found)
+            self.kept_count += len(found)
+
+
+def read_upload(
+    name: str,
+    source: Path,
+    limits: BatchLimits,
+    progress: Callable[[int], object] = lambda rows: None,
+) -> Upload:
+    """The table in a CSV or Parquet file on disk, beside which there is room for another.
+
+    `progress` hears how many rows were read, and what it raises goes on. Raises UnusableFile.
+    """
+    if source.stat().st_size > limits.megabytes * MEGABYTE:
+        raise UnusableFile(text.FILE_TOO_LARGE, megabytes=limits.megabytes)
+    with source.open("rb") as file:
+        is_parquet = file.read(len(PARQUET_MARK)) == PARQUET_MARK
+    if is_parquet:
+        rows = _parquet_rows(source, limits, lambda: progress(0))
     else:
-        cells = _csv_cells(name, content)
-    if cells.empty:
+        rows = _csv_rows(source, limits)
+    check = _Check()
+    for piece in rows.pieces():
+        if not piece.empty:
+            check.add(piece)
+        if check.count > limits.rows:
+            raise UnusableFile(text.TOO_MANY_ROWS, limit=limits.rows)
+        progress(check.count)
+    if check.count == 0:
         raise UnusableFile(text.EMPTY_FILE)
-    return Upload(name, cells, _faults(cells))
+    if rows.path != source:
+        source.unlink()
+    faults = pd.concat(check.kept, ignore_index=True)
+    return Upload(name, rows, check.count, faults, check.cells, check.rows)
 
 
-def _faults(cells: pd.DataFrame) -> pd.DataFrame:
-    rows, places = np.nonzero(broken_cells(cells, FEATURES))
-    columns = {name: cells[name].astype(object).to_numpy() for name in FEATURE_NAMES}
-    names = [FEATURE_NAMES[place] for place in places]
+def _faults(piece: pd.DataFrame, broken: NDArray[np.bool_]) -> pd.DataFrame:
+    rows = np.flatnonzero(broken.any(axis=1))[:KEPT_FAULTS]
+    places, columns = np.nonzero(broken[rows])
+    found = rows[places]
+    cells = piece[list(FEATURE_NAMES)].astype(object).to_numpy()
     return pd.DataFrame(
         {
-            "row": cells.index.to_numpy()[rows],
-            "column": names,
-            "value": [
-                _shortened(columns[name][row]) for row, name in zip(rows, names, strict=True)
-            ],
+            "row": piece.index.to_numpy()[found],
+            "column": [FEATURE_NAMES[column] for column in columns],
+            "value": [_shortened(str(cell)) for cell in cells[found, columns]],
         }
     )
 
 
-def _shortened(value: object) -> str:
-    written = value if isinstance(value, str) else str(value)
+def _shortened(written: str) -> str:
     return written if len(written) <= LONGEST_SHOWN else written[: LONGEST_SHOWN - 1] + "…"
 
 
-def _csv_cells(name: str, content: bytes) -> pd.DataFrame:
-    header = _header(content)
-    _require_rows(max(content.count(b"\n"), content.count(b"\r")))
+def _csv_rows(source: Path, limits: BatchLimits) -> Rows:
+    _require_text(source, limits)
+    with source.open("rb") as file:
+        beginning = file.read(BLOCK_BYTES).removeprefix(BYTE_ORDER_MARK)
+    header, lines = _header(beginning.decode(errors="replace"))
     _require_columns(header)
-    extras = [column for column in header if column not in FEATURE_NAMES]
-    try:
-        cells, _ = csv_cells(content, name, FEATURE_NAMES, extras)
-    except InvalidTable as error:
-        is_bare = len(content.strip().splitlines()) < 2
-        raise UnusableFile(text.EMPTY_FILE if is_bare else text.DAMAGED, str(error)) from error
-    return cells
+    return Rows(source, tuple(header), header_lines=lines, first=2)
 
 
-def _header(content: bytes) -> list[str]:
-    """The names in the first line. Raises UnusableFile for what is no text, or not UTF-8."""
-    if content.startswith(UTF_16_MARKS):
-        raise UnusableFile(text.NOT_UTF8)
-    if content.startswith(PACKED_MARKS) or b"\0" in content:
-        raise UnusableFile(text.NOT_A_TABLE)
+def _require_text(source: Path, limits: BatchLimits) -> None:
+    """Look at each byte once. Raises UnusableFile for what is no text, or has too many lines."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    newlines, returns, is_blank = 0, 0, True
+    header_bytes, commas, is_header = 0, 0, True
+    with source.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            if file.tell() == len(block) and block.startswith(UTF_16_MARKS):
+                raise UnusableFile(text.NOT_UTF8)
+            if (file.tell() == len(block) and block.startswith(PACKED_MARKS)) or b"\0" in block:
+                raise UnusableFile(text.NOT_A_TABLE)
+            _decode(decoder, block)
+            is_blank = is_blank and not block.removeprefix(BYTE_ORDER_MARK).strip()
+            newlines, returns = newlines + block.count(b"\n"), returns + block.count(b"\r")
+            if is_header:
+                line = block.splitlines()[0]
+                header_bytes, commas = header_bytes + len(line), commas + line.count(b",")
+                is_header = newlines + returns == 0
+    _decode(decoder, b"", final=True)
+    if is_blank:
+        raise UnusableFile(text.EMPTY_FILE)
+    if header_bytes >= BLOCK_BYTES and commas >= MOST_COLUMNS:
+        raise UnusableFile(text.TOO_MANY_COLUMNS, count=commas + 1, limit=MOST_COLUMNS)
+    if header_bytes >= BLOCK_BYTES:
+        raise UnusableFile(text.DAMAGED)
+    if max(newlines, returns) > limits.rows + 1:
+        raise UnusableFile(text.TOO_MANY_ROWS, limit=limits.rows)
+
+
+def _decode(decoder: codecs.IncrementalDecoder, block: bytes, final: bool = False) -> None:
     try:
-        written = content.removeprefix(BYTE_ORDER_MARK).decode()
-        first = next(csv.reader(io.StringIO(written, newline="")), [])
+        decoder.decode(block, final)
     except UnicodeDecodeError as error:
         raise UnusableFile(text.NOT_UTF8, str(error.reason)) from error
+
+
+def _header(beginning: str) -> tuple[list[str], int]:
+    """The names in the first row of a file, and how many lines they take."""
+    reader = csv.reader(io.StringIO(beginning, newline=""))
+    try:
+        names = next(reader, [])
     except csv.Error as error:
         raise UnusableFile(text.DAMAGED, str(error)) from error
-    if not written.strip():
-        raise UnusableFile(text.EMPTY_FILE)
-    return [name.strip(" \t") for name in first]
-
-
-def _require_rows(count: int) -> None:
-    if count > MOST_ROWS:
-        raise UnusableFile(text.TOO_MANY_ROWS, limit=MOST_ROWS)
+    return [name.strip(" \t") for name in names], reader.line_num
 
 
 def _require_columns(names: Sequence[str]) -> None:
@@ -143,67 +271,32 @@ def _require_columns(names: Sequence[str]) -> None:
     if missing:
         columns, every = ", ".join(missing), ", ".join(FEATURE_NAMES)
         raise UnusableFile(text.MISSING_COLUMNS, columns=columns, all=every)
+    long = [_shortened(name) for name in names if len(name) > LONGEST_NAME]
+    if long:
+        raise UnusableFile(text.LONG_NAMES, columns=", ".join(long), limit=LONGEST_NAME)
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise UnusableFile(text.REPEATED_COLUMNS, columns=", ".join(map(_shortened, repeated)))
 
 
-def _parquet_cells(content: bytes) -> pd.DataFrame:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    try:
-        file = parquet.ParquetFile(pa.BufferReader(content))
-        _require_modest(file.metadata)
-        names = file.schema_arrow.names
-        _require_columns(names)
-        _require_plain(file.schema_arrow)
-        # Text stays a dictionary, so that one long value in every row is held once.
-        words = [name for name in names if _is_text(file.schema_arrow.field(name).type)]
-        file = parquet.ParquetFile(pa.BufferReader(content), read_dictionary=words)
-        table = file.read().replace_schema_metadata(None)
-        table.validate(full=True)
-        _require_modest_text(table)
-        frame = table.to_pandas()
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise UnusableFile(text.DAMAGED, str(error).partition("\n")[0]) from error
-    for name in words:
-        frame[name] = frame[name].astype("str")
-    return pd.DataFrame(frame.set_axis(pd.RangeIndex(1, len(frame) + 1)))
-
-
-def _require_modest(metadata: Any) -> None:
-    if metadata.num_columns > MOST_COLUMNS:
-        raise UnusableFile(text.TOO_MANY_COLUMNS, count=metadata.num_columns, limit=MOST_COLUMNS)
-    _require_rows(metadata.num_rows)
-    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    if sum(group.total_byte_size for group in groups) > MOST_UNPACKED_BYTES:
+def _parquet_rows(source: Path, limits: BatchLimits, alive: Callable[[], object]) -> Rows:
+    bounds = Bounds(
+        rows=limits.rows,
+        columns=MOST_COLUMNS,
+        text=UNPACKED_SHARE * limits.megabytes * MEGABYTE,
+        memory=limits.memory_megabytes * MEGABYTE,
+    )
+    target = source.with_name(PARQUET_TEXT)
+    found = write_text(source, target, bounds, alive)
+    if found.fault == "nested":
+        raise UnusableFile(text.NESTED_COLUMNS, columns=", ".join(map(_shortened, found.columns)))
+    if found.fault == "columns":
+        raise UnusableFile(text.TOO_MANY_COLUMNS, count=found.count, limit=MOST_COLUMNS)
+    if found.fault == "rows":
+        raise UnusableFile(text.TOO_MANY_ROWS, limit=limits.rows)
+    if found.fault == "size":
         raise UnusableFile(text.TOO_MUCH_INSIDE)
-
-
-def _require_plain(schema: "pa.Schema") -> None:
-    from pyarrow import types
-
-    nested = [field.name for field in schema if types.is_nested(field.type)]
-    if nested:
-        raise UnusableFile(text.NESTED_COLUMNS, columns=", ".join(map(_shortened, nested)))
-
-
-def _require_modest_text(table: "pa.Table") -> None:
-    """Raise UnusableFile when the text, written out in every row, would be too large."""
-    from pyarrow import compute, types
-
-    total = 0
-    for column in table.columns:
-        if types.is_dictionary(column.type):
-            for chunk in column.chunks:
-                lengths = compute.binary_length(chunk.dictionary).take(chunk.indices)
-                total += compute.sum(lengths).as_py() or 0
-    if total > MOST_UNPACKED_BYTES:
-        raise UnusableFile(text.TOO_MUCH_INSIDE)
-
-
-def _is_text(kind: Any) -> bool:
-    from pyarrow import types
-
-    return bool(types.is_string(kind) or types.is_large_string(kind))
+    if found.fault:
+        raise UnusableFile(text.DAMAGED, found.detail)
+    _require_columns(found.columns)
+    return Rows(target, found.columns, header_lines=0, first=1)

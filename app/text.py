@@ -169,7 +169,24 @@ TOO_MANY_COLUMNS = Text(
     "ele tem {count} colunas e o máximo são {limit}. Deixe só as que importam.",
     "it has {count} columns and {limit} is the most. Keep those that matter.",
 )
-TOO_MUCH_INSIDE = Text("descompactado, ele é grande demais.", "unpacked, it is too large.")
+TOO_MUCH_INSIDE = Text(
+    "descompactado, ele é grande demais. Divida-o em partes, ou salve-o como CSV.",
+    "unpacked, it is too large. Split it into parts, or save it as CSV.",
+)
+READING = Text("Lendo a tabela: {rows} linhas até agora", "Reading the table: {rows} rows so far")
+WAITING = Text(
+    "Outra tabela grande está sendo calculada. Na sua frente: {before}. A sua começa sozinha; "
+    "deixe esta página aberta.",
+    "Another large table is being calculated. Before yours: {before}. Yours begins by itself; "
+    "keep this page open.",
+)
+STOPPED = Text(
+    "O cálculo parou no meio por uma falha do nosso lado. Baixe o que já foi calculado ({rows} "
+    "linhas, na ordem do arquivo), tire essas linhas da tabela e envie o resto.",
+    "The calculation stopped halfway because something failed on our side. Download what is done "
+    "({rows} rows, in the order of the file), take these rows out of the table and upload the "
+    "rest.",
+)
 NOT_A_TABLE = Text(
     "ele não é uma tabela CSV nem Parquet, apesar do nome.",
     "it is neither a CSV nor a Parquet table, whatever its name says.",
@@ -190,6 +207,10 @@ MISSING_COLUMNS = Text(
 REPEATED_COLUMNS = Text(
     "a coluna {columns} aparece mais de uma vez no cabeçalho.",
     "the column {columns} is in the header more than once.",
+)
+LONG_NAMES = Text(
+    "o nome da coluna {columns} tem mais de {limit} caracteres. Encurte-o.",
+    "the name of the column {columns} has more than {limit} characters. Shorten it.",
 )
 NESTED_COLUMNS = Text(
     "a coluna {columns} não tem um valor simples em cada célula.",
@@ -245,6 +266,9 @@ RENAMED_COLUMNS = Text(
 RENAMED = Text("{before} agora é {after}", "{before} is now {after}")
 PREVIEW = Text("Primeiras linhas ({rows})", "First rows ({rows})")
 DOWNLOAD = Text("Baixar resultado (CSV)", "Download the result (CSV)")
+DOWNLOAD_PACKED = Text(
+    "Baixar resultado (CSV dentro de um ZIP)", "Download the result (CSV inside a ZIP)"
+)
 
 # Model
 MODEL_PAGE = Text("Modelo", "Model")

@@ -1,38 +1,55 @@
 """Premiums for a table of people: template, upload, what is wrong with which row, result."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
 from app import frame, json_log, link, serving, text
 from insurance_predictor.base import formats
-from insurance_predictor.base.words import Language, Text
+from insurance_predictor.base.words import Language
 from insurance_predictor.table.schema import FEATURES, Column, NumberColumn
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
+
     from app.batch_scoring import Scored
-    from app.table_upload import Upload
+    from app.table_upload import UnusableFile, Upload
 
 TEMPLATE_ROWS = (
     "id,age,sex,bmi,children,smoker,region",
     "A-1,40,female,28.5,1,no,southeast",
     "A-2,23,male,31.2,0,yes,northwest",
 )
-SHOWN_FAULTS = 10_000
-SHOWN_ROWS = 50
+# What is smaller than both never waits: it takes a moment and little memory.
+LARGE_BYTES = 2**20
+LARGE_ROWS = 10_000
+SOURCE = "source"
 WORK = "batch_work"
 
 
 @dataclass(eq=False)
 class Work:
-    """One uploaded file and what has been made of it; `csv` is the result to download."""
+    """One uploaded file and what has been made of it, all of which lies in `folder`.
+
+    There is an `upload`, or the `refusal` of a file that cannot be used; neither while it is read.
+    """
 
     file_id: str
-    upload: "Upload"
-    scored: "Scored | None" = field(default=None)
-    csv: bytes = b""
+    name: str
+    folder: TemporaryDirectory[str]
+    upload: "Upload | None" = None
+    refusal: "UnusableFile | None" = None
+    scored: "Scored | None" = None
+
+    @property
+    def source(self) -> Path:
+        return Path(self.folder.name) / SOURCE
 
 
 def show(language: Language) -> None:
@@ -45,10 +62,14 @@ def show(language: Language) -> None:
     frame.status(language, version)
     if work is None:
         return
+    if work.refusal is not None:
+        _refuse(work.refusal, language)
+    if work.upload is None:
+        return
     _read(work.upload, language)
-    _score(work, language)
+    _score(work, work.upload, language)
     if work.scored is not None:
-        _result(work, work.scored, language)
+        _result(work.upload, work.scored, language)
 
 
 def _template(language: Language) -> None:
@@ -70,133 +91,203 @@ def _rule(column: Column, language: Language) -> Mapping[str, str]:
 
 
 def _work(language: Language) -> Work | None:
-    """What was uploaded, read once; None without a file that can be used."""
-    from app.table_upload import MEGABYTE, MOST_BYTES, MOST_ROWS, UnusableFile, read_upload
-
-    megabytes, rows = MOST_BYTES // MEGABYTE, formats.number(MOST_ROWS, language)
+    """What was uploaded, read once; None without a file."""
+    limits = serving.settings().batch
+    rows = formats.number(limits.rows, language)
     file = st.file_uploader(
         text.UPLOAD(language),
         type=["csv", "parquet", "pq"],
-        help=text.UPLOAD_HELP(language, rows=rows, megabytes=megabytes),
-        max_upload_size=megabytes,
+        help=text.UPLOAD_HELP(language, rows=rows, megabytes=limits.megabytes),
+        max_upload_size=limits.megabytes,
     )
+    work: Work | None = st.session_state.get(WORK)
+    if work is not None and (file is None or work.file_id != file.file_id):
+        del st.session_state[WORK]
+        work.folder.cleanup()
+        work = None
     if file is None:
-        st.session_state.pop(WORK, None)
         return None
-    known: Work | None = st.session_state.get(WORK)
-    if known is not None and known.file_id == file.file_id:
-        return known
-    st.session_state.pop(WORK, None)
-    try:
-        work = Work(file.file_id, read_upload(file.name, file.getvalue()))
-    except UnusableFile as error:
-        _refuse(error.reason, error.values, error.detail, language)
-        return None
-    st.session_state[WORK] = work
+    if work is None:
+        work = _moved(file)
+    if work.upload is None and work.refusal is None:  # a page that was left goes on where it was
+        _read_in(work, language)
     return work
 
 
-def _refuse(reason: Text, values: Mapping[str, object], words: str, language: Language) -> None:
-    json_log.tell("upload_refused", reason=reason.en)
+def _moved(file: "UploadedFile") -> Work:
+    """What was uploaded, on disk; Streamlit, which holds it in memory, lets go of it."""
+    from streamlit.runtime.scriptrunner import get_script_run_ctx
+    from streamlit.runtime.uploaded_file_manager import UploadedFileRec
+
+    from app.upload_folder import new_folder
+
+    work = Work(file.file_id, file.name, new_folder(serving.settings().upload_folder))
+    with work.source.open("wb") as copy, file.getbuffer() as content:
+        copy.write(content)
+    st.session_state[WORK] = work
+    file.seek(0)
+    file.truncate()
+    context = get_script_run_ctx()
+    replace = getattr(context and context.uploaded_file_mgr, "add_file", None)
+    if context is not None and replace is not None:
+        replace(context.session_id, UploadedFileRec(file.file_id, file.name, file.type, b""))
+    return work
+
+
+def _read_in(work: Work, language: Language) -> None:
+    from app.table_upload import PARQUET_MARK, UnusableFile, read_upload
+
+    with work.source.open("rb") as file:
+        is_parquet = file.read(len(PARQUET_MARK)) == PARQUET_MARK
+    is_large = is_parquet or work.source.stat().st_size > LARGE_BYTES
+    place = st.empty()
+
+    def progress(rows: int) -> None:
+        place.caption(text.READING(language, rows=formats.number(rows, language)))
+
+    try:
+        with _turn(is_large, place, language):
+            limits = serving.settings().batch
+            work.upload = read_upload(work.name, work.source, limits, progress)
+    except UnusableFile as error:
+        json_log.tell("upload_refused", reason=error.reason.en)
+        work.refusal = error
+        work.folder.cleanup()
+    place.empty()
+
+
+@contextmanager
+def _turn(is_large: bool, place: "DeltaGenerator", language: Language) -> Iterator[None]:
+    """Let large work wait until it is alone, and say so; small work goes at once."""
+    if not is_large:
+        yield
+        return
+    from app.turn import turn
+
+    def wait(before: int) -> None:
+        place.info(text.WAITING(language, before=before))
+
+    with turn(wait):
+        yield
+
+
+def _refuse(error: "UnusableFile", language: Language) -> None:
     shown = {
         name: formats.number(value, language) if isinstance(value, int) else formats.plain(value)
-        for name, value in values.items()
+        for name, value in error.values.items()
     }
-    st.error(text.UNUSABLE_FILE(language, reason=reason(language, **shown)))
-    if words:
-        frame.detail(words, language)
+    st.error(text.UNUSABLE_FILE(language, reason=error.reason(language, **shown)))
+    if error.detail:
+        frame.detail(error.detail, language)
 
 
 def _read(upload: "Upload", language: Language) -> None:
-    rows = formats.number(len(upload.cells), language)
+    rows = formats.number(upload.count, language)
     st.write(text.ROWS_READ(language, rows=rows, name=formats.plain(upload.name)))
-    if not upload.faults.empty:
+    if upload.faulty_cells:
         _faults(upload, language)
 
 
 def _faults(upload: "Upload", language: Language) -> None:
-    cells = formats.number(len(upload.faults), language)
+    from app.spreadsheet import neutral
+
+    cells = formats.number(upload.faulty_cells, language)
     rows = formats.number(upload.faulty_rows, language)
     st.error(text.ROW_ERRORS(language, cells=cells, rows=rows))
     rules = {column.name: link.rule(column, language) for column in FEATURES}
-    shown = upload.faults.head(SHOWN_FAULTS)
+    shown = upload.faults
     st.dataframe(
         {
             text.ROW_HEADER(language): shown["row"],
             text.COLUMN_HEADER(language): shown["column"],
-            text.VALUE_HEADER(language): shown["value"].replace("", text.EMPTY_CELL(language)),
+            # The browser can save this table as CSV too.
+            text.VALUE_HEADER(language): shown["value"]
+            .map(neutral)
+            .replace("", text.EMPTY_CELL(language)),
             text.PROBLEM_HEADER(language): shown["column"].map(rules),
         },
         hide_index=True,
         width="stretch",
     )
-    if len(upload.faults) > SHOWN_FAULTS:
-        number = formats.number(SHOWN_FAULTS, language)
+    if upload.faulty_cells > len(shown):
+        number = formats.number(len(shown), language)
         st.caption(text.ROW_ERRORS_CUT(language, shown=number))
 
 
-def _score(work: Work, language: Language) -> None:
-    sound = len(work.upload.cells) - work.upload.faulty_rows
+def _score(work: Work, upload: "Upload", language: Language) -> None:
+    sound = upload.count - upload.faulty_rows
     if sound == 0:
         st.warning(text.NO_VALID_ROWS(language))
         return
     rows = formats.number(sound, language)
-    label = text.SCORE if work.upload.faults.empty else text.SCORE_VALID
+    label = text.SCORE_VALID if upload.faulty_cells else text.SCORE
     kind: Literal["primary", "secondary"] = "secondary" if work.scored else "primary"
     if st.button(label(language, rows=rows), type=kind):
-        _make_result(work, sound, language)
+        work.scored = _scored(upload, sound, language)
+        st.rerun()  # so that the page is as if it had been so all along
 
 
-def _make_result(work: Work, rows: int, language: Language) -> None:
+def _scored(upload: "Upload", rows: int, language: Language) -> "Scored":
     from app.batch_scoring import score
 
     served = serving.served()
     total = formats.number(rows, language)
-    bar = st.progress(0.0)
+    place = st.empty()
 
     def progress(done: int) -> None:
         shown = formats.number(done, language)
-        bar.progress(done / rows, text.SCORING(language, done=shown, rows=total))
+        place.progress(done / rows, text.SCORING(language, done=shown, rows=total))
 
-    work.scored = score(work.upload.sound, served, serving.prediction_log(), progress)
-    work.csv = work.scored.csv
-    latency = round(1000 * work.scored.seconds, 1)
-    json_log.tell("batch", version=work.scored.version, rows=rows, latency_ms=latency)
-    st.rerun()  # so that the page is as if it had been so all along
+    with _turn(rows > LARGE_ROWS, place, language):
+        place.progress(0.0)
+        scored = score(upload, served, serving.prediction_log(), _result_name(upload), progress)
+    if scored.failure is not None:
+        json_log.tell_error("batch_stopped", scored.failure, rows=scored.rows)
+    latency = round(1000 * scored.seconds, 1)
+    json_log.tell("batch", version=scored.version, rows=scored.rows, latency_ms=latency)
+    return scored
 
 
-def _result(work: Work, scored: "Scored", language: Language) -> None:
-    rows = formats.number(len(scored.table), language)
-    total = formats.plain(formats.money(scored.table["premium"].sum(), language))
+def _result_name(upload: "Upload") -> str:
+    return f"{upload.name.rpartition('.')[0]}_premium.csv"
+
+
+def _result(upload: "Upload", scored: "Scored", language: Language) -> None:
+    rows = formats.number(scored.rows, language)
+    total = formats.plain(formats.money(scored.total, language))
     seconds = formats.decimal(scored.seconds, language, 1)
+    if scored.failure is not None:
+        st.error(text.STOPPED(language, rows=rows))
     st.success(
         text.SCORED(language, rows=rows, version=scored.version, seconds=seconds, total=total)
     )
-    for words in _notices(work.upload, scored, language):
+    for words in _notices(upload, scored, language):
         st.caption(words)
-    st.download_button(
-        text.DOWNLOAD(language),
-        work.csv,
-        f"{work.upload.name.rpartition('.')[0]}_premium.csv",
-        "text/csv",
-        type="primary",
-        on_click="ignore",
-    )
-    shown = scored.table.head(SHOWN_ROWS)
-    st.write(text.PREVIEW(language, rows=formats.number(len(shown), language)))
+    _download(upload, scored, language)
+    st.write(text.PREVIEW(language, rows=formats.number(len(scored.first), language)))
     cents = st.column_config.NumberColumn(format="%.2f")
     st.dataframe(
-        shown,
+        scored.first,
         hide_index=True,
         width="stretch",
         column_config=dict.fromkeys(("premium", "low", "high"), cents),
     )
 
 
+def _download(upload: "Upload", scored: "Scored", language: Language) -> None:
+    name = _result_name(upload)
+    label, kind = text.DOWNLOAD, "text/csv"
+    if scored.is_packed:
+        label, kind, name = text.DOWNLOAD_PACKED, "application/zip", f"{name}.zip"
+    # Read when somebody presses, so that a result is in memory only while it is fetched.
+    read = scored.path.read_bytes
+    st.download_button(label(language), read, name, kind, type="primary", on_click="ignore")
+
+
 def _notices(upload: "Upload", scored: "Scored", language: Language) -> list[str]:
     from insurance_predictor.serving.quoting import ADDED
 
-    replaced = [name for name in ADDED if name in upload.cells.columns]
+    replaced = [name for name in ADDED if name in upload.rows.columns]
     counts = (
         (text.LEFT_OUT, upload.faulty_rows),
         (text.OUTSIDE, scored.outside),

@@ -114,6 +114,16 @@ class IncidentRules(BaseModel):
         return self
 
 
+class BatchLimits(BaseModel):
+    """How large a table of people may be that is uploaded to the app. Set as BATCH_ROWS=100000."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: Annotated[int, Field(ge=1, le=10_000_000)] = 500_000
+    megabytes: Annotated[int, Field(ge=1, le=1_000)] = 20  # of the file
+    memory_megabytes: Annotated[int, Field(ge=16, le=10_000)] = 64  # to read a Parquet file with
+
+
 class Settings(BaseSettings):
     """Every name is documented in `.env.example`; an empty value means the default."""
 
@@ -151,6 +161,9 @@ class Settings(BaseSettings):
     alert_urls: SecretStr | None = None  # other channels, as apprise writes them
     alert_language: Literal["pt", "en"] = "pt"
     runbook_url: Uri = "docs/runbook.md"
+
+    batch: BatchLimits = BatchLimits()
+    upload_folder: Path = Path(".cache/uploads")
 
     monitoring_experiment_name: str = "insurance_predictor_monitoring"
     report_folder: Path = Path(".cache/reports")

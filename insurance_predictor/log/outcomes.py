@@ -19,7 +19,6 @@ from insurance_predictor.table.files import (
     SHOWN_FAULTS,
     csv_cells,
     parquet_table,
-    require_columns,
     shown,
 )
 from insurance_predictor.table.schema import CHARGES
@@ -131,9 +130,7 @@ def _cells(file: Path) -> pd.DataFrame:
     """Columns id, charges and time as they are written; the index is the row a person sees."""
     content = _content(file)
     if file.suffix.lower() in (".parquet", ".pq") or content.startswith(b"PAR1"):
-        table = parquet_table(content, str(file))
-        require_columns(table.column_names, str(file), EXPECTED, OPTIONAL)
-        frame = table.to_pandas()
+        frame = parquet_table(content, str(file), EXPECTED, OPTIONAL).to_pandas()
         frame.index = pd.RangeIndex(1, len(frame) + 1)
     else:
         frame, _ = csv_cells(content, str(file), EXPECTED, OPTIONAL)

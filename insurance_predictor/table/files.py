@@ -67,13 +67,23 @@ def csv_cells(
     return frame[~blank], notices
 
 
-def parquet_table(content: bytes, source: str) -> Any:
-    """The whole of a Parquet file as a pyarrow.Table. Raises InvalidTable for anything else."""
+def parquet_table(
+    content: bytes,
+    source: str,
+    expected: Sequence[str] = COLUMN_NAMES,
+    optional: Sequence[str] = (),
+) -> Any:
+    """The whole of a Parquet file as a pyarrow.Table, once its columns are the right ones.
+
+    Those are the `expected` and perhaps `optional` ones. Raises InvalidTable for anything else.
+    """
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
-        table = parquet.read_table(pa.BufferReader(content)).replace_schema_metadata(None)
+        file = parquet.ParquetFile(pa.BufferReader(content))
+        require_columns(file.schema_arrow.names, source, expected, optional)
+        table = file.read().replace_schema_metadata(None)
         table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InvalidTable(
@@ -123,7 +133,6 @@ def _local_bytes(path: Path) -> bytes:
 
 def _parquet_cells(content: bytes, source: str) -> pd.DataFrame:
     table = parquet_table(content, source)
-    require_columns(table.column_names, source)
     wrong = [
         f"{column.name} is {table.schema.field(column.name).type}, it must be {column.rule}"
         for column in COLUMNS

@@ -23,7 +23,7 @@ LOCALES = {"pt": "pt-BR", "en": "en-US"}
 PATIENCE = 60.0  # seconds
 in_both_languages = pytest.mark.parametrize("language", ["pt", "en"])
 OUR_SETTINGS = ("MLFLOW_TRACKING_URI", "MODEL_NAME", "MODEL_CACHE", "PREDICTION_LOG_URL")
-OUR_SETTINGS += ("PREDICTION_SPOOL",)
+OUR_SETTINGS += ("PREDICTION_SPOOL", "UPLOAD_FOLDER")
 
 
 @pytest.fixture
@@ -48,6 +48,7 @@ def place(
     monkeypatch.setenv("MODEL_NAME", settings.model_name)
     monkeypatch.setenv("MODEL_CACHE", str(tmp_path / "model"))
     monkeypatch.setenv("PREDICTION_SPOOL", str(tmp_path / "spool"))
+    monkeypatch.setenv("UPLOAD_FOLDER", str(tmp_path / "uploads"))
     monkeypatch.setenv("PREDICTION_LOG_URL", f"sqlite:///{tmp_path}/log.db")
     serving.try_again()
     serving.prediction_log.clear()

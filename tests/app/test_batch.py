@@ -2,19 +2,28 @@
 
 import csv
 import io
+import os
+import pickle
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import serving, text
+from app import batch_scoring, serving, text
 from app.batch_scoring import neutralise, score
-from app.table_upload import read_upload
+from app.table_upload import Upload, read_upload
+from app.turn import turn
+from app.upload_folder import new_folder
 from insurance_predictor.base import formats
+from insurance_predictor.base.settings import BatchLimits
 from insurance_predictor.serving.quoting import ADDED
 from insurance_predictor.store.versions import Version
-from tests.app.conftest import events, in_both_languages, logged_rows, page, press, words
+from tests.app.conftest import PATIENCE, events, in_both_languages, logged_rows, page, press, words
 
 HEADER = "id,age,sex,bmi,children,smoker,region,note\n"
 GOOD = "A-1,40,female,28.5,1,no,southeast,=1+1\nA-2,23,male,31.2,0,yes,northwest,-5\n"
@@ -31,8 +40,19 @@ def _rows(result: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(result.decode("utf-8-sig"))))
 
 
+def _file(visit: AppTest) -> bytes:
+    content: bytes = visit.session_state["batch_work"].scored.path.read_bytes()
+    return content
+
+
 def _result(visit: AppTest) -> list[dict[str, str]]:
-    return _rows(visit.session_state["batch_work"].csv)
+    return _rows(_file(visit))
+
+
+def _read(folder: Path, content: str) -> Upload:
+    source = folder / "source"
+    source.write_bytes(content.encode())
+    return read_upload("people.csv", source, BatchLimits())
 
 
 def test_before_an_upload_there_is_a_template_and_the_rules(quoting: Version, language: str):
@@ -112,7 +132,7 @@ def test_people_beyond_the_model_are_named(quoting: Version):
 
 def test_a_result_can_be_uploaded_again(quoting: Version, language: str):
     visit = press(_uploaded(language, HEADER + GOOD), text.SCORE(language, rows=2))
-    again = _uploaded(language, visit.session_state["batch_work"].csv)
+    again = _uploaded(language, _file(visit))
     again = press(again, text.SCORE(language, rows=2))
     assert list(_result(again)[0]) == [*HEADER.strip().split(","), *ADDED]
     assert "prediction" in words(again)
@@ -134,12 +154,125 @@ def test_the_library_s_words_say_which_row_is_ragged(quoting: Version, language:
     assert "row 4 has 2" in visit.code[0].value
 
 
-def test_a_large_table_is_quoted_in_parts_and_comes_back_whole(quoting: Version):
-    people = read_upload("big.csv", (HEADER + GOOD * 6_000).encode())
+def test_a_large_table_is_quoted_in_parts_and_comes_back_whole(quoting: Version, tmp_path: Path):
+    people = _read(tmp_path, HEADER + GOOD * 6_000)
     heard: list[int] = []
-    scored = score(people.sound, serving.served(), serving.prediction_log(), heard.append)
-    assert len(_rows(scored.csv)) == 12_000
+    log = serving.prediction_log()
+    scored = score(people, serving.served(), log, "people_premium.csv", heard.append)
+    rows = _rows(scored.path.read_bytes())
+    assert len(rows) == scored.rows == 12_000
     assert heard == [5_000, 10_000, 12_000]
+    assert scored.total == pytest.approx(sum(float(row["premium"]) for row in rows), abs=0.01)
+    assert [row["id"] for row in rows] == ["A-1", "A-2"] * 6_000
+    assert len(scored.first) == 50
+    assert not scored.is_packed
+
+
+def test_a_large_result_comes_packed(quoting: Version, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(batch_scoring, "MOST_PLAIN_BYTES", 100)
+    people = _read(tmp_path, HEADER + GOOD)
+    scored = score(people, serving.served(), serving.prediction_log(), "people_premium.csv")
+    assert scored.is_packed
+    with zipfile.ZipFile(scored.path) as archive:
+        assert archive.namelist() == ["people_premium.csv"]
+        assert [row["id"] for row in _rows(archive.read("people_premium.csv"))] == ["A-1", "A-2"]
+    assert sorted(path.name for path in tmp_path.glob("result*")) == ["result.zip"]
+
+
+class Stops(Exception):
+    """Something fails in the middle."""
+
+
+@in_both_languages
+def test_what_is_quoted_before_a_failure_is_not_lost(
+    quoting: Version, language: str, monkeypatch: pytest.MonkeyPatch
+):
+    pieces = Upload.sound_pieces
+
+    def one(upload: Upload) -> Iterator[pd.DataFrame]:
+        yield next(pieces(upload)).iloc[:1]
+        raise Stops
+
+    monkeypatch.setattr(Upload, "sound_pieces", one)
+    visit = press(_uploaded(language, HEADER + GOOD), text.SCORE(language, rows=2))
+    assert [row["id"] for row in _result(visit)] == ["A-1"]
+    assert text.STOPPED(language, rows="1") in words(visit)
+    assert len(logged_rows()) == 1
+
+
+def test_a_visitor_holds_neither_the_file_nor_the_result_in_memory(quoting: Version):
+    visit = press(_uploaded("en", HEADER + GOOD * 4_000), text.SCORE("en", rows="8,000"))
+    work = visit.session_state["batch_work"]
+    assert len(pickle.dumps((work.upload, work.scored))) < 20_000
+    folder = Path(work.folder.name)
+    assert sorted(path.name for path in folder.iterdir()) == ["result.csv", "source"]
+    visit.file_uploader[0].clear().run()
+    assert "batch_work" not in visit.session_state
+    assert not folder.exists()
+
+
+def test_what_a_killed_server_left_is_swept_after_a_day(tmp_path: Path):
+    old, new = tmp_path / "upload-old", tmp_path / "upload-new"
+    other = tmp_path / "other"
+    for folder in (old, new, other):
+        folder.mkdir()
+    for folder in (old, other):
+        os.utime(folder, (0, 0))
+    with new_folder(tmp_path) as made:
+        assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+            ["other", "upload-new", Path(made).name]
+        )
+
+
+def test_large_work_waits_for_its_turn_and_others_are_told(quoting: Version, language: str):
+    told: list[int] = []
+    order: list[str] = []
+    second_waits = Event()
+
+    def second() -> None:
+        def wait(before: int) -> None:
+            told.append(before)
+            second_waits.set()
+
+        with turn(wait):
+            order.append("second")
+
+    with turn(told.append):
+        thread = Thread(target=second)
+        thread.start()
+        assert second_waits.wait(PATIENCE)
+        order.append("first")
+    thread.join(PATIENCE)
+    assert order == ["first", "second"]
+    assert set(told) == {1}
+
+
+def test_who_leaves_gives_the_place_up():
+    class Left(BaseException):
+        """The visitor is gone."""
+
+    def leave(before: int) -> None:
+        raise Left
+
+    with turn(lambda before: None), pytest.raises(Left), turn(leave):
+        pass
+    with turn(leave):
+        pass
+
+
+def test_a_small_table_does_not_wait(quoting: Version):
+    with turn(lambda before: None):
+        visit = press(_uploaded("en", HEADER + GOOD), text.SCORE("en", rows=2))
+    assert len(_result(visit)) == 2
+
+
+def test_the_limits_are_settings(place: Callable[..., None], quoting: Version, language: str):
+    place("BATCH_ROWS", "1")
+    serving.try_again()
+    visit = _uploaded(language, HEADER + GOOD)
+    reason = text.TOO_MANY_ROWS(language, limit=1)
+    assert visit.error[0].value == text.UNUSABLE_FILE(language, reason=reason)
+    assert visit.run().error[0].value == text.UNUSABLE_FILE(language, reason=reason)
 
 
 def test_a_category_column_is_text_like_any_other():
@@ -151,21 +284,36 @@ def test_a_category_column_is_text_like_any_other():
     assert count == 1
 
 
-def test_what_cannot_be_prepared_fails_before_a_quote_is_recorded(quoting: Version):
-    people = read_upload("people.csv", (HEADER + GOOD).encode()).sound
+def test_what_cannot_be_prepared_fails_before_a_quote_is_recorded(
+    quoting: Version, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def unwritable(column: pd.Series) -> tuple[pd.Series, int]:
+        raise Stops
 
-    class Unwritable:
-        def __str__(self) -> str:
-            raise ValueError("no text")
-
-    with pytest.raises(ValueError, match="no text"):
+    monkeypatch.setattr(batch_scoring, "neutral_column", unwritable)
+    with pytest.raises(Stops):
         score(
-            people.assign(note=Unwritable()),
+            _read(tmp_path, HEADER + GOOD),
             serving.served(),
             serving.prediction_log(),
-            lambda done: None,
+            "people_premium.csv",
         )
     assert logged_rows() == []
+
+
+def test_a_category_of_parquet_is_quoted_and_neutralised(quoting: Version):
+    people = pd.read_csv(io.StringIO(HEADER + GOOD)).astype({"note": "category", "sex": "category"})
+    stream = io.BytesIO()
+    people.to_parquet(stream, index=False)
+    visit = _uploaded("en", stream.getvalue(), "people.parquet")
+    visit = press(visit, text.SCORE("en", rows=2))
+    assert [row["note"] for row in _result(visit)] == ["'=1+1", "-5"]
+
+
+def test_a_formula_among_the_faults_is_neutral_too(quoting: Version):
+    """The browser can save that table as well."""
+    visit = _uploaded("en", HEADER + GOOD.replace("40", "=1+1"))
+    assert visit.dataframe[0].value[text.VALUE_HEADER("en")].tolist() == ["'=1+1"]
 
 
 def test_names_that_would_become_one_stay_two_and_the_page_says_so(quoting: Version):

@@ -2,18 +2,31 @@
 
 import gzip
 import io
-import resource
+import os
+import subprocess
+import sys
 import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pytest
-from pyarrow import parquet
 
 from app import text
-from app.table_upload import MOST_BYTES, MOST_ROWS, UnusableFile, read_upload
+from app.table_upload import KEPT_FAULTS, UnusableFile, Upload, read_upload
+from insurance_predictor.base.settings import BatchLimits
 from insurance_predictor.base.words import Text
+from insurance_predictor.table.parquet_text import FRUGAL, MEGABYTE
+from tests.growth import MOST_GROWTH, growth
+from tests.repository import ROOT
+from tests.upload_shapes import SHAPES, parquet_file
 
+LIMITS = BatchLimits()
+MOST_BYTES = LIMITS.megabytes * MEGABYTE
+MOST_ROWS = LIMITS.rows
+Read = Callable[..., Upload]
 HEADER = "id,age,sex,bmi,children,smoker,region\n"
 GOOD = "A-1,40,female,28.5,1,no,southeast\n"
 PEOPLE = pd.DataFrame(
@@ -35,43 +48,112 @@ def _parquet(table: pd.DataFrame) -> bytes:
     return stream.getvalue()
 
 
-def _refusal(name: str, content: bytes) -> Text:
-    with pytest.raises(UnusableFile) as caught:
-        read_upload(name, content)
-    error = caught.value
-    assert error.reason("pt", **error.values)
-    assert error.reason("en", **error.values)
-    return error.reason
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    def read_in(content: bytes, limits: BatchLimits = LIMITS) -> Upload:
+        source = tmp_path / "source"
+        source.write_bytes(content)
+        return read_upload("people.csv", source, limits)
+
+    return read_in
 
 
-def test_other_columns_are_kept_and_rows_are_numbered_as_in_a_spreadsheet():
-    upload = read_upload("people.csv", (HEADER + GOOD + GOOD).encode())
-    assert upload.cells["id"].tolist() == ["A-1", "A-1"]
-    assert upload.cells.index.tolist() == [2, 3]
+@pytest.fixture
+def refusal(read: Read) -> Callable[..., Text]:
+    """Why a file cannot be used; both languages can say it."""
+
+    def refuse(content: bytes, limits: BatchLimits = LIMITS) -> Text:
+        with pytest.raises(UnusableFile) as caught:
+            read(content, limits)
+        error = caught.value
+        assert error.reason("pt", **error.values)
+        assert error.reason("en", **error.values)
+        return error.reason
+
+    return refuse
+
+
+def cells(upload: Upload) -> pd.DataFrame:
+    return pd.concat(upload.rows.pieces())
+
+
+def test_other_columns_are_kept_and_rows_are_numbered_as_in_a_spreadsheet(read):
+    upload = read((HEADER + GOOD + GOOD).encode())
+    assert cells(upload)["id"].tolist() == ["A-1", "A-1"]
+    assert cells(upload).index.tolist() == [2, 3]
     assert upload.faults.empty
 
 
-def test_parquet_comes_typed():
-    upload = read_upload("people.parquet", _parquet(PEOPLE))
+def test_a_header_may_take_two_lines(read):
+    upload = read((HEADER.replace("id", '"id\nof us"') + GOOD).encode())
+    assert upload.rows.columns[0] == "id\nof us"
+    assert cells(upload).index.tolist() == [2]
+
+
+def test_parquet_comes_as_text_that_is_as_short_as_it_is_exact(read):
+    other = PEOPLE.assign(
+        bmi=pd.Series([28.1, 30.0], dtype="float32"),
+        note=pd.Series(['a"b', None], dtype="category"),
+        flag=[True, False],
+        share=[0.1, 1e-9],
+        time=pd.to_datetime(["2026-01-31 12:00", None]),
+    )
+    upload = read(_parquet(other))
     assert upload.faults.empty
-    assert upload.cells["age"].tolist() == [40, 50]
-    assert upload.cells.index.tolist() == [1, 2]
+    assert cells(upload).index.tolist() == [1, 2]
+    found = cells(upload).to_dict("list")
+    assert found["age"] == ["40", "50"]
+    assert found["bmi"] == ["28.1", "30"]
+    assert found["note"] == ['a"b', ""]
+    assert found["flag"] == ["true", "false"]
+    assert found["share"] == ["0.1", "1e-9"]
+    assert [written[:19] for written in found["time"]] == ["2026-01-31 12:00:00", ""]
 
 
-def test_every_fault_has_its_row():
+def test_every_fault_has_its_row(read):
     bad = "A-2,17,female,abc,1,no,southeast\n"
-    upload = read_upload("people.csv", (HEADER + GOOD + bad + "\n" + bad).encode())
+    upload = read((HEADER + GOOD + bad + "\n" + bad).encode())
     assert upload.faults.to_dict("list") == {
         "row": [3, 3, 5, 5],
         "column": ["age", "bmi", "age", "bmi"],
         "value": ["17", "abc", "17", "abc"],
     }
-    assert upload.faulty_rows == 2
-    assert upload.sound["id"].tolist() == ["A-1"]
+    assert (upload.count, upload.faulty_rows, upload.faulty_cells) == (3, 2, 4)
+    assert pd.concat(upload.sound_pieces())["id"].tolist() == ["A-1"]
 
 
-def test_a_parquet_column_of_another_type_is_faulty_row_by_row():
-    upload = read_upload("people.parquet", _parquet(PEOPLE.assign(age=["x", "y"])))
+def test_of_many_faults_all_are_counted_and_the_first_are_kept(read):
+    upload = read((HEADER + "x,x,x,x,x,x,x\n" * 20_000).encode())
+    assert (upload.count, upload.faulty_rows, upload.faulty_cells) == (20_000, 20_000, 120_000)
+    assert len(upload.faults) == KEPT_FAULTS
+    assert upload.faults["row"].tolist() == [2 + place // 6 for place in range(KEPT_FAULTS)]
+
+
+def test_a_long_cell_is_a_fault_and_shown_shortened(read):
+    upload = read((HEADER + GOOD.replace("40", "-" + "1" * 90_000)).encode())
+    assert upload.faults["column"].tolist() == ["age"]
+    assert upload.faults["value"].tolist() == ["-" + "1" * 98 + "…"]
+
+
+@pytest.mark.parametrize("cell", ["-{}x", ".{}e{}", " {}", "{} ", '"{}""', "\t{}"])
+@pytest.mark.parametrize("column", ["id", "40", "28.5", "southeast"])
+def test_a_long_cell_takes_time_in_proportion_to_its_length(read, column: str, cell: str):
+    def content(length: int) -> bytes:
+        written = cell.replace("{}", "1" * length)
+        row = GOOD.replace("A-1" if column == "id" else column, written)
+        return (HEADER + row * 4).encode()
+
+    def look(given: bytes) -> None:
+        try:
+            read(given)
+        except UnusableFile:
+            assert '"' in cell
+
+    assert growth(look, content, 1_000) < MOST_GROWTH
+
+
+def test_a_parquet_column_of_another_type_is_faulty_row_by_row(read):
+    upload = read(_parquet(PEOPLE.assign(age=["x", "y"])))
     assert upload.faults["row"].tolist() == [1, 2]
 
 
@@ -97,45 +179,106 @@ def test_a_parquet_column_of_another_type_is_faulty_row_by_row():
         (b"a," * 1_000_000 + b"\n", text.TOO_MANY_COLUMNS),
         (b'"' + b"a" * 10_000_000, text.DAMAGED),
         ((HEADER + "x" * 5_000_000 + "," + GOOD[4:]).encode(), text.DAMAGED),
+        (b"x" * 5_000_000, text.DAMAGED),
+        (("x" * 100_000 + "," + HEADER + "1," + GOOD).encode(), text.LONG_NAMES),
+        ((HEADER + GOOD * 50_000 + '"A').encode(), text.DAMAGED),
+        ((HEADER + GOOD * 50_000 + "A-1,40\n").encode(), text.DAMAGED),
+        ((HEADER + GOOD * 50_000).encode() + b"\xff", text.NOT_UTF8),
     ],
 )
-def test_what_cannot_be_read_is_refused_with_one_reason(content: bytes, reason: Text):
-    assert _refusal("people.csv", content) == reason
+def test_what_cannot_be_read_is_refused_with_one_reason(refusal, content: bytes, reason: Text):
+    assert refusal(content) == reason
 
 
-def test_a_zip_bomb_named_csv_is_not_opened():
+def test_a_zip_bomb_named_csv_is_not_opened(refusal):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("people.csv", b"0" * 200_000_000)
-    assert _refusal("people.csv", stream.getvalue()) == text.NOT_A_TABLE
+    assert refusal(stream.getvalue()) == text.NOT_A_TABLE
 
 
-def test_parquet_that_unpacks_to_gigabytes_is_refused():
+def test_parquet_that_unpacks_to_gigabytes_is_refused(refusal):
     # Written from a dictionary, so that making it takes no gigabytes either.
     note = pa.DictionaryArray.from_arrays(pa.array([0] * 5_000, pa.int32()), ["x" * 1_000_000])
-    people = pa.Table.from_pandas(PEOPLE.loc[[0] * 5_000], preserve_index=False)
-    stream = io.BytesIO()
-    parquet.write_table(people.append_column("note", note), stream, store_schema=False)
-    content = stream.getvalue()
+    content = parquet_file(5_000, note)
     assert len(content) < MOST_BYTES
-    before = _peak_megabytes()
-    assert _refusal("people.parquet", content) == text.TOO_MUCH_INSIDE
-    assert _peak_megabytes() - before < 300
+    assert refusal(content) == text.TOO_MUCH_INSIDE
 
 
-def test_parquet_of_too_many_rows_or_with_lists_is_refused():
-    many = PEOPLE.loc[[0] * (MOST_ROWS + 1)]
-    assert _refusal("people.parquet", _parquet(many)) == text.TOO_MANY_ROWS
+def test_parquet_that_unpacks_to_one_gigantic_page_is_refused(refusal):
+    note = pa.array(["x" * 200_000_000] + [""] * 9)
+    content = parquet_file(10, note, compression="zstd", use_dictionary=False)
+    assert len(content) < 100_000
+    assert refusal(content) == text.TOO_MUCH_INSIDE
+
+
+def test_parquet_of_many_long_rows_is_refused_before_it_fills_the_disk(refusal, tmp_path):
+    note = pa.array(["x" * 1_000] * 200_000)
+    content = parquet_file(200_000, note)
+    assert len(content) < MOST_BYTES
+    assert refusal(content) == text.TOO_MUCH_INSIDE
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 7 * MOST_BYTES
+
+
+def test_parquet_of_too_many_rows_or_with_lists_is_refused(refusal):
+    many = PEOPLE.loc[[0] * 1_001]
+    assert refusal(_parquet(many), BatchLimits(rows=1_000)) == text.TOO_MANY_ROWS
     nested = PEOPLE.assign(note=[[1], [2]])
-    assert _refusal("people.parquet", _parquet(nested)) == text.NESTED_COLUMNS
+    assert refusal(_parquet(nested)) == text.NESTED_COLUMNS
+    wide = pd.DataFrame([[1] * 200], columns=[f"c{number}" for number in range(200)])
+    assert refusal(_parquet(wide)) == text.TOO_MANY_COLUMNS
 
 
-def _peak_megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def test_parquet_without_a_feature_or_a_row_is_refused(refusal):
+    assert refusal(_parquet(PEOPLE.drop(columns="age"))) == text.MISSING_COLUMNS
+    assert refusal(_parquet(PEOPLE.iloc[:0])) == text.EMPTY_FILE
 
 
-def test_the_template_can_be_uploaded():
+@pytest.mark.parametrize("place", range(0, 1_000, 37))
+def test_parquet_that_is_damaged_is_refused_or_read(read, place: int):
+    content = bytearray(_parquet(PEOPLE))
+    content[4 + place % (len(content) - 8)] ^= 0x55
+    with suppress(UnusableFile):
+        assert read(bytes(content)).count <= 2
+
+
+def test_the_template_can_be_uploaded(read):
     from app.views.batch import TEMPLATE_ROWS
 
-    upload = read_upload("template.csv", ("\n".join(TEMPLATE_ROWS) + "\n").encode())
+    upload = read(("\n".join(TEMPLATE_ROWS) + "\n").encode())
     assert upload.faults.empty
+
+
+# The most memory of the process that reads, and of the one that it starts.
+MEASURE = """
+import resource, sys
+from pathlib import Path
+import pandas, pyarrow.csv
+from app.table_upload import UnusableFile, read_upload
+from insurance_predictor.base.settings import BatchLimits
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    upload = read_upload("x", Path(sys.argv[1]), BatchLimits())
+    for piece in upload.sound_pieces():
+        pass
+except UnusableFile:
+    pass
+after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print((after - before) // 1024, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("shape", SHAPES)
+def test_whatever_is_uploaded_takes_little_memory(shape: str, tmp_path: Path):
+    content = SHAPES[shape]()
+    assert len(content) <= MOST_BYTES
+    (tmp_path / "source").write_bytes(content)
+    del content
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(tmp_path / "source")],
+        capture_output=True, text=True, check=True, cwd=ROOT, env=os.environ | FRUGAL,
+    )  # fmt: skip
+    grown, child = map(int, done.stdout.split())
+    assert grown < 100
+    assert child < 250

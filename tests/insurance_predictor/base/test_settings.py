@@ -36,7 +36,7 @@ def read_by_compose() -> dict[str, str]:
 def defaults() -> dict[str, str]:
     """Variable -> its default as text; empty for None."""
     fields = {name: field.default for name, field in Settings.model_fields.items()}
-    for group in ("gate", "monitor", "incident"):
+    for group in ("gate", "monitor", "incident", "batch"):
         parts = fields.pop(group).model_dump()
         fields |= {f"{group}_{name}": value for name, value in parts.items()}
     return {name.upper(): "" if value is None else str(value) for name, value in fields.items()}

@@ -19,7 +19,7 @@ RUNS = ("a", "1", "-", "/", ":", " ", "\n", ",", "`", "_", "@", "=", ";", "\t", 
 RUNS += ("1.", "a:", "://", "://a:", "a-", "1e", "a b", ", ", ":a", "&password=", "${A:", "..")
 ENDS = ("", "\0", "x", "@")
 STARTS = ("", "-", "://", ":", "https://")
-START = 600
+START = 300
 
 
 # This repository's own compose file, which no stranger writes.

@@ -1,0 +1,76 @@
+"""Files that somebody may upload to take the server's memory, each below the limit of a file."""
+
+import io
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
+
+HEADER = "id,age,sex,bmi,children,smoker,region\n"
+GOOD = "A-1,40,female,28.5,1,no,southeast\n"
+FACE = "\U0001f600"
+MANY = 490_000
+PERSON = {"id": "A-1", "age": 40, "sex": "female", "bmi": 28.5, "children": 1, "smoker": "no"}
+PERSON |= {"region": "southeast"}
+
+
+def parquet_file(rows: int, column: pa.Array | None = None, **options: object) -> bytes:
+    """`rows` times the same person, and `column` beside."""
+    people = pa.Table.from_pandas(pd.DataFrame([PERSON] * rows), preserve_index=False)
+    if column is not None:
+        people = people.append_column("note", column)
+    stream = io.BytesIO()
+    parquet.write_table(people, stream, store_schema=False, **options)
+    return stream.getvalue()
+
+
+def _wide() -> bytes:
+    extras = [f"c{number}" for number in range(93)]
+    header = ",".join([HEADER.strip(), *extras]) + "\n"
+    return (header + (GOOD.strip() + "," * 93 + "\n") * 130_000).encode()
+
+
+def _dictionary() -> bytes:
+    """Hundreds of gigabytes as text: half a million times the same megabyte."""
+    column = pa.DictionaryArray.from_arrays(pa.array([0] * MANY, pa.int32()), ["x" * 1_000_000])
+    return parquet_file(MANY, column)
+
+
+def _page() -> bytes:
+    """One page that is small until it is unpacked."""
+    column = pa.array(["x" * 300_000_000, *[""] * 9])
+    return parquet_file(10, column, compression="zstd", use_dictionary=False)
+
+
+def _nested() -> bytes:
+    column = pa.array([[0] * 1_000_000, *[[]] * 9], pa.list_(pa.int8()))
+    return parquet_file(10, column, compression="zstd")
+
+
+def _tables() -> bytes:
+    extras = pd.DataFrame("x", index=range(10), columns=[f"c{number}" for number in range(2_000)])
+    people = pd.concat([pd.DataFrame([PERSON] * 10), extras], axis=1)
+    stream = io.BytesIO()
+    people.to_parquet(stream, index=False)
+    return stream.getvalue()
+
+
+SHAPES: Mapping[str, Callable[[], bytes]] = {
+    "490,000 good rows": lambda: (HEADER + GOOD * MANY).encode(),
+    "490,000 rows all at fault": lambda: (HEADER + "x,,,,,,\n" * MANY).encode(),
+    "100 columns": _wide,
+    "6 million columns": lambda: b"ab," * 6_000_000,
+    "one line": lambda: b"x" * 19_000_000,
+    "a quotation mark that stays open": lambda: (HEADER + '"' + GOOD * MANY).encode(),
+    "characters of four bytes": lambda: (
+        HEADER + GOOD.replace("A-1", "\U0001f600") * MANY
+    ).encode(),
+    "cells of 900 kB": lambda: (HEADER + GOOD.replace("40", "1" * 900_000) * 20).encode(),
+    "empty": lambda: b"",
+    "Parquet, 490,000 good rows": lambda: parquet_file(MANY),
+    "Parquet, a megabyte in each row": _dictionary,
+    "Parquet, one page of 300 MB": _page,
+    "Parquet, lists": _nested,
+    "Parquet, 2,000 columns": _tables,
+}
