@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -29,7 +29,6 @@ from insurance_predictor.model.run_layout import (
     MODEL_URI_TAG,
     PLOTS,
     REFERENCE,
-    ROWS_TAG,
 )
 from insurance_predictor.serving import served_model
 from insurance_predictor.serving.predictor import load
@@ -406,17 +405,29 @@ def test_a_run_that_is_gone_for_good_is_refused(client, served, settings, traine
     assert (now.facts.version, now.problem) == ("1", None)
 
 
+@pytest.fixture
+def odd_run(client, settings, second_run) -> Iterator[Callable[[], None]]:
+    """`second_run` begins in a year that no date can have, until the function is called."""
+    began = client.get_run(second_run).info.start_time
+
+    def begin(when: int) -> None:
+        execute(settings, f"UPDATE runs SET start_time = {when} WHERE run_uuid = '{second_run}'")
+
+    begin(10**18)
+    yield lambda: begin(began)
+    begin(began)
+
+
 def test_a_fault_of_ours_is_logged_with_its_place_and_costs_no_quote(
-    client, served, settings, trained, caplog
+    client, served, settings, second_run, odd_run, caplog
 ):
-    number = put_in_production(client, settings, trained.run_id)
-    versions.set_tag(client, settings, number, ROWS_TAG, "many")
+    put_in_production(client, settings, second_run)
     now = refresh(settings, served)
     assert now.problem.startswith("ValueError: ")
     assert now.checked == served.checked
     assert premium(now) == premium(served)
     assert "Traceback" in caplog.text
-    with pytest.raises(ValueError, match="many"):
+    with pytest.raises(ValueError, match="out of range"):
         refresh(settings, None)
 
 
@@ -518,16 +529,17 @@ def test_with_nothing_to_serve_everybody_hears_why_until_there_is(client, settin
     assert model.current().facts.version == "1"
 
 
-def test_a_fault_of_ours_is_told_and_the_next_look_may_succeed(client, settings, trained, looks):
-    number = put_in_production(client, settings, trained.run_id)
-    versions.set_tag(client, settings, number, ROWS_TAG, "many")
+def test_a_fault_of_ours_is_told_and_the_next_look_may_succeed(
+    client, settings, second_run, odd_run, looks
+):
+    put_in_production(client, settings, second_run)
     model = ServedModel(asking_every(86_400, settings), 0.0, looks)
     for _ in range(2):
-        with pytest.raises(ValueError, match="many"):
+        with pytest.raises(ValueError, match="out of range"):
             model.current()
-    versions.set_tag(client, settings, number, ROWS_TAG, "1070")
+    odd_run()
     model.refresh()
-    assert model.current().facts.rows_train == 1070
+    assert model.current().facts.run_id == second_run
     assert [type(look) for look in looks] == [ValueError, Served]
 
 
