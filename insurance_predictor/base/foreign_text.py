@@ -17,8 +17,11 @@ COMMAND = re.compile(r"^[^\S\n]*(?=::)|##(?=\[)", re.MULTILINE)
 GITHUB_SIGNS = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 # A sign that nobody sees keeps "@somebody" from calling, and "#12" from linking.
 GAP = "\u200b"
-# What every link, image, tag, reference or address that becomes a link by itself is written with.
-MAKES_A_LINK = re.compile(r"[\]<&@]|h(?=ttp)|f(?=tp)|w(?=ww)|:(?=//)", re.IGNORECASE)
+# What an address has that Streamlit makes a link of wherever it stands, escaped or not; and what
+# every other link, image, tag or reference is written with.
+ADDRESS = r"@|h(?=ttp)|w(?=ww)"
+IS_AN_ADDRESS = re.compile(ADDRESS, re.IGNORECASE)
+MAKES_A_LINK = re.compile(rf"[\]<&]|:(?=//)|{ADDRESS}", re.IGNORECASE)
 
 
 def printable(text: str) -> str:
@@ -41,6 +44,11 @@ def for_github(text: object, longest: int = LONGEST_PARAGRAPH) -> str:
     """`text` for GitHub's Markdown: on one line, without a meaning of its own, calling nobody."""
     escaped = GITHUB_SIGNS.sub(r"\\\1", one_line(text, longest))
     return re.sub(r"([@#]|://|www\.)(?=\S)", rf"\1{GAP}", escaped)
+
+
+def without_addresses(text: str) -> str:
+    """`text` in which no address becomes a link by itself."""
+    return IS_AN_ADDRESS.sub(rf"\g<0>{GAP}", text)
 
 
 def without_links(markdown: str) -> str:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date, format_time, format_timedelta
 from babel.numbers import format_decimal
 
-from insurance_predictor.base.foreign_text import LONGEST_PARAGRAPH, one_line
+from insurance_predictor.base.foreign_text import LONGEST_PARAGRAPH, one_line, without_addresses
 from insurance_predictor.base.words import Language
 
 LOCALES = {"pt": "pt_BR", "en": "en_US"}
@@ -18,7 +18,7 @@ MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:&])")
 
 def plain(text: object) -> str:
     """`text` for a place where Markdown is read: shown as it is, on one line."""
-    return MARKDOWN.sub(r"\\\1", one_line(text, LONGEST_PARAGRAPH))
+    return MARKDOWN.sub(r"\\\1", without_addresses(one_line(text, LONGEST_PARAGRAPH)))
 
 
 def money(dollars: float, language: Language) -> str:

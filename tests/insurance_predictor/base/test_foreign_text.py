@@ -16,6 +16,7 @@ from insurance_predictor.base.foreign_text import (
     printable,
     without_links,
 )
+from insurance_predictor.base.formats import plain
 
 # What a terminal obeys, what turns the order of reading, what breaks a line, half a character.
 CODES = (
@@ -208,6 +209,7 @@ def test_an_address_in_markdown_of_others_becomes_no_link_by_itself(address):
 
     assert BY_ITSELF.search(text(address))
     assert BY_ITSELF.search(text(without_links(address))) is None
+    assert BY_ITSELF.search(text(plain(address))) is None
 
 
 def test_what_is_not_a_link_in_markdown_of_others_stays_as_it_is():
