@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, astuple
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from insurance_predictor.base.foreign_text import LONGEST_PARAGRAPH, one_line
@@ -12,7 +13,6 @@ from insurance_predictor.model.run_layout import DATASET_TAG
 
 if TYPE_CHECKING:
     from insurance_predictor.log.outcomes import OutcomeReport
-    from insurance_predictor.model.evaluation import Estimate
     from insurance_predictor.release.promotion import Move
     from insurance_predictor.release.registration import Registration
     from insurance_predictor.serving.predictor import Quote
@@ -48,14 +48,14 @@ def training_summary(settings: Settings, done: "TrainedRun") -> str:
         (
             ("* " if number == 0 else "  ") + scores.candidate.name,
             f"{scores.mean('rmse'):,.0f} ± {scores.deviation('rmse'):,.0f}",
-            f"{scores.mean('r2'):.3f}",
+            _measured("r2", scores.mean("r2"))[0],
         )
         for number, scores in enumerate(done.every)
     ]
     found = done.trained.evaluation
     metrics = [
         *(
-            (f"  {words}", *_measured(name, found.overall[name]))
+            (f"  {words}", *_measured(name, *astuple(found.overall[name])))
             for name, words in METRIC_WORDS.items()
         ),
         ("  90 % intervals hold", f"{found.interval.coverage:.1%}", ""),
@@ -231,14 +231,15 @@ def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def _measured(name: str, found: "Estimate") -> tuple[str, str]:
-    """A metric and its interval, in the unit of the metric."""
+def _measured(name: str, value: float, *ends: float) -> tuple[str, str]:
+    """A metric and its interval, in the unit of the metric, as far as they are defined."""
     from insurance_predictor.training.model_card import IN_US_DOLLARS
 
     unit, form = ("US$ ", ",.0f") if name in IN_US_DOLLARS else ("", ".3f")
     if name == "total_bias":
         form = "+.1%"
-    return f"{unit}{found.value:{form}}", f"{found.low:{form}} to {found.high:{form}}"
+    interval = " to ".join(f"{end:{form}}" for end in ends) if all(map(isfinite, ends)) else ""
+    return f"{unit}{value:{form}}" if isfinite(value) else "not defined", interval
 
 
 def _or_nothing(version: str | None) -> str:

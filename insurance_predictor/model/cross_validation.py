@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from math import isfinite, nan
 from statistics import fmean, stdev
 from typing import Any
 
@@ -37,7 +38,8 @@ class Fold:
 class Scores:
     """What one candidate reached: metrics of each fold, and predictions of people not seen.
 
-    `out_of_fold` has shape (repeats, n), US dollars a year.
+    `out_of_fold` has shape (repeats, n), US dollars a year. A metric that a fold does not define
+    (R² where everybody is charged the same) is nan there and left out of mean and deviation.
     """
 
     candidate: CandidateEstimator
@@ -45,10 +47,16 @@ class Scores:
     out_of_fold: FloatArray
 
     def mean(self, metric: str) -> float:
-        return fmean(fold[metric] for fold in self.folds)
+        """Over the folds that define `metric`; nan when none does."""
+        return fmean(self._defined(metric) or [nan])
 
     def deviation(self, metric: str) -> float:
-        return stdev(fold[metric] for fold in self.folds)
+        """Over the folds that define `metric`; nan when fewer than two do."""
+        defined = self._defined(metric)
+        return stdev(defined) if len(defined) > 1 else nan
+
+    def _defined(self, metric: str) -> list[float]:
+        return [fold[metric] for fold in self.folds if isfinite(fold[metric])]
 
 
 def make_folds(

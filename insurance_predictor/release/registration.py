@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from insurance_predictor.base.errors import BadInput, IntegrityFault, NotFound, RefusedByGate
@@ -224,8 +225,9 @@ def _write(
     tags[AGAINST_TAG] = json.dumps(asdict(judged.against)) if judged.against else ""
     if judged.evaluation is not None:
         tags |= {
-            f"{METRIC_TAG_PREFIX}{name}": repr(judged.evaluation.overall[name].value)
+            f"{METRIC_TAG_PREFIX}{name}": repr(value)
             for name in VERSION_METRICS
+            if isfinite(value := judged.evaluation.overall[name].value)
         }
     if existing is None:
         return versions.create_version(

@@ -12,11 +12,13 @@ from insurance_predictor.table.check import BY_NAME, numbers, words
 from insurance_predictor.table.schema import (
     COLUMNS,
     FEATURE_NAMES,
+    TARGET,
     Column,
     NumberColumn,
 )
 
 HOLDOUT_SHARE = 0.2
+MOST_CHARGES = 1e9  # US dollars a year
 
 
 @dataclass(frozen=True)
@@ -32,19 +34,36 @@ def split_table(frame: pd.DataFrame) -> Split:
 
     Rows that describe the same person stand on the same side whatever they were charged, and no
     row changes side when rows are appended, when rows or columns are rearranged or when numbers are
-    stored in another type (`row_hashes`). Raises InvalidTable when one side would be empty.
+    stored in another type (`row_hashes`). Raises InvalidTable when one side would be empty, and
+    when the charges to learn from are all the same or too high to compute with.
     """
     hashes = row_hashes(frame, FEATURE_NAMES)
     held_out = np.array([int(text[:8], 16) < HOLDOUT_SHARE * 2**32 for text in hashes], dtype=bool)
     if held_out.all() or not held_out.any():
         raise InvalidTable(
-            f"{len(frame)} rows are too few: the hold-out takes about 20 % of them by their "
-            "content and one side would be empty. Give a larger table."
+            f"{len(frame)} rows with {len(set(hashes))} different people are too few: the hold-out "
+            "takes about 20 % of the people and one side would be empty. Give a larger table."
         )
-    return Split(
+    split = Split(
         train=frame[~held_out].reset_index(drop=True),
         holdout=frame[held_out].reset_index(drop=True),
     )
+    _require_prices(numbers(frame[TARGET.name]), numbers(split.train[TARGET.name]))
+    return split
+
+
+def _require_prices(charges: pd.Series, learned: pd.Series) -> None:
+    if charges.max() > MOST_CHARGES:
+        raise InvalidTable(
+            f"{TARGET.name} go up to {charges.max():g}; more than {MOST_CHARGES:g} "
+            f"({TARGET.unit['en']}) cannot be learned from. Correct the table or its unit."
+        )
+    levels = learned.round(TARGET.decimals).unique()
+    if len(levels) == 1:
+        raise InvalidTable(
+            f"All {len(learned)} people to train on are charged the same ({levels[0]:,.2f}), so "
+            "there is nothing to learn. Give a table whose charges differ by a cent or more."
+        )
 
 
 def row_hashes(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:

@@ -91,7 +91,9 @@ def log_trial(client: "MlflowClient", parent: str, trial: Trial) -> None:
     client.log_batch(
         run.info.run_id,
         metrics=[
-            Metric(f"cv.{name}_mean", trial.scores.mean(name), now, 0) for name in FOLD_METRICS
+            Metric(f"cv.{name}_mean", mean, now, 0)
+            for name in FOLD_METRICS
+            if math.isfinite(mean := trial.scores.mean(name))
         ],
         params=[Param(key, str(value)) for key, value in trial.parameters.items()],
     )
@@ -234,6 +236,7 @@ def _log_numbers(client: "MlflowClient", run: TrainedRun, model_id: str) -> None
         for scores in run.every
         for step, fold in enumerate(scores.folds)
         for name in FOLD_METRICS
+        if math.isfinite(fold[name])
     ]
     metrics += [
         Metric(name, value, now, 0, model_id=model_id) for name, value in _summary(run).items()

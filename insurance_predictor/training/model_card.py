@@ -94,6 +94,7 @@ def _template(name: str) -> "Template":
         "shell": shlex.quote,
         "quantity": lambda estimates, name: _quantity(name, estimates[name].value),
         "range": _range,
+        "score": lambda value: _quantity("r2", value),
     }
     return environment.get_template(name)
 

@@ -50,6 +50,22 @@ def test_the_preprocessor_is_fitted_on_the_train_side_only(folds):
     assert not set(fold.train) & set(fold.test)
 
 
+def test_a_metric_is_averaged_over_the_folds_that_define_it(folds):
+    few = np.where(np.arange(200) == 7, 2_000.0, 1_000.0)
+    found = score(RIDGE, folds, few)
+    defined = [fold["r2"] for fold in found.folds if np.isfinite(fold["r2"])]
+    assert len(defined) == 2  # one fold of each repeat holds the one who is charged more
+    assert found.mean("r2") == pytest.approx(np.mean(defined))
+    assert found.deviation("r2") == pytest.approx(np.std(defined, ddof=1))
+
+
+def test_a_metric_that_no_fold_defines_is_not_a_number(folds):
+    found = score(CandidateEstimator("d", DummyRegressor(), {}), folds, np.full(200, 1_000.0))
+    assert np.isnan(found.mean("r2"))
+    assert np.isnan(found.deviation("r2"))
+    assert found.mean("rmse") == found.deviation("rmse") == 0
+
+
 def test_the_best_has_the_lowest_mean_error(folds):
     scores = [
         score(RIDGE, folds, CHARGES),

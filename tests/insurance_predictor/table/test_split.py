@@ -89,8 +89,30 @@ def test_the_same_number_written_in_another_way_stands_on_the_same_side():
 
 
 def test_too_few_rows_to_split_are_refused():
-    with pytest.raises(InvalidTable, match="1 rows are too few"):
+    with pytest.raises(InvalidTable, match="1 rows with 1 different people are too few"):
         split_table(make_table(1))
+
+
+def test_one_person_many_times_is_too_few_to_split():
+    people = pd.concat([make_table(1).assign(charges=charge) for charge in range(1, 200)])
+    with pytest.raises(InvalidTable, match="199 rows with 1 different people are too few"):
+        split_table(people)
+
+
+@pytest.mark.parametrize("charge", [1_000.0, 1e-300, 0.004])
+def test_one_price_for_everybody_leaves_nothing_to_learn(charge: float):
+    people = make_table(100).assign(charges=charge)
+    with pytest.raises(InvalidTable, match=r"charged the same .* there is nothing to learn"):
+        split_table(people)
+
+
+def test_charges_whose_squares_mean_nothing_are_refused():
+    people = make_table(100)
+    people.loc[3, "charges"] = 1e300
+    with pytest.raises(InvalidTable, match=r"charges go up to 1e\+300; more than 1e\+09"):
+        split_table(people)
+    people.loc[3, "charges"] = 1e9
+    split_table(people)
 
 
 def test_a_negative_zero_is_a_zero():

@@ -1,6 +1,8 @@
 """What one training leaves in MLflow: everything a stranger needs, in one finished run."""
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +11,13 @@ import pytest
 import skops.io
 from mlflow.models import Model
 
-from insurance_predictor.base.errors import InvalidTable
+from insurance_predictor.base.errors import InvalidTable, RefusedByGate
+from insurance_predictor.console import training_summary
 from insurance_predictor.model.cross_validation import FOLD_METRICS
 from insurance_predictor.model.estimators import TRUSTED_TYPES
 from insurance_predictor.model.manifest import Digests, Manifest
 from insurance_predictor.model.run_layout import MODEL_URI_TAG
+from insurance_predictor.release.registration import register
 from insurance_predictor.store.artifacts import fetch
 from insurance_predictor.table.split import split_table
 from insurance_predictor.training.train import TrainingOptions, train
@@ -144,6 +148,34 @@ def test_a_table_that_is_too_short_leaves_no_run(client, store, sample):
     with pytest.raises(InvalidTable, match="at least"):
         train(client, store, short, TrainingOptions())
     assert len(client.search_runs([where])) == before
+
+
+def test_a_table_of_few_price_levels_is_trained_and_measured_as_far_as_that_is_defined(
+    client, store, sample
+):
+    people = sample.frame.head(150)
+    few = people.assign(charges=np.where(people.index % 40 == 0, 2_000.0, 1_000.0))
+    done = train(client, store, replace(sample, frame=few), TrainingOptions())
+    logged = client.get_run(done.run_id)
+    assert logged.info.status == "FINISHED"
+    assert all(map(math.isfinite, logged.data.metrics.values()))
+    assert any(np.isnan(fold["r2"]) for fold in done.every[0].folds)
+    assert "cv.r2_mean" in logged.data.metrics
+    assert "nan" not in training_summary(store, done)
+    with pytest.raises(RefusedByGate):
+        register(client, store.model_copy(update={"model_name": "few_levels"}), done.run_id)
+
+
+@pytest.mark.parametrize(
+    ("charge", "sentence"),
+    [(1_000.0, "charged the same"), (1e300, r"more than 1e\+09 \(US\$ a year\) cannot be learned")],
+)
+def test_charges_that_cannot_be_learned_from_leave_no_run(client, store, sample, charge, sentence):
+    ours = store.model_copy(update={"mlflow_experiment_name": "cannot_be_learned"})
+    table = replace(sample, frame=sample.frame.assign(charges=charge))
+    with pytest.raises(InvalidTable, match=sentence):
+        train(client, ours, table, TrainingOptions())
+    assert client.get_experiment_by_name(ours.experiment(False)) is None
 
 
 def test_production_trainings_have_an_experiment_of_their_own(store):
