@@ -37,7 +37,7 @@ clean: ## remove environments and caches (never data, models or mlflow.db)
 
 ##@ Checks
 .PHONY: lint format test test-process test-integration test-e2e test-all test-stack coverage audit
-.PHONY: mutations quality gate-calibration calibrate bench bench-app bench-uploads bench-monitor
+.PHONY: mutations quality gate-calibration gate-sizes calibrate bench bench-app bench-uploads bench-monitor
 lint: $(READY) ## ruff, import-linter, mypy, file and secret checks: what a commit runs
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pre-commit run --all-files --show-diff-on-failure
 
@@ -76,6 +76,9 @@ quality: $(READY) ## the quality table: candidates under 10-fold × 5 repeats (D
 
 gate-calibration: $(READY) ## how often each threshold of the gate refuses a good candidate (DATA=...)
 	@$(BIN)/python -m tests.studies.gate_calibration
+
+gate-sizes: $(READY) ## what the gate can tell of tables of 150 to 1,337 made-up people
+	@$(BIN)/python -m tests.studies.gate_sizes
 
 calibrate: $(READY) ## how often monitoring errs: false alarms, and changes it misses (DATA=...)
 	@$(BIN)/python -m tests.studies.drift_calibration

@@ -44,6 +44,11 @@ class Mutation:
     says: str
 
     @property
+    def needs_typical(self) -> bool:
+        """Whether it spoils what only `TypicalPlusMean` has."""
+        return self.make is median_only
+
+    @property
     def is_stored(self) -> bool:
         """Whether it goes through a real store: the fault lies there, or it stands for its kind."""
         return self.name in STORED

@@ -141,7 +141,8 @@ def _against(found: AgainstProduction | None) -> list[str]:
     rows = [
         (
             "RMSE",
-            f"{found.rmse_difference:+.1%} (95 % confidence: at least {found.rmse_worse_by:+.1%})",
+            f"{found.rmse_difference:+.1%} "
+            f"(97.5 % confidence: at least {found.rmse_worse_by:+.1%})",
         ),
         ("sum of all quotes", f"{found.quote_shift:+.1%}"),
         ("largest difference of one quote", f"US$ {found.largest_difference:,.2f} a year"),

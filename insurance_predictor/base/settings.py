@@ -57,16 +57,17 @@ class GateThresholds(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    worse_than_production: Share = 0.01  # RMSE, one-sided 95 % bound of the paired bootstrap
+    least_people: Annotated[int, Field(ge=1)] = 20  # held out, of all and of a slice
+    worse_than_production: Share = 0.01  # RMSE, one-sided 97.5 % bound of the paired bootstrap
     most_of_baseline: Share = 0.85  # RMSE, against least squares on the raw columns
     least_of_baseline: Share = 0.45  # RMSE below this share of the baseline's smells of a leak
     total_bias: Share = 0.08
     quote_shift: Share = 0.04  # sum of all quotes, against production's on the same people
     proven_quote_shift: Share = 0.25  # the same, when the RMSE is lower with 97.5 % confidence
-    slice_bias: Share = 0.10  # beyond it with the whole 95 % interval
+    slice_bias: Share = 0.10
     least_coverage: Share = 0.88
     least_smoker_coverage: Share = 0.80  # of each smoker group, which is smaller
-    most_coverage: Share = 0.995
+    most_coverage: Share = 0.97
     training_rows: Share = 0.50  # of production's
     age_fall: Annotated[float, Field(ge=0)] = 25.0  # US dollars a year, between ages 2 years apart
     children_fall: Annotated[float, Field(ge=0)] = 25.0  # US dollars a year, for one child more

@@ -52,18 +52,18 @@ class Rule:
 
 
 RULES = (
-    Rule("better than the textbook", "most_of_baseline", lambda m: m.rmse / m.baseline_rmse),
-    Rule("no leak", "least_of_baseline", lambda m: m.rmse / m.baseline_rmse),
-    Rule("total bias", "total_bias", lambda m: m.total_bias, "+.1%"),
+    Rule("better than the textbook", "most_of_baseline", lambda m: m.ratio.value),
+    Rule("no leak", "least_of_baseline", lambda m: m.ratio.value),
+    Rule("total bias", "total_bias", lambda m: m.total_bias.value, "+.1%"),
     Rule("bias of a slice", "slice_bias", lambda m: _clear_slice_bias(m), "+.1%"),
-    Rule("coverage of everybody", "least_coverage", lambda m: m.coverage, ".1%"),
+    Rule("coverage of everybody", "least_coverage", lambda m: m.coverage.value, ".1%"),
     Rule(
         "coverage of a smoker group",
         "least_smoker_coverage",
-        lambda m: min((m.coverage_by_smoker or {}).values()),
+        lambda m: min(share.value for share in (m.coverage_by_smoker or {}).values()),
         ".1%",
     ),
-    Rule("intervals say something", "most_coverage", lambda m: m.coverage, ".1%"),
+    Rule("intervals say something", "most_coverage", lambda m: m.coverage.value, ".1%"),
     Rule("rises with age", "age_fall", lambda m: m.behaviour.worst_age_fall, ",.0f"),
     Rule("rises with children", "children_fall", lambda m: m.behaviour.worst_children_fall, ",.0f"),
     Rule(
@@ -225,7 +225,7 @@ def power_table(judged: Sequence[Judged]) -> str:
 
 def bias_table(judged: Sequence[Judged]) -> str:
     """What a tighter limit on the total bias would refuse."""
-    bias = np.abs([each.found.total_bias for each in judged if each.kind in GOOD])
+    bias = np.abs([each.found.total_bias.value for each in judged if each.kind in GOOD])
     limits = (0.01, 0.03, 0.05, 0.08)
     refused = (f"{np.mean(bias > limit):.0%}" for limit in limits)
     header = ("allowed total bias", *(f"±{limit:.0%}" for limit in limits))
@@ -287,9 +287,9 @@ def _cheaper_loss(production: Candidate) -> CheaperLoss:
 
 
 def _clear_slice_bias(found: Measurements) -> float:
-    """The bias that the worst slice has at least, with 95 % confidence; negative for none."""
+    """The bias of the worst slice beyond what luck can do; negative when no slice is beyond it."""
     slices = (found.slice_bias or {}).values()
-    return max(max(bias.low, -bias.high) for bias in slices)
+    return max(max(bias.value - bias.high, bias.low - bias.value) for bias in slices)
 
 
 def _names(judged: Judged) -> set[str]:

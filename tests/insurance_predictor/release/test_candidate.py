@@ -132,10 +132,18 @@ def test_a_candidate_is_measured_on_its_own_hold_out(candidate, trained):
     assert evaluation.rows == len(trained.trained.holdout)
     logged = trained.trained.evaluation
     assert found.rmse == pytest.approx(logged.overall["rmse"].value)
-    assert found.total_bias == pytest.approx(logged.overall["total_bias"].value)
-    assert found.coverage == logged.interval.coverage
-    assert set(found.coverage_by_smoker) == {"no", "yes"}
-    assert set(found.slice_bias) == set(logged.slices)
+    assert found.people == found.total_bias.people == found.coverage.people == logged.rows
+    assert found.total_bias.value == pytest.approx(logged.overall["total_bias"].value)
+    assert found.coverage.value == logged.interval.coverage
+    assert {name: share.value for name, share in found.coverage_by_smoker.items()} == {
+        name: score.coverage for name, score in logged.interval_by_smoker.items()
+    }
+    assert {name: bias.people for name, bias in found.slice_bias.items()} == logged.slice_rows
+    for name, bias in found.slice_bias.items():
+        assert bias.value == pytest.approx(logged.slices[name]["total_bias"].value)
+        assert bias.low < 0 < bias.high
+    assert found.ratio.value == pytest.approx(found.rmse / found.baseline_rmse)
+    assert found.ratio.low < found.ratio.everybody < found.ratio.high
     assert found.production is None
 
 
@@ -166,6 +174,24 @@ def test_against_production_the_same_people_are_quoted_by_both(candidate):
     assert found.rmse_worse_by < found.rmse_difference < found.rmse_at_most < 0
     assert found.quote_shift == pytest.approx(premium.mean() / 10_000 - 1)
     assert found.largest_difference == pytest.approx((premium - 10_000).abs().max())
+    few = measure_candidate(candidate, replace(champion, rows_train=25))[0].production
+    assert few.shift_by_chance > found.shift_by_chance > 0
+
+
+def test_people_whom_production_learned_from_are_left_out_of_the_errors(candidate):
+    people = len(candidate.holdout)
+    seen = pd.concat([candidate.reference, candidate.holdout.head(100)], ignore_index=True)
+    pair = answering(candidate, Answers(10_000.0, 10_000.0)).pair
+    champion = Champion("7", pair, len(seen), seen)
+    found = measure_candidate(candidate, champion)[0].production
+    assert (found.people, found.new_people) == (people, people - 100)
+    rest = replace(candidate, holdout=candidate.holdout.tail(people - 100))
+    alone = measure_candidate(rest, replace(champion, learned=None))[0].production
+    assert found.rmse_difference == pytest.approx(alone.rmse_difference)
+    longer = replace(champion, rows_train=len(seen) + 1)  # of whom only these are known
+    assert measure_candidate(candidate, longer)[0].production.new_people == 0
+    honest = replace(champion, rows_train=9_999, learned=candidate.reference)
+    assert measure_candidate(candidate, honest)[0].production.new_people == people
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])

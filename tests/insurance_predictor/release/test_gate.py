@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from insurance_predictor.base.settings import GateThresholds
-from insurance_predictor.model.evaluation import Estimate
+from insurance_predictor.model.chance import Bias, Ratio, Share
 from insurance_predictor.release.gate import (
     BATCH_TOLERANCE,
     SAME_QUOTE,
@@ -34,14 +34,36 @@ PRODUCTION = AgainstProduction(
     quote_shift=0.01,
     largest_difference=120.0,
     training_rows=1.0,
+    people=267,
+    new_people=267,
 )
+# Of so many people that luck plays no part: each threshold is the limit itself.
+MANY = 10**12
+
+
+def share(value, people=MANY):
+    return Share(nan if value != value else round(value * people), people)
+
+
+def plain(value):
+    """A bias that no luck excuses."""
+    return Bias(value, 0.0, 0.0, MANY)
+
+
+def steady(value):
+    """A ratio of errors that is the same on everybody, and that no luck excuses."""
+    return Ratio(value, value, value, value)
+
+
 GOOD = Measurements(
+    people=267,
     rmse=4_500.0,
     baseline_rmse=6_000.0,
-    total_bias=0.01,
-    slice_bias={"smoker=yes": Estimate(0.02, -0.01, 0.05)},
-    coverage=0.92,
-    coverage_by_smoker={"no": 0.93, "yes": 0.9},
+    ratio=steady(0.75),
+    total_bias=plain(0.01),
+    slice_bias={"smoker=yes": plain(0.02)},
+    coverage=share(0.92),
+    coverage_by_smoker={"no": share(0.93), "yes": share(0.9)},
     behaviour=CONDUCT,
     production=PRODUCTION,
 )
@@ -86,9 +108,9 @@ def test_a_fault_of_the_files_refuses_and_nothing_else_is_judged():
 
 
 AT_MOST = {
-    "better than the textbook": lambda x: {"rmse": x, "baseline_rmse": 1.0},
-    "total bias": lambda x: {"total_bias": x},
-    "intervals say something": lambda x: {"coverage": x},
+    "better than the textbook": lambda x: {"ratio": steady(x)},
+    "total bias": lambda x: {"total_bias": plain(x)},
+    "bias of smoker=yes": lambda x: {"slice_bias": {"smoker=yes": plain(x)}},
     "rises with age": lambda x: {"conduct": {"worst_age_fall": x}},
     "rises with children": lambda x: {"conduct": {"worst_children_fall": x}},
     "alone as in a batch": lambda x: {"conduct": {"batch_difference": x}},
@@ -96,25 +118,19 @@ AT_MOST = {
     "price level": lambda x: {"production": {"quote_shift": x}},
 }
 AT_LEAST = {
-    "no leak": lambda x: {"rmse": x, "baseline_rmse": 1.0},
-    "coverage of everybody": lambda x: {"coverage": x},
-    "coverage of smoker=no": lambda x: {"coverage_by_smoker": {"no": x, "yes": 0.9}},
-    "coverage of smoker=yes": lambda x: {"coverage_by_smoker": {"no": 0.9, "yes": x}},
+    "no leak": lambda x: {"ratio": steady(x)},
     "enough rows": lambda x: {"production": {"training_rows": x}},
 }
 LIMIT_OF = {
     "better than the textbook": LIMITS.most_of_baseline,
     "total bias": LIMITS.total_bias,
-    "intervals say something": LIMITS.most_coverage,
+    "bias of smoker=yes": LIMITS.slice_bias,
     "rises with age": LIMITS.age_fall,
     "rises with children": LIMITS.children_fall,
     "alone as in a batch": BATCH_TOLERANCE,
     "not worse than production": LIMITS.worse_than_production,
     "price level": LIMITS.quote_shift,
     "no leak": LIMITS.least_of_baseline,
-    "coverage of everybody": LIMITS.least_coverage,
-    "coverage of smoker=no": LIMITS.least_smoker_coverage,
-    "coverage of smoker=yes": LIMITS.least_smoker_coverage,
     "enough rows": LIMITS.training_rows,
 }
 
@@ -146,8 +162,12 @@ def test_not_a_number_passes_no_rule(rule):
     [
         ("smokers pay more", {"conduct": {"smoker_undercut": nan}}),
         ("something new", {"production": {"largest_difference": nan}}),
-        ("bias of smoker=yes", {"slice_bias": {"smoker=yes": Estimate(nan, nan, nan)}}),
-        ("total bias", {"total_bias": -inf}),
+        ("bias of smoker=yes", {"slice_bias": {"smoker=yes": Bias(nan, nan, nan, 50)}}),
+        ("bias of smoker=yes", {"slice_bias": {"smoker=yes": Bias(0.3, nan, nan, 50)}}),
+        ("total bias", {"total_bias": plain(-inf)}),
+        ("better than the textbook", {"ratio": Ratio(0.9, 0.9, nan, nan)}),
+        ("no leak", {"ratio": Ratio(0.1, nan, 0.0, 0.0)}),
+        ("coverage of everybody", {"coverage": Share(0, 0)}),
         ("price level", {"production": {"quote_shift": -inf}}),
     ],
 )
@@ -155,7 +175,7 @@ def test_other_undefined_values_are_refused_too(rule, change):
     assert rule in refusals(**change)
 
 
-@pytest.mark.parametrize("rule", ["total bias", "price level"])
+@pytest.mark.parametrize("rule", ["total bias", "bias of smoker=yes", "price level"])
 def test_too_low_is_as_bad_as_too_high(rule):
     limit, changed = LIMIT_OF[rule], AT_MOST[rule]
     assert refusals(**changed(-limit)) == []
@@ -168,32 +188,108 @@ def test_a_quote_that_differs_by_more_than_half_a_cent_is_something_new():
 
 
 @pytest.mark.parametrize(
-    ("bias", "refused"),
+    ("people", "approved"), [(LIMITS.least_people - 1, False), (LIMITS.least_people, True)]
+)
+def test_too_few_people_are_too_few_to_judge(people, approved):
+    decision = decide(replace(GOOD, people=people), LIMITS)
+    assert decision.approved == approved
+    assert approved or decision.reasons[0].startswith(
+        f"too few to judge: {people} people were held"
+    )
+    assert approved or 'FORCE=1 REASON="..."' in decision.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "refused"), [(0.249, False), (0.251, True), (-0.179, False), (-0.181, True)]
+)
+def test_a_bias_is_allowed_what_the_luck_of_its_people_can_do(value, refused):
+    bias = Bias(value, -0.18, 0.25, 30)
+    assert refusals(total_bias=bias) == (["total bias"] if refused else [])
+    names = refusals(slice_bias={"age=18-29": bias})
+    assert names == (["bias of age=18-29"] if refused else [])
+
+
+def test_a_slice_of_few_people_is_not_judged_and_that_is_said():
+    few = Bias(3.0, -0.1, 0.1, LIMITS.least_people - 1)
+    (check,) = (
+        check
+        for check in decide(replace(GOOD, slice_bias={"age=65-100": few}), LIMITS).checks
+        if check.name == "bias of age=65-100"
+    )
+    assert (check.passed, check.found) == (True, "+300.0%, 19 people")
+    assert check.allowed == "judged from 20 people"
+
+
+@pytest.mark.parametrize(
+    ("ratio", "refused"),
     [
-        (Estimate(0.30, 0.10, 0.50), False),
-        (Estimate(0.30, 0.1001, 0.50), True),
-        (Estimate(-0.30, -0.50, -0.10), False),
-        (Estimate(-0.30, -0.50, -0.1001), True),
+        (Ratio(0.95, 0.75, 0.5, 0.96), []),  # a hold-out on which luck can do that
+        (Ratio(0.97, 0.75, 0.5, 0.96), ["better than the textbook"]),
+        (Ratio(0.95, 0.86, 0.5, 0.96), ["better than the textbook"]),  # poor on everybody
+        (Ratio(0.3, 0.75, 0.25, 0.96), []),
+        (Ratio(0.2, 0.75, 0.25, 0.96), ["no leak"]),
+        (Ratio(0.3, 0.44, 0.25, 0.96), ["no leak"]),  # everybody is too easy
     ],
 )
-def test_a_slice_is_refused_when_its_whole_interval_is_beyond_the_limit(bias, refused):
-    names = refusals(slice_bias={"smoker=yes": GOOD.slice_bias["smoker=yes"], "age=18-29": bias})
-    assert names == (["bias of age=18-29"] if refused else [])
+def test_a_ratio_is_allowed_what_luck_can_do_unless_everybody_shows_the_same(ratio, refused):
+    assert refusals(ratio=ratio) == refused
+
+
+@pytest.mark.parametrize(
+    ("count", "people", "refused"),
+    [
+        (20, 30, False),  # 67 %: with this many people, 88 % can look like that
+        (16, 30, True),
+        (222, 267, False),
+        (215, 267, True),
+        (820, 1000, True),
+    ],
+)
+def test_coverage_is_refused_where_luck_cannot_explain_it(count, people, refused):
+    names = refusals(coverage=Share(count, people))
+    assert names == (["coverage of everybody"] if refused else [])
+
+
+def test_intervals_that_hold_everybody_are_refused_from_as_many_people_as_show_it():
+    enough = next(n for n in range(1, 999) if Share(n, n).at_least > LIMITS.most_coverage)
+    assert 200 < enough < 250
+    assert refusals(coverage=Share(enough, enough)) == ["intervals say something"]
+    assert refusals(coverage=Share(enough - 1, enough - 1)) == []
+
+
+@pytest.mark.parametrize(("by_chance", "refused"), [(0.06, False), (0.04, True)])
+def test_the_price_level_may_move_as_far_as_learning_from_other_people_moves_it(by_chance, refused):
+    names = refusals(production={"quote_shift": 0.05, "shift_by_chance": by_chance})
+    assert names == (["price level"] if refused else [])
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"rmse": 5_700.0}, "textbook baseline: RMSE US$ 5,700 is 0.95 of its US$ 6,000"),
-        ({"rmse": 600.0}, "too good to be true: RMSE US$ 600 is 0.10 of the baseline's"),
-        ({"total_bias": 0.1}, "total bias +10.0%: quotes are too high on the whole"),
-        ({"total_bias": -0.1}, "total bias -10.0%: quotes are too low on the whole"),
-        ({"total_bias": nan}, "quotes are too far off on the whole"),
         (
-            {"coverage": 0.5},
-            "intervals are too narrow: they hold 50.0% of the charges of everybody",
+            {"rmse": 5_700.0, "ratio": steady(0.95)},
+            "textbook baseline: RMSE US$ 5,700 is 0.95 of its US$ 6,000, allowed for 267 people",
         ),
-        ({"coverage": 1.0}, "intervals are too wide to mean anything: they hold 100.0%"),
+        (
+            {"rmse": 600.0, "ratio": steady(0.1)},
+            "too good to be true: RMSE US$ 600 is 0.10 of the baseline's",
+        ),
+        (
+            {"total_bias": Bias(0.1, -0.05, 0.06, 90)},
+            "quotes are too high on the whole, allowed is -8.0% to +8.0% for 90 people",
+        ),
+        ({"total_bias": plain(-0.1)}, "total bias -10.0%: quotes are too low on the whole"),
+        ({"total_bias": plain(nan)}, "quotes are too far off on the whole"),
+        (
+            {"coverage": Share(50, 100)},
+            "intervals are too narrow: they hold the charges of 50 of 100 people of everybody, at "
+            "most 65.5% with luck",
+        ),
+        (
+            {"coverage": Share(300, 300)},
+            "intervals are too wide to mean anything: they hold the charges of 300 of 300 people, "
+            "at least 97.7% with luck",
+        ),
         ({"conduct": {"extremes_fine": False}}, "at the edge of the schema's limits"),
         ({"conduct": {"smoker_undercut": 0.25}}, "cheaper for 25.0% of made-up people"),
         ({"conduct": {"worst_age_fall": 400.0}}, "falls with age, by up to US$ 400 in two years"),
@@ -235,9 +331,9 @@ def test_the_price_level_moves_only_as_far_as_charges_show(shift, at_most, appro
 
 def test_reasons_come_in_the_order_files_numbers_quality_intervals_conduct_production():
     names = refusals(
-        rmse=5_900.0,
-        total_bias=0.2,
-        coverage=0.1,
+        ratio=steady(0.95),
+        total_bias=plain(0.2),
+        coverage=share(0.1),
         conduct={"smoker_undercut": 0.1},
         production={"quote_shift": 0.3},
     )
@@ -250,26 +346,37 @@ def test_reasons_come_in_the_order_files_numbers_quality_intervals_conduct_produ
     ]
 
 
+def test_production_that_learned_from_nearly_everybody_held_out_cannot_be_compared_with():
+    seen = {"new_people": 19, "rmse_worse_by": nan, "rmse_at_most": nan}
+    assert refusals(production=seen) == ["people new to both"]
+    assert refusals(production={"new_people": 20}) == []
+    (reason,) = decide(replace(GOOD, production=replace(PRODUCTION, **seen)), LIMITS).reasons
+    assert "version 7 learned from 248 of the 267 people held out" in reason
+    assert 'FORCE=1 REASON="..."' in reason
+
+
 def test_nothing_measured_is_never_approved():
     assert not decide(Measurements(), LIMITS).approved
 
 
 @given(
-    st.sampled_from(sorted(GateThresholds.model_fields)),
+    st.sampled_from(sorted(set(GateThresholds.model_fields) - {"least_people"})),
     st.floats(0, 1),
     st.floats(-1, 1),
     st.floats(0, 1),
 )
 def test_an_approval_keeps_every_limit(name, limit, bias, coverage):
     limits = GateThresholds(**{name: limit})
-    found = replace(GOOD, total_bias=bias, coverage=coverage)
+    found = replace(GOOD, total_bias=plain(bias), coverage=share(coverage))
     decision = decide(found, limits)
     kept = (
         abs(bias) <= limits.total_bias
-        and limits.least_coverage <= coverage <= limits.most_coverage
+        and found.coverage.at_most >= limits.least_coverage
+        and found.coverage.at_least <= limits.most_coverage
         and limits.least_of_baseline <= 0.75 <= limits.most_of_baseline
         and limits.least_smoker_coverage <= 0.9
         and limits.training_rows <= 1.0
+        and limits.slice_bias >= 0.02
         and PRODUCTION.quote_shift <= limits.quote_shift
     )
     assert decision.approved == kept
@@ -277,8 +384,8 @@ def test_an_approval_keeps_every_limit(name, limit, bias, coverage):
 
 
 @given(st.floats(allow_nan=True), st.floats(allow_nan=True), st.floats(allow_nan=True))
-def test_any_numbers_give_a_decision_and_a_reason_for_a_no(rmse, baseline, bias):
-    found = replace(GOOD, rmse=rmse, baseline_rmse=baseline, total_bias=bias)
+def test_any_numbers_give_a_decision_and_a_reason_for_a_no(value, low, high):
+    found = replace(GOOD, ratio=Ratio(value, low, low, high), total_bias=Bias(value, low, high, 30))
     decision = decide(found, LIMITS)
     assert decision.approved == (len(decision.reasons) == 0)
     assert all(decision.reasons)
