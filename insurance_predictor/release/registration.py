@@ -28,6 +28,7 @@ from insurance_predictor.model.run_layout import (
 )
 from insurance_predictor.release.candidate import (
     Champion,
+    learned_from,
     measure_candidate,
     reload,
     rows_learned,
@@ -187,9 +188,10 @@ def _production(
         version = versions.get_version(client, settings, serving)
         rows = rows_learned(version.tags, f"Version {serving}")
         pair = load_version(client, version).pair
+        learned = learned_from(client, version.run_id)
     except (IntegrityFault, NotFound) as error:
         return _Production(fault=str(error))
-    return _Production(Champion(serving, pair, rows))
+    return _Production(Champion(serving, pair, rows, learned))
 
 
 def _judge(
