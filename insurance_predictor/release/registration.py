@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from math import isfinite
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from insurance_predictor.base.errors import BadInput, IntegrityFault, NotFound, RefusedByGate
@@ -28,14 +30,14 @@ from insurance_predictor.model.run_layout import (
 )
 from insurance_predictor.release.candidate import (
     Champion,
-    learned_from,
     measure_candidate,
     reload,
     rows_learned,
 )
 from insurance_predictor.release.gate import AgainstProduction, GateDecision, Measurements, decide
 from insurance_predictor.release.promotion import begin
-from insurance_predictor.serving.predictor import load_version
+from insurance_predictor.serving.documents import read_documents
+from insurance_predictor.serving.predictor import fetch_version, load_version
 from insurance_predictor.store import versions
 from insurance_predictor.store.versions import Version
 
@@ -187,8 +189,9 @@ def _production(
     try:
         version = versions.get_version(client, settings, serving)
         rows = rows_learned(version.tags, f"Version {serving}")
-        pair = load_version(client, version).pair
-        learned = learned_from(client, version.run_id)
+        with TemporaryDirectory() as folder:
+            pair = fetch_version(client, version, Path(folder)).pair
+            learned = read_documents(Path(folder)).reference
     except (IntegrityFault, NotFound) as error:
         return _Production(fault=str(error))
     return _Production(Champion(serving, pair, rows, learned))
