@@ -230,9 +230,9 @@ def _write(
     tags[AGAINST_TAG] = json.dumps(asdict(judged.against)) if judged.against else ""
     if judged.evaluation is not None:
         tags |= {
-            f"{METRIC_TAG_PREFIX}{name}": repr(value)
+            f"{METRIC_TAG_PREFIX}{name}": repr(measured)
             for name in VERSION_METRICS
-            if isfinite(value := judged.evaluation.overall[name].value)
+            if isfinite(measured := judged.evaluation.overall[name].value)
         }
     if existing is None:
         return versions.create_version(

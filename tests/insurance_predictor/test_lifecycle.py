@@ -199,8 +199,8 @@ def test_a_run_of_which_nothing_can_be_loaded_is_a_version_that_says_so(client, 
 def test_a_version_that_is_refused_later_no_longer_counts_as_tried(client, settings, trained):
     number = register(client, settings, trained.run_id).version.number
     assert TRIED_TAG in get_version(client, settings, number).tags
-    strict = settings.model_copy(update={"gate": GateThresholds(total_bias=0)})
-    with pytest.raises(RefusedByGate, match="total bias"):
+    strict = settings.model_copy(update={"gate": GateThresholds(most_of_baseline=0.1)})
+    with pytest.raises(RefusedByGate, match="textbook baseline"):
         register(client, strict, trained.run_id)
     assert TRIED_TAG not in get_version(client, settings, number).tags
 

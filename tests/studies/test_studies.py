@@ -139,7 +139,7 @@ def test_every_threshold_of_the_gate_is_calibrated(calibration):
 
 def test_a_tighter_threshold_refuses_good_candidates(calibration, table):
     judged, _ = calibration
-    strict = GateThresholds(total_bias=0.0)
+    strict = GateThresholds(most_of_baseline=0.1)
 
     refused = {
         kind: gate_calibration.decide(each.found, strict).approved
