@@ -11,10 +11,12 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 PATIENCE = 120  # seconds; a cold start takes about 15 on an idle machine
 BASIC_AUTH = """[mlflow]
@@ -231,3 +233,60 @@ def storage_that_swaps(name: str, content: bytes) -> Iterator[str]:
 
     with host(Handler) as port:
         yield f"http://127.0.0.1:{port}/api/2.0/mlflow-artifacts/artifacts/swapped"
+
+
+@dataclass
+class Relay:
+    """Passes everything on to a server, and hangs up on its client from a moment on.
+
+    `cut_at` is the end of a path: of the request there, and of all later ones, the answer is lost;
+    `cut_after` spares the answer of that request itself.
+    """
+
+    uri: str = ""
+    cut_at: str | None = None
+    cut_after: str | None = None
+    is_cut: bool = False
+
+    def mend(self) -> None:
+        """Everything comes back from now on."""
+        self.cut_at = self.cut_after = None
+        self.is_cut = False
+
+
+@contextmanager
+def relay(target: str) -> Iterator[Relay]:
+    """A relay between a client and the server at `target`."""
+    state = Relay()
+
+    class Handler(Quiet):
+        def do_GET(self) -> None:
+            path = self.path.partition("?")[0]
+            state.is_cut = state.is_cut or (
+                state.cut_at is not None and path.endswith(state.cut_at)
+            )
+            status, kind, content = self._passed_on()
+            if state.is_cut:
+                self.close_connection = True
+                return
+            state.is_cut = state.cut_after is not None and path.endswith(state.cut_after)
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_POST = do_PATCH = do_DELETE = do_PUT = do_GET  # noqa: N815 (the names are the server's)
+
+        def _passed_on(self) -> tuple[int, str, bytes]:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            host, _, port = urlsplit(target).netloc.partition(":")
+            with closing(HTTPConnection(host, int(port), timeout=PATIENCE)) as connection:
+                kind = {"Content-Type": self.headers.get("Content-Type", "application/json")}
+                connection.request(self.command, self.path, body, kind)
+                answer = connection.getresponse()
+                return answer.status, answer.headers.get("Content-Type", ""), answer.read()
+
+    with host(Handler) as port:
+        state.uri = f"http://127.0.0.1:{port}"
+        yield state

@@ -106,7 +106,7 @@ def _moved_by_hand(settings: Settings, state: RegistryState) -> list[str]:
     remedy = (
         f"`make promote VERSION={serving}` writes it down, `make promote VERSION=n` moves on"
         if is_there
-        else "`make promote VERSION=n` moves it to a version that is there"
+        else "Look at who did that, then `make promote VERSION=n`"
     )
     if known is None:
         return [f"{alias!r} stands on {serving}, but the ledger has no line of it. {remedy}."]

@@ -88,7 +88,7 @@ def test_an_alias_that_was_moved_by_hand_is_told_with_where_to_look(client, sett
     found = findings(settings)["aliases"]
     assert found.verdict is Verdict.WRONG
     assert "the ledger's last line says 1" in found.found
-    assert found.remedy == "Look at `make status`, then `make promote VERSION=n`."
+    assert found.remedy == "Look at who did that, then `make promote VERSION=n`."
 
 
 def test_several_problems_are_counted(client, settings, production):

@@ -223,7 +223,7 @@ def test_an_alias_on_a_version_that_never_existed_is_named(client, settings, ver
         "The alias 'producao' dangles: it stands on version 42, which does not exist. "
         "Run `make rollback`, or `make promote VERSION=n`.",
         "'producao' stands on 42, but the ledger has no line of it. "
-        "`make promote VERSION=n` moves it to a version that is there.",
+        "Look at who did that, then `make promote VERSION=n`.",
     )
     versions.delete_alias(client, settings, "canary")
     assert len(read_state(client, settings).problems) == 2
