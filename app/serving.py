@@ -1,10 +1,12 @@
 """What serves the visitors, held once for all of them: settings, the served version, the log."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from app import json_log
+from insurance_predictor.base.errors import InvalidSettings
 from insurance_predictor.base.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -40,9 +42,27 @@ def served() -> "Served":
 
 
 def try_again() -> None:
-    """Read the settings anew and ask the registry at the next use."""
+    """Read the settings anew and ask the registry at the next use.
+
+    Where they are as they were, a look at the registry that still hangs is not joined by another.
+    """
+    before = _valid_settings()
     settings.clear()
+    now = _valid_settings()
+    if now is not None and now == before:
+        _served_model().try_again()
+        return
     _served_model.clear()
+    with suppress(InvalidSettings):  # then none was opened
+        prediction_log().close()
+    prediction_log.clear()
+
+
+def _valid_settings() -> Settings | None:
+    try:
+        return settings()
+    except InvalidSettings:
+        return None
 
 
 def _tell(outcome: "Served | Exception", latency_ms: float) -> None:

@@ -3,13 +3,47 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+# What libraries read from the environment by themselves, put there by us: from `.env`, and where
+# that says nothing, our defaults. Name -> value that stands there now.
+_FROM_FILE: dict[str, str] = {}
+_DEFAULTS: dict[str, str] = {}
+_EXPORTED: dict[str, str] = {}
+
 LIBRARIES = ("mlflow", "scikit-learn", "pandas", "numpy", "skops", "joblib")
+
+
+def export_file(values: Mapping[str, str]) -> None:
+    """Put what a file says in the environment, in place of all that an earlier file said.
+
+    What the environment has from elsewhere stays, except an empty value, which is none.
+    """
+    _FROM_FILE.clear()
+    _FROM_FILE.update(values)
+    _export()
+
+
+def export_defaults(values: Mapping[str, str]) -> None:
+    """Put defaults in the environment, for names that neither it nor the file has."""
+    _DEFAULTS.update(values)
+    _export()
+
+
+def _export() -> None:
+    wanted = _DEFAULTS | _FROM_FILE
+    for name in wanted.keys() | _EXPORTED.keys():
+        there, ours = os.environ.get(name), _EXPORTED.pop(name, None)
+        if there and there != ours:
+            continue
+        if name in wanted:
+            os.environ[name] = _EXPORTED[name] = wanted[name]
+        elif there is not None:
+            del os.environ[name]
 
 
 def git_commit(folder: Path = Path(__file__).parents[2]) -> str | None:

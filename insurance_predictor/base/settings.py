@@ -1,6 +1,5 @@
 """What differs between machines: one frozen class over the environment and `.env`."""
 
-import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -18,6 +17,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from insurance_predictor.base.environment import export_file
 from insurance_predictor.base.errors import InvalidSettings
 
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
@@ -205,11 +205,12 @@ def read_settings(env_file: Path = Path(".env")) -> Settings:
     """Settings from the environment, then `env_file`, then the defaults.
 
     The file's names are put in the environment too (what is set there already stays), because
-    MLflow and boto3 read `MLFLOW_*` and `AWS_*` from there by themselves.
+    MLflow and boto3 read `MLFLOW_*` and `AWS_*` from there by themselves. The next reading takes
+    the file anew: what has changed in it changes there, and what it no longer says is gone.
     Raises InvalidSettings with one line for each value that cannot be used.
     """
     try:
-        _export(env_file)
+        export_file({name: value for name, value in dotenv_values(env_file).items() if value})
         return Settings()
     except UnicodeDecodeError as error:
         raise InvalidSettings(f"{env_file} is not UTF-8 text. Write it again.") from error
@@ -221,13 +222,6 @@ def read_settings(env_file: Path = Path(".env")) -> Settings:
         ) from error
     except ValidationError as error:
         raise InvalidSettings("\n".join(_sentence(detail) for detail in error.errors())) from error
-
-
-def _export(env_file: Path) -> None:
-    """An empty value is none, in the file and in the environment; boto3 would take it for one."""
-    for name, value in dotenv_values(env_file).items():
-        if value and not os.environ.get(name):
-            os.environ[name] = value
 
 
 def _sentence(detail: Any) -> str:

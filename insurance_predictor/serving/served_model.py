@@ -9,13 +9,12 @@ from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Lock, Thread, Timer
+from threading import Event, Lock, Thread, Timer
 from typing import TYPE_CHECKING
 
 from insurance_predictor.base.errors import (
     InsurancePredictorError,
     IntegrityFault,
-    NoProductionModel,
     NotFound,
     Unreachable,
 )
@@ -35,6 +34,10 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger(__name__)
 # Seconds for the registry to name the version, after the 5 that `connect` gives it to be there.
 ANSWER_PATIENCE = 5.0
+# Seconds that somebody waits for a first version, from the moment it was asked for.
+FIRST_PATIENCE = 20.0
+# The registry, model and alias that were asked for last, and the answer that is awaited.
+_ASKED: dict[tuple[str, str, str], Future[Version]] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,53 +103,86 @@ class ServedModel:
     """The version that serves a process which goes on, refreshed behind the people it serves.
 
     What is kept on disk answers at once. Nobody waits for the registry, except who comes first when
-    nothing is kept; it is asked again, in a thread of its own and `head_start` seconds later, when
-    somebody comes after `registry_check_seconds`. `tell` hears how each look at it ended, with what
-    serves now or the error why nothing does, and the milliseconds that it took.
+    nothing is kept, and nobody longer than FIRST_PATIENCE; it is asked again, in a thread of its
+    own and `head_start` seconds later, when somebody comes after `registry_check_seconds`. There is
+    one such thread at most, however long it hangs. `tell` hears how each look at it ended, with
+    what serves now or the error why nothing does, and the milliseconds that it took.
     """
 
     def __init__(self, settings: Settings, head_start: float, tell: Tell) -> None:
         self._settings = settings
         self._head_start = head_start
         self._tell = tell
-        self._first, self._refreshing = Lock(), Lock()
-        self._due = -inf  # by the monotonic clock
+        self._deciding = Lock()
+        self._looking = Lock()  # held from the moment that a look is due until it has ended
+        self._began = -inf  # and the next, by the monotonic clock
+        self._due = -inf
+        self._has_ended = Event()
         self._served = read(settings)
         self._error: Exception | None = None
 
     def current(self) -> Served:
         """What serves now. Raises what `refresh` raised when nothing ever has."""
-        with self._first:  # who comes while the first one asks waits for the answer, too
+        is_first = self._served is None and self._error is None
+        with self._deciding:
             if time.monotonic() >= self._due:
-                self._due = time.monotonic() + self._settings.registry_check_seconds
-                if self._served is None and self._error is None:
-                    self.refresh()
-                else:
-                    self.refresh_later()
+                self._look(0.0 if is_first else self._head_start)
+        if is_first:
+            self._has_ended.wait(max(0.0, self._began + FIRST_PATIENCE - time.monotonic()))
         if self._served is None:
             # Without its past: it is raised again for everybody.
-            raise (self._error or NoProductionModel()).with_traceback(None)
+            raise (self._error or _too_long()).with_traceback(None)
+        if self._is_overdue():
+            return replace(self._served, problem=str(_too_long()))
         return self._served
 
     def refresh(self) -> None:
         """Look at the registry, unless somebody does; what serves stays when that fails."""
-        if not self._refreshing.acquire(blocking=False):
+        if self._looking.acquire(blocking=False):
+            self._begin(0.0)
+            self._refresh()
+
+    def try_again(self) -> None:
+        """Have the next visitor ask the registry at once, whatever the last look said."""
+        self._error, self._due = None, -inf
+
+    def _look(self, delay: float) -> None:
+        """Look at the registry in a thread of its own, `delay` seconds later; one at a time."""
+        if not self._looking.acquire(blocking=False):
             return
-        start = time.monotonic()
+        self._begin(delay)
+        thread = Timer(delay, self._refresh) if delay else Thread(target=self._refresh)
+        thread.daemon = True
+        thread.start()
+
+    def _begin(self, delay: float) -> None:
+        self._began = time.monotonic() + delay
+        self._due = time.monotonic() + self._settings.registry_check_seconds
+        self._has_ended.clear()
+
+    def _refresh(self) -> None:
         outcome: Served | Exception
+        start = time.monotonic()
         try:
             outcome = self._served = refresh(self._settings, self._served)
         except Exception as error:  # whatever it is, the next look may succeed
             outcome = self._error = error
+        try:
+            self._tell(outcome, round(1000 * (time.monotonic() - start), 1))
         finally:
-            self._refreshing.release()
-        self._tell(outcome, round(1000 * (time.monotonic() - start), 1))
+            self._has_ended.set()
+            self._looking.release()
 
-    def refresh_later(self) -> None:
-        """Look at the registry in a moment, while nobody waits for it."""
-        timer = Timer(self._head_start, self.refresh)
-        timer.daemon = True
-        timer.start()
+    def _is_overdue(self) -> bool:
+        return self._looking.locked() and time.monotonic() > self._began + FIRST_PATIENCE
+
+
+def _too_long() -> Unreachable:
+    return Unreachable(
+        f"The version in production did not arrive within {FIRST_PATIENCE:g} s. Check that the "
+        "registry and its storage are running and that this machine reaches them; `make doctor` "
+        "looks at each of them."
+    )
 
 
 def _named_now(settings: Settings, before: Served | None) -> Served:
@@ -167,18 +203,13 @@ def _named(client: "MlflowClient", settings: Settings) -> Version:
     """The version that the registry names. Raises Unreachable when that takes too long.
 
     A request has a time limit of its own, which is longer and holds for each one; so whoever asks
-    is left behind.
+    is left behind, and whoever comes while that hangs waits for the same answer.
     """
-    answer: Future[Version] = Future()
-
-    def ask() -> None:
-        try:
-            number = aliased_version(client, settings, settings.production_alias)
-            answer.set_result(get_version(client, settings, number))
-        except Exception as error:  # raised again where the answer is awaited
-            answer.set_exception(error)
-
-    Thread(target=ask, daemon=True).start()
+    question = (settings.mlflow_tracking_uri, settings.model_name, settings.production_alias)
+    answer = _ASKED.get(question)
+    if answer is None or answer.done():
+        answer = _ASKED[question] = Future()
+        Thread(target=_ask, args=(client, settings, answer), daemon=True).start()
     try:
         return answer.result(ANSWER_PATIENCE)
     except TimeoutError as error:
@@ -186,6 +217,14 @@ def _named(client: "MlflowClient", settings: Settings) -> Version:
             f"The registry did not name the version in production within {ANSWER_PATIENCE:g} s. "
             "Look at its log and its database."
         ) from error
+
+
+def _ask(client: "MlflowClient", settings: Settings, answer: Future[Version]) -> None:
+    try:
+        number = aliased_version(client, settings, settings.production_alias)
+        answer.set_result(get_version(client, settings, number))
+    except Exception as error:  # raised again where the answer is awaited
+        answer.set_exception(error)
 
 
 def _already_good(settings: Settings, before: Served | None, version: Version) -> Served | None:

@@ -1,15 +1,18 @@
 """Keeps one checked version on disk, whatever happens to the processes that share the folder.
 
-`facts.json` says what is kept and which folder beside it holds the files, so replacing this one
-file is the switch: a process that is killed on the way leaves the version before in place.
+Each store, model and alias has a folder of its own. `facts.json` in it says what is kept and which
+folder beside it holds the files, so replacing this one file is the switch: a process that is killed
+on the way leaves the version before in place.
 """
 
 import json
+import re
 import shutil
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Literal
@@ -31,7 +34,7 @@ LOCK_PATIENCE = 5.0  # seconds; whoever holds the lock copies about a megabyte
 
 @dataclass(frozen=True)
 class Kept:
-    """What `facts.json` says: the files are in `folder`, `sha256` is that of all of them.
+    """What `facts.json` says: the files are in `folder` of the cache, with the digest `sha256`.
 
     `store` is the registry they came from, `checked` when it last named this version (UTC).
     """
@@ -51,14 +54,33 @@ class Kept:
 
 def find(settings: Settings) -> Kept | None:
     """What is kept for this registry, model and alias, unverified; None when nothing is."""
+    kept = _record(own_folder(settings))
+    return kept if kept is not None and _is_for(kept, settings) else _former(settings)
+
+
+def own_folder(settings: Settings) -> Path:
+    """Where the version of this registry, model and alias is kept, whatever their names hold."""
+    store = _store(settings)
+    if store.startswith("sqlite:///"):  # which may be named from here
+        store = f"sqlite:///{Path(store.removeprefix('sqlite:///')).absolute()}"
+    names = [settings.model_name, settings.production_alias]
+    readable = re.sub(r"[^A-Za-z0-9_-]+", "_", "-".join(names))[:60]
+    digest = sha256(json.dumps([store, *names]).encode()).hexdigest()[:12]
+    return settings.model_cache / f"{readable}-{digest}"
+
+
+def _former(settings: Settings) -> Kept | None:
+    """What an earlier release kept, which had one place for all."""
     kept = _record(settings.model_cache)
-    if kept is None or (kept.store, kept.facts.model_name, kept.facts.alias) != (
+    return kept if kept is not None and _is_for(kept, settings) else None
+
+
+def _is_for(kept: Kept, settings: Settings) -> bool:
+    return (without_secrets(kept.store), kept.facts.model_name, kept.facts.alias) == (
         _store(settings),
         settings.model_name,
         settings.production_alias,
-    ):
-        return None
-    return kept
+    )
 
 
 def keep(settings: Settings, files: Path, facts: VersionFacts, checked: datetime) -> None:
@@ -67,7 +89,7 @@ def keep(settings: Settings, files: Path, facts: VersionFacts, checked: datetime
     Nothing happens when another process has asked the registry since. Raises OSError where the
     folder cannot be written; what was kept then stays.
     """
-    folder = settings.model_cache
+    folder = own_folder(settings)
     folder.mkdir(parents=True, exist_ok=True)
     with _alone_in(folder):
         known = find(settings)
@@ -76,8 +98,11 @@ def keep(settings: Settings, files: Path, facts: VersionFacts, checked: datetime
         try:
             copy = Path(mkdtemp(prefix=f"{PREFIX}{facts.version}-", dir=folder))
             shutil.copytree(files, copy, dirs_exist_ok=True)
-            sha256 = folder_sha256(copy)
-            _write(folder, Kept(FORMAT, _store(settings), copy.name, sha256, checked, facts))
+            place, digest = f"{folder.name}/{copy.name}", folder_sha256(copy)
+            _write(folder, Kept(FORMAT, _store(settings), place, digest, checked, facts))
+            if _former(settings) is not None:
+                (settings.model_cache / RECORD).unlink()
+                _sweep(settings.model_cache)
         finally:
             _sweep(folder)
 
@@ -86,10 +111,12 @@ def note(settings: Settings, facts: VersionFacts, checked: datetime) -> None:
     """Write what was learned of the version that is kept. Raises OSError as `keep` does."""
     if find(settings) is None:
         return
-    with _alone_in(settings.model_cache):
+    folder = own_folder(settings)
+    folder.mkdir(exist_ok=True)
+    with _alone_in(folder):
         known = find(settings)
         if known is not None and known.facts.identity == facts.identity and known.checked < checked:
-            _write(settings.model_cache, replace(known, facts=facts, checked=checked))
+            _write(folder, replace(known, facts=facts, checked=checked))
 
 
 def _store(settings: Settings) -> str:
@@ -118,7 +145,7 @@ def _sweep(folder: Path) -> None:
     """Remove what no record names: the version before, and what killed processes left."""
     kept = _record(folder)
     for path in folder.glob(f"{PREFIX}*"):
-        if kept is None or path.name != kept.folder:
+        if kept is None or path.name != Path(kept.folder).name:
             shutil.rmtree(path, ignore_errors=True)
 
 

@@ -2,20 +2,34 @@
 
 import errno
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from insurance_predictor.base.environment import export_defaults
 from insurance_predictor.base.errors import InsurancePredictorError, InvalidSettings, Unreachable
 from insurance_predictor.base.masking import without_secrets
 from insurance_predictor.base.settings import DEFAULT_ARTIFACTS, DEFAULT_TRACKING_URI, Settings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from sqlalchemy import Engine
 
 T = TypeVar("T")
 CONNECT_TIMEOUT = 5  # seconds
+# A server that does not let us in, and one that the network has lost.
+POSTGRESQL_LIMITS = {
+    "connect_timeout": str(CONNECT_TIMEOUT),
+    "tcp_user_timeout": "10000",  # milliseconds
+    "keepalives_idle": "5",
+    "keepalives_interval": "5",
+    "keepalives_count": "2",
+}
+TABLES_PATIENCE = 120.0  # seconds; MLflow makes its tables in 2 to 30
+TABLES_LOCK = 0x9E1E  # any number, the same for everybody who makes these tables
+_MADE: set[str] = set()  # the databases whose tables this process has seen
 
 # MLflow's own defaults retry a dead server for four minutes; whoever wants that sets the variable.
 # These give up in less than 20 seconds.
@@ -32,7 +46,8 @@ MLFLOW_DEFAULTS = {
     "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
 }
 REFUSED_CREDENTIALS = {"UNAUTHENTICATED", "PERMISSION_DENIED", "CUSTOMER_UNAUTHORIZED"}
-OUTSIDE_LIBRARIES = ("requests.", "urllib3.", "botocore.", "sqlalchemy.", "psycopg", "sqlite3")
+OUTSIDE_LIBRARIES: tuple[str, ...] = ("requests.", "urllib3.", "boto3.", "botocore.", "sqlalchemy.")
+OUTSIDE_LIBRARIES += ("psycopg", "sqlite3")
 DATABASES = ("postgresql", "mysql", "mssql")
 STORAGE_ERRNOS = {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT, errno.EIO}
 
@@ -43,16 +58,18 @@ def connect(settings: Settings) -> "MlflowClient":
     Raises Unreachable within seconds when it is not, and InvalidSettings for a URI that cannot
     be a store.
     """
-    for name, value in MLFLOW_DEFAULTS.items():
-        os.environ.setdefault(name, value)
+    export_defaults(MLFLOW_DEFAULTS)
     uri = settings.mlflow_tracking_uri
     check_reachable(uri)
     import mlflow
 
     _quieten()
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(uri)
-    return mlflow.MlflowClient()
+    _limit_s3()
+    limited = _with_limits(uri)
+    mlflow.set_tracking_uri(limited)
+    mlflow.set_registry_uri(limited)
+    with _alone(uri):
+        return mlflow.MlflowClient()  # makes the tables where there are none
 
 
 def check_reachable(uri: str) -> None:
@@ -88,6 +105,24 @@ def experiment_id(client: "MlflowClient", name: str, settings: Settings) -> str:
             f"{found.experiment_id}`, or set another name."
         )
     return str(found.experiment_id)
+
+
+def ask_storage(client: "MlflowClient", experiment: str) -> None:
+    """One question to the storage of an experiment, before any work is done; any answer will do.
+
+    Raises what its client raises when there is none.
+    """
+    from mlflow.exceptions import MlflowException
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    location = client.get_experiment(experiment).artifact_location
+    if location.partition(":")[0] not in ("s3", "mlflow-artifacts", "http", "https"):
+        return
+    try:
+        get_artifact_repository(location).list_artifacts("nothing-is-kept-here")
+    except MlflowException as error:
+        if _is_out_of_reach(error, error.error_code, _first_line(error)):
+            raise
 
 
 def existing(call: Callable[..., T], *arguments: str) -> T | None:
@@ -183,7 +218,7 @@ def _check_server(uri: str) -> None:
 
 
 def _check_file(uri: str) -> None:
-    path = Path(uri.split(":///", 1)[-1] or ".")
+    path = _sqlite_file(uri)
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not folder.is_dir():
         raise _unusable(uri, f"lies below {folder}, which is a file")
@@ -197,13 +232,81 @@ def _check_file(uri: str) -> None:
                 raise _unusable(uri, "is not a SQLite database")
 
 
-def _check_database(uri: str) -> None:
+def _sqlite_file(uri: str) -> Path:
+    return Path(uri.split(":///", 1)[-1].partition("?")[0] or ".")
+
+
+@contextmanager
+def _alone(uri: str) -> Iterator[None]:
+    """While the block runs, no other process of ours makes the tables of this database.
+
+    MLflow's own steps collide. Once for each process; one that is killed lets go.
+    Raises Unreachable when another process does not finish.
+    """
+    kind = uri.partition(":")[0].partition("+")[0]
+    if uri in _MADE or kind not in ("sqlite", "postgresql"):
+        yield
+        return
+    with _alone_on_sqlite(uri) if kind == "sqlite" else _alone_on_postgresql(uri):
+        yield
+    _MADE.add(uri)
+
+
+@contextmanager
+def _alone_on_sqlite(uri: str) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    path = _sqlite_file(uri)
+    path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    # Whoever may write to the folder may lock it, whoever was the first to.
+    lock = FileLock(f"{path}.lock", timeout=TABLES_PATIENCE, mode=0o666)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise _never_made(uri) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _alone_on_postgresql(uri: str) -> Iterator[None]:
+    from sqlalchemy import text
+    from sqlalchemy.exc import DBAPIError
+
+    engine = _engine(uri)
+    try:
+        with engine.connect() as connection:
+            connection.execute(text(f"SET lock_timeout = '{TABLES_PATIENCE:g}s'"))
+            try:
+                connection.execute(text(f"SELECT pg_advisory_lock({TABLES_LOCK})"))
+            except DBAPIError as error:
+                raise _never_made(uri) from error
+            yield
+    finally:
+        engine.dispose()  # which lets go
+
+
+def _never_made(uri: str) -> Unreachable:
+    return Unreachable(
+        f"Another process has been making the tables of {uri} for {TABLES_PATIENCE:g} s. "
+        "Let it finish, or end it, then try again."
+    )
+
+
+def _engine(uri: str) -> "Engine":
     from sqlalchemy import create_engine
-    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
     timeout = {"connect_timeout": CONNECT_TIMEOUT} if "mssql" not in uri else {}
+    return create_engine(uri, connect_args=timeout)
+
+
+def _check_database(uri: str) -> None:
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
     try:
-        engine = create_engine(uri, connect_args=timeout)
+        engine = _engine(uri)
         engine.connect().close()
         engine.dispose()
     except (ArgumentError, ImportError, ValueError) as error:
@@ -233,6 +336,29 @@ def _artifacts(settings: Settings) -> str | None:
     if settings.mlflow_tracking_uri == DEFAULT_TRACKING_URI:
         return str(DEFAULT_ARTIFACTS.resolve())
     return None
+
+
+def _with_limits(uri: str) -> str:
+    """The URI for MLflow, which tells a PostgreSQL's driver nothing but what stands there."""
+    if not re.match(r"postgresql(\+psycopg2?)?://", uri):
+        return uri
+    from sqlalchemy import make_url
+
+    url = make_url(uri)
+    limits = {name: value for name, value in POSTGRESQL_LIMITS.items() if name not in url.query}
+    return url.update_query_dict(limits).render_as_string(hide_password=False)
+
+
+def _limit_s3() -> None:
+    """Who has artifacts on S3 gets a client that gives up in time; nobody else loads one."""
+    from mlflow.store.artifact.artifact_repository_registry import _artifact_repository_registry
+
+    def repository(*arguments: Any, **options: Any) -> Any:
+        from insurance_predictor.store.s3_artifacts import S3Artifacts
+
+        return S3Artifacts(*arguments, **options)
+
+    _artifact_repository_registry.register("s3", repository)
 
 
 def _quieten() -> None:

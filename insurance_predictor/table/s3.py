@@ -45,14 +45,19 @@ def s3_bytes(url: str) -> bytes:
 
 def _client() -> Any:
     import boto3
+
+    return boto3.Session().client("s3", config=patience())
+
+
+def patience() -> Any:
+    """How long every client of ours waits for an S3 store, as a botocore Config."""
     from botocore.config import Config
 
-    patience = Config(
+    return Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
         retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
     )
-    return boto3.Session().client("s3", config=patience)
 
 
 def _refusal(url: str, response: Any) -> InvalidTable | Unreachable:

@@ -21,7 +21,7 @@ from insurance_predictor.model.cross_validation import (
 from insurance_predictor.model.estimators import make_candidates
 from insurance_predictor.model.fitting import features, fit_pair, target
 from insurance_predictor.model.tuning import Plan, Trial, planned, search
-from insurance_predictor.store.tracking import experiment_id
+from insurance_predictor.store.tracking import ask_storage, experiment_id
 from insurance_predictor.table.read import Table
 from insurance_predictor.table.split import Split, split_table
 from insurance_predictor.training.log_run import log_run, log_trial
@@ -56,6 +56,7 @@ def train(
     folds = make_folds(features(split.train))
     experiment = settings.experiment(options.production)
     where = experiment_id(client, experiment, settings)
+    ask_storage(client, where)
     # On tables of this size the threads of numerical libraries mostly wait for each other: on two
     # busy cores, boosting took ten times as long with them as without.
     with threadpool_limits(limits=1), mlflow.start_run(experiment_id=where) as started:

@@ -1,6 +1,9 @@
 """What serves: from the disk at once, from the registry behind it, and what when neither can."""
 
+import sqlite3
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -10,9 +13,11 @@ from app.frame import FIRST_STEPS
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.release.promotion import promote
 from insurance_predictor.release.registration import register
+from insurance_predictor.serving import served_model
 from insurance_predictor.store import versions
 from insurance_predictor.store.versions import Version
-from tests.app.conftest import copied, events, logged_rows, page, press, until, words
+from tests.app.conftest import PATIENCE, copied, events, logged_rows, page, press, until, words
+from tests.servers import host
 
 PAGES = ("quote", "batch", "model")
 BROKEN_DATABASE = b"SQLite format 3\0" + bytes(200)
@@ -166,3 +171,86 @@ def test_the_secrets_of_streamlit_are_settings(
     finally:
         (folder / "secrets.toml").unlink()
         st.secrets._reset()
+
+
+def test_a_value_that_was_corrected_in_the_file_is_used_when_one_tries_again(
+    quoting: Version, tmp_path: Path, language: str
+):
+    (tmp_path / ".env").write_text("PRODUCTION_ALIAS=latest\n")
+    serving.try_again()
+    visit = page(language)
+    assert text.BAD_SETTINGS(language) in words(visit)
+    (tmp_path / ".env").write_text("PRODUCTION_ALIAS=producao\n")
+    visit = press(visit, text.TRY_AGAIN(language))
+    assert press(visit, text.CALCULATE(language)).header
+
+
+def test_a_log_whose_place_was_corrected_is_the_one_that_is_used(
+    quoting: Version, tmp_path: Path, place: Callable[..., None]
+):
+    before = serving.prediction_log()
+    place("PREDICTION_LOG_URL", f"sqlite:///{tmp_path}/other.db")
+    serving.try_again()
+    assert serving.prediction_log() is not before
+    press(page("en"), text.CALCULATE("en"))
+    assert len(logged_rows()) == 1
+
+
+def test_nobody_waits_for_a_storage_that_hangs_and_one_thread_asks_it(
+    place: Callable[..., None],
+    production: Version,
+    client,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    language: str,
+):
+    arrived, over, asked = threading.Event(), threading.Event(), []
+
+    class Storage(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            arrived.set()
+            over.wait(PATIENCE)
+            self.send_error(503)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with host(Storage) as port:
+        place("REGISTRY_CHECK_SECONDS", "0.1")
+        place("MLFLOW_HTTP_REQUEST_TIMEOUT", str(int(PATIENCE)))
+        place("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        far = copied(client, settings, production)
+        versions.set_alias(client, settings, settings.production_alias, far.number)
+        with sqlite3.connect(settings.mlflow_tracking_uri.removeprefix("sqlite:///")) as database:
+            database.execute(
+                "update model_versions set source = ? where name = ? and version = ?",
+                (f"http://127.0.0.1:{port}/model", settings.model_name, far.number),
+            )
+        monkeypatch.setattr(served_model, "FIRST_PATIENCE", 1.0)
+        serving.try_again()
+        shown = words(page(language))
+        assert arrived.wait(PATIENCE)
+        assert text.UNREACHABLE(language) in shown
+        before = {thread.ident for thread in threading.enumerate()}
+        for _ in range(5):
+            visit = page(language)
+            assert text.UNREACHABLE(language) in words(visit)
+            press(visit, text.TRY_AGAIN(language))
+        started = [one for one in threading.enumerate() if one.ident not in before]
+        assert not [
+            one for one in started if "refresh" in repr(one) or isinstance(one, threading.Timer)
+        ]
+        assert len(asked) == 1
+        versions.set_alias(client, settings, settings.production_alias, production.number)
+        over.set()
+        until(
+            lambda: (
+                text.UNREACHABLE(language) not in words(press_if_there(page(language), language))
+            )
+        )
+
+
+def press_if_there(visit, language: str):
+    known = [button.label for button in visit.button]
+    return press(visit, text.TRY_AGAIN(language)) if text.TRY_AGAIN(language) in known else visit

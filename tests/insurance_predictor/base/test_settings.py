@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from insurance_predictor.base.environment import export_defaults
 from insurance_predictor.base.errors import InvalidSettings
 from insurance_predictor.base.settings import GateThresholds, Settings, read_settings
 from tests.repository import ROOT
@@ -218,3 +219,38 @@ def test_the_example_file_with_every_line_uncommented_is_the_defaults(env_file):
     assert read_settings(env_file) == Settings()
     # boto3 takes an empty value for a wrong one.
     assert not READ_BY_LIBRARIES & set(os.environ)
+
+
+def test_a_value_that_was_corrected_in_the_file_is_read_anew(env_file):
+    env_file.write_text("PRODUCTION_ALIAS=latest\nAWS_DEFAULT_REGION=moon\nDATA=people.csv\n")
+    assert "PRODUCTION_ALIAS" in complaint(env_file)
+    env_file.write_text("PRODUCTION_ALIAS=producao\nAWS_DEFAULT_REGION=sa-east-1\n")
+    settings = read_settings(env_file)
+    assert (settings.production_alias, settings.data) == ("producao", None)
+    assert os.environ["AWS_DEFAULT_REGION"] == "sa-east-1"
+    env_file.unlink()
+    read_settings(env_file)
+    assert "AWS_DEFAULT_REGION" not in os.environ
+
+
+def test_what_the_environment_itself_says_wins_at_every_reading(env_file, monkeypatch):
+    monkeypatch.setenv("MODEL_NAME", "from_environment")
+    env_file.write_text("MODEL_NAME=from_file\nDATA=people.csv\n")
+    for _ in range(2):
+        assert read_settings(env_file).model_name == "from_environment"
+    os.environ["DATA"] = "set_since.csv"
+    assert read_settings(env_file).data == "set_since.csv"
+    env_file.unlink()
+    settings = read_settings(env_file)
+    assert (settings.model_name, settings.data) == ("from_environment", "set_since.csv")
+
+
+def test_a_default_of_ours_gives_way_to_the_file_whenever_it_is_read(env_file, monkeypatch):
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_TIMEOUT", raising=False)
+    export_defaults({"MLFLOW_HTTP_REQUEST_TIMEOUT": "8"})
+    env_file.write_text("MLFLOW_HTTP_REQUEST_TIMEOUT=3\n")
+    read_settings(env_file)
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "3"
+    env_file.unlink()
+    read_settings(env_file)
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "8"

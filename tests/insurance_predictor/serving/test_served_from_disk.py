@@ -20,7 +20,7 @@ from insurance_predictor.model.run_layout import (
     SERVING,
 )
 from insurance_predictor.serving.served_model import ANSWER_PATIENCE, Served, read, refresh
-from insurance_predictor.serving.version_cache import RECORD, find
+from insurance_predictor.serving.version_cache import RECORD, find, own_folder
 from insurance_predictor.store.tracking import CONNECT_TIMEOUT
 from tests.insurance_predictor.model.test_pair import WritesWhenUnpickled, sealed
 from tests.insurance_predictor.serving.test_predictor import PERSON
@@ -110,7 +110,7 @@ def test_whoever_can_write_the_folder_can_still_run_no_code(served, settings, tm
     for file in (PREPROCESSOR, PREPROCESSOR_SKOPS, MODEL_FILE):
         joblib.dump(WritesWhenUnpickled(made), folder / file)
         digests = sealed(folder)
-        record = settings.model_cache / RECORD
+        record = own_folder(settings) / RECORD
         facts = json.loads(record.read_text())
         facts["facts"]["digests"] = digests.as_tags()
         facts["sha256"] = folder_sha256(folder)
@@ -122,7 +122,7 @@ def test_whoever_can_write_the_folder_can_still_run_no_code(served, settings, tm
 
 
 def test_files_that_agree_with_facts_that_were_doctored_too_do_not_serve(served, settings):
-    record = settings.model_cache / RECORD
+    record = own_folder(settings) / RECORD
     facts = json.loads(record.read_text())
     facts["facts"]["digests"]["preprocessor_sha256"] = "0" * 64
     record.write_text(json.dumps(facts))
@@ -133,7 +133,7 @@ def test_a_folder_without_its_files_or_facts_is_fetched_anew(served, settings):
     shutil.rmtree(kept_files(settings))
     assert read(settings) is None
     assert premium(refresh(settings, None)) == premium(served)
-    (settings.model_cache / RECORD).write_text("{")
+    (own_folder(settings) / RECORD).write_text("{")
     assert read(settings) is None
     assert premium(refresh(settings, None)) == premium(served)
     assert premium(read(settings)) == premium(served)

@@ -33,7 +33,7 @@ from insurance_predictor.model.run_layout import (
 from insurance_predictor.serving import served_model
 from insurance_predictor.serving.predictor import load
 from insurance_predictor.serving.served_model import Served, ServedModel, read, refresh
-from insurance_predictor.serving.version_cache import PREFIX, RECORD, find
+from insurance_predictor.serving.version_cache import PREFIX, RECORD, find, own_folder
 from insurance_predictor.store import versions
 from insurance_predictor.store.ledger import close_line, open_line
 from insurance_predictor.store.tracking import connect
@@ -109,7 +109,7 @@ def kept_files(settings) -> Path:
 
 
 def copies(settings) -> int:
-    return len(list(settings.model_cache.glob(f"{PREFIX}*")))
+    return len(list(own_folder(settings).glob(f"{PREFIX}*")))
 
 
 def remove_stored(client, run_id: str) -> None:
@@ -545,9 +545,12 @@ def test_a_fault_of_ours_is_told_and_the_next_look_may_succeed(
 
 def test_during_an_outage_what_serves_stays_and_is_stale(served, settings, hosted, looks):
     gone = asking_every(86_400, hosted(free_port()))
-    record = gone.model_cache / RECORD
+    own_folder(settings).rename(own_folder(gone))
+    record = own_folder(gone) / RECORD
     record.write_text(
-        record.read_text().replace(settings.mlflow_tracking_uri, gone.mlflow_tracking_uri)
+        record.read_text()
+        .replace(settings.mlflow_tracking_uri, gone.mlflow_tracking_uri)
+        .replace(own_folder(settings).name, own_folder(gone).name)
     )
     model = ServedModel(gone, 0.0, looks)
     assert model.current().facts == served.facts

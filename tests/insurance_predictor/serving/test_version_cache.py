@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,7 +17,15 @@ import pytest
 from insurance_predictor.base.settings import DEFAULT_TRACKING_URI, Settings
 from insurance_predictor.model.manifest import Digests, folder_sha256
 from insurance_predictor.serving import version_cache
-from insurance_predictor.serving.version_cache import LOCK, PREFIX, RECORD, find, keep, note
+from insurance_predictor.serving.version_cache import (
+    LOCK,
+    PREFIX,
+    RECORD,
+    find,
+    keep,
+    note,
+    own_folder,
+)
 from insurance_predictor.store.ledger import Line
 from insurance_predictor.store.version_facts import Previous, VersionFacts
 
@@ -98,7 +107,7 @@ def kept(settings, tmp_path) -> Settings:
 
 
 def copies(settings) -> list[str]:
-    return sorted(path.name for path in settings.model_cache.glob(f"{PREFIX}*"))
+    return sorted(path.name for path in own_folder(settings).glob(f"{PREFIX}*"))
 
 
 def whole(settings) -> str:
@@ -164,7 +173,7 @@ def test_a_new_password_changes_nothing_and_no_password_is_written(settings, tmp
     uri = "postgresql://mlflow:{}@127.0.0.1/mlflow"
     ours = settings.model_copy(update={"mlflow_tracking_uri": uri.format("secret-word")})
     keep(ours, files_of(tmp_path, "1"), facts_of("1"), NOON)
-    assert "secret-word" not in (settings.model_cache / RECORD).read_text()
+    assert "secret-word" not in (own_folder(ours) / RECORD).read_text()
     assert find(settings.model_copy(update={"mlflow_tracking_uri": uri.format("other")}))
 
 
@@ -182,7 +191,7 @@ def test_a_new_password_changes_nothing_and_no_password_is_written(settings, tmp
     ids=["empty", "half", "older format", "another field", "another type", "no facts", "zeros"],
 )
 def test_facts_that_cannot_be_read_are_as_good_as_none(kept, spoil):
-    record = kept.model_cache / RECORD
+    record = own_folder(kept) / RECORD
     text = record.read_text()
     record.write_text(spoil(text))
     assert find(kept) is None
@@ -256,18 +265,18 @@ def test_a_full_disk_leaves_the_version_before_and_no_half_copy(kept, tmp_path):
 
 
 def test_only_folders_of_versions_are_swept_away(kept, tmp_path):
-    (kept.model_cache / "photographs").mkdir()
-    (kept.model_cache / "notes.txt").write_text("mine")
-    (kept.model_cache / f"{PREFIX}0-left").mkdir()
+    (own_folder(kept) / "photographs").mkdir()
+    (own_folder(kept) / "notes.txt").write_text("mine")
+    (own_folder(kept) / f"{PREFIX}0-left").mkdir()
     keep(kept, files_of(tmp_path, "2"), facts_of("2"), datetime.now(UTC))
-    assert (kept.model_cache / "photographs").is_dir()
-    assert (kept.model_cache / "notes.txt").read_text() == "mine"
+    assert (own_folder(kept) / "photographs").is_dir()
+    assert (own_folder(kept) / "notes.txt").read_text() == "mine"
     assert len(copies(kept)) == 1
 
 
 def test_a_process_that_never_lets_go_is_given_up_on(kept, tmp_path, monkeypatch):
     monkeypatch.setattr(version_cache, "LOCK_PATIENCE", 0.1)
-    handle = os.open(kept.model_cache / LOCK, os.O_RDWR | os.O_CREAT)
+    handle = os.open(own_folder(kept) / LOCK, os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         with pytest.raises(TimeoutError, match=f"{LOCK}' could not be acquired"):
@@ -280,7 +289,7 @@ def test_a_process_that_never_lets_go_is_given_up_on(kept, tmp_path, monkeypatch
 
 
 def test_people_who_share_the_folder_share_its_lock(kept):
-    assert (kept.model_cache / LOCK).stat().st_mode & 0o777 == 0o666
+    assert (own_folder(kept) / LOCK).stat().st_mode & 0o777 == 0o666
 
 
 @pytest.mark.process
@@ -328,7 +337,52 @@ def test_two_processes_that_switch_all_the_time_never_show_half_a_version(kept, 
 
 
 def test_the_facts_are_json_that_a_person_can_read(kept):
-    facts = json.loads((kept.model_cache / RECORD).read_text())
+    facts = json.loads((own_folder(kept) / RECORD).read_text())
     assert facts["store"] == DEFAULT_TRACKING_URI
     assert facts["facts"]["ledger"][0]["who"] == "ana"
     assert facts["checked"] == "2026-03-01T12:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model_name": "another model"},
+        {"production_alias": "staging"},
+        {"mlflow_tracking_uri": "http://elsewhere:5000"},
+    ],
+)
+def test_models_aliases_and_stores_that_share_a_cache_take_nothing_from_each_other(
+    change, kept, tmp_path
+):
+    other = kept.model_copy(update=change)
+    assert find(other) is None
+    facts = facts_of("2", model_name=other.model_name, alias=other.production_alias)
+    keep(other, files_of(tmp_path, "2"), facts, NOON)
+    assert (whole(kept), whole(other)) == ("1", "2")
+    keep(kept, files_of(tmp_path, "3"), facts_of("3"), NOON + timedelta(hours=1))
+    assert (whole(kept), whole(other)) == ("3", "2")
+    assert (len(copies(kept)), len(copies(other))) == (1, 1)
+
+
+def as_kept_before(settings: Settings) -> None:
+    """Put what is kept where an earlier release, which had one place for all, would have."""
+    root, folder = settings.model_cache, find(settings).folder
+    record = (own_folder(settings) / RECORD).read_text()
+    (root / folder).rename(root / Path(folder).name)
+    (root / RECORD).write_text(record.replace(folder, Path(folder).name))
+    shutil.rmtree(own_folder(settings))
+
+
+def test_a_cache_that_an_earlier_release_made_is_taken_over(kept, tmp_path):
+    as_kept_before(kept)
+    assert whole(kept) == "1"
+    other = kept.model_copy(update={"production_alias": "staging"})
+    assert find(other) is None
+    keep(other, files_of(tmp_path, "2"), facts_of("2", alias="staging"), NOON)
+    note(kept, facts_of("1", description="Looked at again"), NOON + timedelta(hours=1))
+    assert (whole(kept), whole(other)) == ("1", "2")
+    assert find(kept).facts.description == "Looked at again"
+    keep(kept, files_of(tmp_path, "3"), facts_of("3"), NOON + timedelta(hours=2))
+    assert (whole(kept), whole(other)) == ("3", "2")
+    left = {path.name for path in kept.model_cache.iterdir()}
+    assert left == {own_folder(kept).name, own_folder(other).name}
