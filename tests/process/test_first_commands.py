@@ -39,10 +39,12 @@ def together(command: list[str], folder: Path) -> list[tuple[int, str]]:
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_first_commands_at_once_on_a_new_store_all_work(number: int, tmp_path: Path):
     command = [sys.executable, "-m", "insurance_predictor", "status"]
-    assert [code for code, _ in (ended := together(command, tmp_path))] == [0] * TOGETHER, ended
+    ended = together(command, tmp_path)
+    assert [code for code, _ in ended] == [0] * TOGETHER, ended
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_first_users_at_once_of_a_new_prediction_log_all_work(number: int, tmp_path: Path):
     command = [sys.executable, "-c", LOG, f"sqlite:///{tmp_path}/log.db"]
-    assert [code for code, _ in (ended := together(command, tmp_path))] == [0] * TOGETHER, ended
+    ended = together(command, tmp_path)
+    assert [code for code, _ in ended] == [0] * TOGETHER, ended
