@@ -225,7 +225,11 @@ def test_nobody_waits_for_a_storage_that_hangs_and_one_thread_asks_it(
         with sqlite3.connect(settings.mlflow_tracking_uri.removeprefix("sqlite:///")) as database:
             database.execute(
                 "update model_versions set source = ? where name = ? and version = ?",
-                (f"http://127.0.0.1:{port}/model", settings.model_name, far.number),
+                (
+                    f"http://127.0.0.1:{port}/api/2.0/mlflow-artifacts/artifacts/model",
+                    settings.model_name,
+                    far.number,
+                ),
             )
         monkeypatch.setattr(served_model, "FIRST_PATIENCE", 1.0)
         serving.try_again()
