@@ -95,6 +95,8 @@ def _window(assessment: Assessment) -> str:
     )
     others = sum(assessment.other_versions.values())
     more = f", {others:,} more by other versions" if others else ""
+    if assessment.left_out:
+        more += f"; {assessment.left_out:,} of other models in this log are left out"
     return (
         f"{assessment.rows:,} predictions from {start} to {end} UTC, "
         f"{assessment.outcomes:,} with a known outcome{more}"

@@ -30,7 +30,7 @@ from monitoring.history import incident_store, mlflow_runs
 from monitoring.history.incident_store import QueuedMessage
 from monitoring.history.tables import opened
 from monitoring.report.page import ReportLinks, report_page
-from monitoring.window.reader import last_rows, sample
+from monitoring.window.reader import ModelLog, last_rows, sample
 from monitoring.window.reference import PREMIUM, Reference, build
 
 INCIDENT_OPEN = 10  # exit code
@@ -92,12 +92,13 @@ def monitor(
     PredictionLog(settings).close()  # what waits in the spool is assessed, too
     reference, version = build(served), served.facts.version
     with reading(settings.prediction_log_url) as engine:
-        window = asked or last_rows(engine, version, options.last or 0, now)
-        assessment = assess(settings, version, reference, window, engine)
+        log = ModelLog(engine, settings.model_name, served.facts.incarnation)
+        window = asked or last_rows(log, version, options.last or 0, now)
+        assessment = assess(settings, version, reference, window, log)
     with opened(settings.prediction_log_url) as engine:
         if options.dry_run:
             return _preview(settings, engine, assessment, now)
-        return _record(settings, options, reference, engine, assessment, now)
+        return _record(settings, options, served, reference, engine, assessment, now)
 
 
 def asked_window(options: MonitoringOptions, now: datetime) -> Window | None:
@@ -145,6 +146,7 @@ def _preview(
 def _record(
     settings: Settings,
     options: MonitoringOptions,
+    served: Served,
     reference: Reference,
     engine: Engine,
     assessment: Assessment,
@@ -174,7 +176,7 @@ def _record(
     no_evidently = None
     pages = [page]
     if options.full or assessment.alarms:
-        no_evidently = _write_evidently(settings, reference, assessment, folder)
+        no_evidently = _write_evidently(settings, served, reference, assessment, folder)
         pages += [] if no_evidently else [folder / mlflow_runs.EVIDENTLY]
     shown = ReportLinks(
         runbook=settings.runbook_url,
@@ -200,13 +202,18 @@ def _record(
 
 
 def _write_evidently(
-    settings: Settings, reference: Reference, assessment: Assessment, folder: Path
+    settings: Settings,
+    served: Served,
+    reference: Reference,
+    assessment: Assessment,
+    folder: Path,
 ) -> str | None:
     """None, or why there is no such page."""
     from monitoring.report.evidently_page import write_page
 
     with reading(settings.prediction_log_url) as engine:
-        drawn = sample(engine, assessment.window, assessment.version, EVIDENTLY_ROWS)
+        log = ModelLog(engine, settings.model_name, served.facts.incarnation)
+        drawn = sample(log, assessment.window, assessment.version, EVIDENTLY_ROWS)
     people = reference.people.assign(**{PREMIUM: reference.premium})
     path = folder / mlflow_runs.EVIDENTLY
     return write_page(people, drawn, assessment.rows, path, settings.alert_language)

@@ -58,11 +58,12 @@ DAMAGED_LINES: tuple[bytes, ...] = (
             "stale": (None, 0, 1, "no", [False], 0.5),
             "error": NO_TEXT,
             "latency_ms": NO_NUMBER,
+            **dict.fromkeys(("model", "incarnation"), NO_TEXT[1:]),
             "colour": ("red",),
         }.items()
         for line in (QUOTE_LINE, FAILURE_LINE)
         for value in values
-        if (name in line or name == "colour")
+        if (name in line or name in ("model", "incarnation", "colour"))
         and (line, name, value) != (FAILURE_LINE, "version", None)
     ),
 )

@@ -80,6 +80,11 @@ def _feature(column: schema.Column) -> Column[Any]:
     return Column(column.name, Integer if column.whole else Double)
 
 
+def _origin() -> tuple[Column[Any], ...]:
+    """Of which model the version is, and which one of that name; NULL in rows of before."""
+    return Column("model", String), Column("incarnation", String)
+
+
 @dataclass(frozen=True)
 class Migrations:
     """Steps to the newest tables, in `folder`, and the table that says which have been taken."""
@@ -107,6 +112,7 @@ PREDICTIONS = Table(
     Column("latency_ms", Double, nullable=False),
     Column("source", String, nullable=False),
     Column("stale", Boolean, nullable=False),
+    *_origin(),
     Index("predictions_version_time", "version", "time"),
 )
 OUTCOMES = Table(
@@ -126,6 +132,7 @@ FAILURES = Table(
     Column("source", String, nullable=False),
     Column("error", String, nullable=False),
     Column("latency_ms", Double),
+    *_origin(),
     Index("failures_time", "time"),
 )
 

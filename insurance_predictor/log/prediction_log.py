@@ -36,7 +36,8 @@ class Entry:
     """One quote as it was given: money in US dollars a year, `person` by the features of `schema`.
 
     Whatever else `person` holds is not kept. `time` is aware; `stale` says that the registry could
-    not be asked whether `version` still serves.
+    not be asked whether `version` still serves. `incarnation` says which model of the settings'
+    name `version` is of, as `versions.incarnation` does; None where nobody has asked.
     """
 
     version: str
@@ -47,6 +48,7 @@ class Entry:
     latency_ms: float
     source: Source
     stale: bool = False
+    incarnation: str | None = None
     id: str = field(default_factory=lambda: str(uuid4()))
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -63,6 +65,7 @@ class Failure:
     source: Source
     error: str
     latency_ms: float | None = None
+    incarnation: str | None = None
     id: str = field(default_factory=lambda: str(uuid4()))
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -76,6 +79,7 @@ class PredictionLog:
     def __init__(self, settings: Settings) -> None:
         self._spool = Spool(settings.prediction_spool, settings.prediction_log_url)
         self._writer = DatabaseWriter(self._spool, settings.prediction_log_url)
+        self._model = settings.model_name
         self._changed = Condition()  # guards the next five
         self._calls: list[_Call] = []
         self._lost = 0
@@ -179,7 +183,7 @@ class PredictionLog:
     def _next_lines(self, call: "_Call") -> Iterator[bytes]:
         for entry in call.next_chunk():
             try:
-                yield _line(entry)
+                yield _line(entry, self._model)
             except Exception as error:  # a caller's bug must not cost anybody their quote
                 call.has_losses = True
                 self._lose(1, type(error).__name__)
@@ -223,7 +227,7 @@ class _Call:
         return chunk
 
 
-def _line(entry: Entry | Failure) -> bytes:
+def _line(entry: Entry | Failure, model: str) -> bytes:
     if entry.time.tzinfo is None:
         raise ValueError("a time without a zone")
     if isinstance(entry, Failure):
@@ -233,6 +237,7 @@ def _line(entry: Entry | Failure) -> bytes:
     else:
         row = {name: getattr(entry, name) for name in OWN_NAMES}
         row |= {name: entry.person[name] for name in FEATURE_NAMES}
+    row |= {"model": model, "incarnation": entry.incarnation}
     return ENCODER.encode(row).encode() + b"\n"
 
 

@@ -18,8 +18,9 @@ LOGGER = logging.getLogger(__name__)
 
 OWN_NAMES = ("id", "time", "version", "premium", "low", "high", "latency_ms", "source", "stale")
 FAILURE_NAMES = ("id", "time", "version", "source", "error", "latency_ms")
+ORIGIN = ("model", "incarnation")  # which rows of before do not have
 NAMES = {*OWN_NAMES, *FEATURE_NAMES}
-TEXTS = {"id", "version", "source", "error"}
+TEXTS = {"id", "version", "source", "error", *ORIGIN}
 TEXTS |= {column.name for column in FEATURES if isinstance(column, CategoryColumn)}
 FLAGS = {"stale"}
 LARGEST = 2**63 - 1  # whole number that a database keeps
@@ -102,7 +103,7 @@ def _parsed(lines: Iterable[bytes]) -> tuple[Rows, Rows, list[bytes]]:
     for line in lines:
         try:
             row = _row(line)
-            (predictions if set(row) == NAMES else failures).append(row)
+            (failures if "error" in row else predictions).append(row)
         except (ValueError, TypeError, OverflowError, RecursionError):
             useless.append(line)
     return predictions, failures, useless
@@ -114,7 +115,7 @@ def _row(line: bytes) -> dict[str, Any]:
     What it then refuses is a row's own fault, and what fails otherwise is the database's.
     """
     row = json.loads(line)
-    if not isinstance(row, dict) or set(row) not in (NAMES, set(FAILURE_NAMES)):
+    if not isinstance(row, dict) or set(row) - set(ORIGIN) not in (NAMES, set(FAILURE_NAMES)):
         raise ValueError("neither a prediction nor a failure")
     time = datetime.fromisoformat(row.pop("time"))
     if time.tzinfo is None:
@@ -122,7 +123,7 @@ def _row(line: bytes) -> dict[str, Any]:
     strange = [name for name, value in row.items() if not _can_be_given(name, value)]
     if strange:
         raise ValueError(f"not of the kind that is kept: {', '.join(strange)}")
-    return row | {"time": time.astimezone(UTC)}
+    return dict.fromkeys(ORIGIN) | row | {"time": time.astimezone(UTC)}
 
 
 def _can_be_given(name: str, value: object) -> bool:

@@ -15,7 +15,7 @@ from insurance_predictor.model.pair import Pair, open_pair
 from insurance_predictor.model.run_layout import TRIED_TAG
 from insurance_predictor.store.artifacts import fetch
 from insurance_predictor.store.tracking import connect, store_errors
-from insurance_predictor.store.versions import Version, aliased_version, get_version
+from insurance_predictor.store.versions import Version, version_behind
 from insurance_predictor.table import schema
 
 if TYPE_CHECKING:
@@ -51,10 +51,11 @@ class Quote:
 
 @dataclass(frozen=True)
 class Predictor:
-    """One version, checked and ready; `version` is its number."""
+    """One version, checked and ready; `version` is its number in an `incarnation` of its model."""
 
     version: str
     pair: Pair
+    incarnation: str | None = None
 
     def quote(self, person: Mapping[str, object]) -> Quote:
         """The premium of one person, given as the six features of `schema`.
@@ -124,8 +125,8 @@ def load(settings: Settings, alias: str | None = None) -> Predictor:
     """
     with store_errors(settings):
         client = connect(settings)
-        number = aliased_version(client, settings, alias or settings.production_alias)
-        return load_version(client, get_version(client, settings, number))
+        version = version_behind(client, settings, alias or settings.production_alias)
+        return load_version(client, version)
 
 
 def load_version(client: "MlflowClient", version: Version) -> Predictor:
@@ -137,7 +138,8 @@ def load_version(client: "MlflowClient", version: Version) -> Predictor:
 def fetch_version(client: "MlflowClient", version: Version, folder: Path) -> Predictor:
     """As `load_version`, and all of the version's files that were checked stay in `folder`."""
     _fetch(client, version, folder)
-    return Predictor(version.number, open_pair(folder, version.digests, _owner(version)))
+    pair = open_pair(folder, version.digests, _owner(version))
+    return Predictor(version.number, pair, version.incarnation)
 
 
 def check_version(client: "MlflowClient", version: Version) -> None:

@@ -5,7 +5,7 @@ with what it took, and so is every one that somebody asked for in vain.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -51,7 +51,7 @@ def quote_person(
     """
     check_person(person)
     start = perf_counter()
-    with recording_failure(log, source, predictor.version):
+    with _recording(log, source, predictor):
         quote, premiums = predictor.quote_beside(person, beside)
     entry = Entry(
         version=quote.version,
@@ -62,6 +62,7 @@ def quote_person(
         latency_ms=_milliseconds_since(start),
         source=source,
         stale=stale,
+        incarnation=predictor.incarnation,
     )
     lost_before = log.lost
     log.write([entry])  # whatever it answers: slow is not lost
@@ -96,7 +97,10 @@ def quote_table(
 
 @contextmanager
 def recording_failure(
-    log: PredictionLog, source: Source, version: str | None = None
+    log: PredictionLog,
+    source: Source,
+    version: str | None = None,
+    incarnation: str | None = None,
 ) -> Iterator[None]:
     """Log as a Failure what is raised inside, except a table that breaks the rules.
 
@@ -112,17 +116,24 @@ def recording_failure(
             version=version,
             source=source,
             error=type(error).__name__,
+            incarnation=incarnation,
             latency_ms=_milliseconds_since(start),
         )
         log.write([failure])
         raise
 
 
+def _recording(
+    log: PredictionLog, source: Source, predictor: Predictor
+) -> AbstractContextManager[None]:
+    return recording_failure(log, source, predictor.version, predictor.incarnation)
+
+
 def _quote_chunk(
     predictor: Predictor, people: pd.DataFrame, log: PredictionLog, source: Source, stale: bool
 ) -> pd.DataFrame:
     start = perf_counter()
-    with recording_failure(log, source, predictor.version):
+    with _recording(log, source, predictor):
         answer = predictor.pair.predict(people)
     latency_ms = _milliseconds_since(start) / len(people)
     entries = [
@@ -135,6 +146,7 @@ def _quote_chunk(
             latency_ms=latency_ms,
             source=source,
             stale=stale,
+            incarnation=predictor.incarnation,
         )
         for person, (premium, low, high) in zip(
             people.to_dict("records"), answer.to_numpy().tolist(), strict=True

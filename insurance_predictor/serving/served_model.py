@@ -26,7 +26,7 @@ from insurance_predictor.serving.predictor import Predictor, fetch_version
 from insurance_predictor.serving.version_cache import Kept, find, keep, note
 from insurance_predictor.store.tracking import connect, store_errors
 from insurance_predictor.store.version_facts import VersionFacts, read_facts
-from insurance_predictor.store.versions import Version, aliased_version, get_version
+from insurance_predictor.store.versions import Version, version_behind
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -196,7 +196,12 @@ def _named_now(settings: Settings, before: Served | None) -> Served:
     if not facts.is_current(version):
         facts = read_facts(client, settings, version)
     _on_disk(settings, lambda: note(settings, facts, checked))
-    return replace(good, facts=facts, checked=checked, problem=None, refusal=None)
+    predictor = good.predictor
+    if predictor.incarnation != facts.incarnation:  # an earlier release did not ask for it
+        predictor = replace(predictor, incarnation=facts.incarnation)
+    return replace(
+        good, predictor=predictor, facts=facts, checked=checked, problem=None, refusal=None
+    )
 
 
 def _named(client: "MlflowClient", settings: Settings) -> Version:
@@ -221,8 +226,7 @@ def _named(client: "MlflowClient", settings: Settings) -> Version:
 
 def _ask(client: "MlflowClient", settings: Settings, answer: Future[Version]) -> None:
     try:
-        number = aliased_version(client, settings, settings.production_alias)
-        answer.set_result(get_version(client, settings, number))
+        answer.set_result(version_behind(client, settings, settings.production_alias))
     except Exception as error:  # raised again where the answer is awaited
         answer.set_exception(error)
 
@@ -277,7 +281,8 @@ def _open(folder: Path, kept: Kept) -> Served:
     owner = f"Version {facts.version}"
     if folder_sha256(folder) != kept.sha256:
         raise IntegrityFault(f"{owner} is refused: its files in {folder} have changed.")
-    predictor = Predictor(facts.version, open_pair(folder, facts.digests, owner))
+    pair = open_pair(folder, facts.digests, owner)
+    predictor = Predictor(facts.version, pair, facts.incarnation)
     if kept.is_former:
         return Served(predictor, facts, NOTHING, kept.checked, is_whole=False)
     return Served(predictor, facts, read_documents(folder), kept.checked)

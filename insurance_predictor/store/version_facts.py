@@ -52,6 +52,7 @@ class VersionFacts:
     ledger: tuple[Line, ...]
     previous: Previous | None
     digests: Digests
+    incarnation: str | None = None  # of the model; None in facts that were kept before it was asked
 
     @property
     def identity(self) -> tuple[str, str, Digests]:
@@ -71,7 +72,11 @@ class VersionFacts:
         The alias moves before its ledger line is closed, so an open last line asks to look again.
         """
         settled = not self.ledger or self.ledger[-1].finished
-        return settled and self.description == version.description
+        unchanged = (self.description, self.incarnation) == (
+            version.description,
+            version.incarnation,
+        )
+        return settled and unchanged
 
 
 def read_facts(client: "MlflowClient", settings: Settings, version: Version) -> VersionFacts:
@@ -94,6 +99,7 @@ def read_facts(client: "MlflowClient", settings: Settings, version: Version) -> 
         ledger=tuple(lines[-LEDGER_LINES:]),
         previous=_previous(client, settings, lines, version.number),
         digests=version.digests,
+        incarnation=version.incarnation,
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,7 @@ class Version:
     created: datetime
     description: str
     tags: Mapping[str, str] = field(default_factory=dict)
+    incarnation: str | None = None  # of its model, where it was found by an alias
 
     @property
     def status(self) -> str | None:
@@ -118,14 +119,32 @@ def incarnation(client: "MlflowClient", settings: Settings) -> str | None:
     from 1 again, so that name and number do not tell a version.
     """
     model = existing(client.get_registered_model, settings.model_name)
-    return str(model.creation_timestamp) if model else None
+    return _incarnation(model) if model else None
+
+
+def version_behind(client: "MlflowClient", settings: Settings, alias: str) -> Version:
+    """The version that carries `alias`, and its model's incarnation, in two requests.
+
+    Raises NotFound with what to run next.
+    """
+    model = existing(client.get_registered_model, settings.model_name)
+    found = {name: str(number) for name, number in model.aliases.items()} if model else {}
+    version = get_version(client, settings, _standing(found, settings, alias))
+    return replace(version, incarnation=_incarnation(model))
 
 
 def aliased_version(client: "MlflowClient", settings: Settings, alias: str) -> str:
     """The number of the version that carries `alias`. Raises NotFound with what to run next."""
-    found = aliases(client, settings).get(alias)
-    if found is not None:
-        return found
+    return _standing(aliases(client, settings), settings, alias)
+
+
+def _incarnation(model: Any) -> str:
+    return str(model.creation_timestamp)
+
+
+def _standing(found: Mapping[str, str], settings: Settings, alias: str) -> str:
+    if alias in found:
+        return found[alias]
     if alias == settings.production_alias:
         raise NoProductionModel(
             f"No version of {settings.model_name!r} has the alias {alias!r}. "

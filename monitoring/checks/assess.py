@@ -4,8 +4,6 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Engine
-
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.spool import Spool
 from monitoring.checks.data_quality import features_with_unseen, quality_verdicts
@@ -16,6 +14,7 @@ from monitoring.checks.performance import performance_verdicts
 from monitoring.checks.service import service_verdicts
 from monitoring.domain.assessment import Assessment, Window
 from monitoring.window.reader import (
+    ModelLog,
     count_failures,
     read_chunks,
     read_outcomes,
@@ -28,19 +27,18 @@ from monitoring.window.statistics import WindowStatistics
 
 
 def assess(
-    settings: Settings, version: str, reference: Reference, window: Window, engine: Engine
+    settings: Settings, version: str, reference: Reference, window: Window, log: ModelLog
 ) -> Assessment:
     """Everything that is judged of the predictions that `version` made in the window.
 
-    `reference` is the version's own; `engine` is a prediction log's, and of `database.reading` it
-    lets others write meanwhile.
+    `reference` is the version's own; an engine of `database.reading` lets others write meanwhile.
     """
     thresholds = settings.monitor
-    other_versions = rows_by_version(engine, window)
+    other_versions, left_out = rows_by_version(log, window)
     other_versions.pop(version, None)
-    statistics = read_statistics(engine, window, version, reference, tuple(other_versions))
+    statistics = read_statistics(log, window, version, reference, tuple(other_versions))
     unseen = {
-        column.name: unseen_values(engine, window, version, column)
+        column.name: unseen_values(log, window, version, column)
         for column in features_with_unseen(statistics)
     }
     backlog = Spool(settings.prediction_spool, settings.prediction_log_url).waiting()
@@ -52,12 +50,13 @@ def assess(
         rows=statistics.rows,
         outcomes=statistics.outcomes.rows,
         other_versions=other_versions,
+        left_out=left_out,
         average_premium=premium.mean if premium.rows else None,
         verdicts=(
             *quality_verdicts(reference, statistics, thresholds, unseen),
             *drift_verdicts(reference, statistics, thresholds),
             *performance_verdicts(reference, statistics, thresholds),
-            *service_verdicts(statistics, count_failures(engine, window), backlog, thresholds),
+            *service_verdicts(statistics, count_failures(log, window), backlog, thresholds),
         ),
         distributions=distributions(reference, statistics),
         power=power(reference, statistics.rows, statistics.outcomes.rows, thresholds),
@@ -65,17 +64,17 @@ def assess(
 
 
 def read_statistics(
-    engine: Engine, window: Window, version: str, reference: Reference, others: tuple[str, ...]
+    log: ModelLog, window: Window, version: str, reference: Reference, others: tuple[str, ...]
 ) -> WindowStatistics:
     """The window as it streams by: the version's predictions, their outcomes, other versions'."""
     statistics = WindowStatistics(reference)
     with _no_collection():
-        for chunk in read_chunks(engine, window, version):
+        for chunk in read_chunks(log, window, version):
             statistics.add(chunk)
-        for outcomes in read_outcomes(engine, window, version):
+        for outcomes in read_outcomes(log, window, version):
             statistics.outcomes.add(outcomes)
         for other in others:
-            for answers in read_service(engine, window, other):
+            for answers in read_service(log, window, other):
                 statistics.add_other(answers)
     return statistics
 

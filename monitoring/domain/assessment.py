@@ -101,7 +101,9 @@ class Assessment:
 
     `outcomes` counts the predictions whose charges are known. `other_versions` counts predictions
     of the same window that other versions made, which only the service is judged by.
-    `average_premium` is the window's, US dollars a year; None without a row.
+    `average_premium` is the window's, US dollars a year; None without a row. `left_out` counts
+    predictions of the window that are of another model in the same log, or of another registry's
+    model of this name, which nothing is judged by.
     """
 
     model_name: str
@@ -114,6 +116,7 @@ class Assessment:
     verdicts: tuple[Verdict, ...]
     distributions: tuple[Distribution, ...]
     power: tuple[Power, ...]
+    left_out: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "average_premium", _finite(self.average_premium))

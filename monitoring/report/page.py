@@ -155,11 +155,13 @@ def _facts(
         f"{version}: {formats.decimal(rows, language, 0)}"
         for version, rows in sorted(assessment.other_versions.items())
     )
+    left_out = formats.decimal(assessment.left_out, language, 0)
     return [
         (report_words.FROM(language), _moment(language, assessment.window.start)),
         (report_words.UNTIL(language), _moment(language, assessment.window.end)),
         (report_words.VERSION(language), f"{assessment.model_name} {assessment.version}"),
         (report_words.OTHERS(language), others or report_words.NONE(language)),
+        *([(report_words.LEFT_OUT(language), left_out)] if assessment.left_out else []),
         (report_words.GENERATED(language), _moment(language, generated.astimezone(UTC))),
     ]
 

@@ -25,6 +25,7 @@ from monitoring.domain.incidents import IncidentDecision
 from monitoring.history import incident_store
 from monitoring.history.tables import opened
 from monitoring.simulation.scenarios import SCENARIOS, Month, Scenario, play
+from monitoring.window.reader import ModelLog
 from monitoring.window.reference import build
 from monitoring.words import verdict_text
 
@@ -74,12 +75,13 @@ def play_months(
         )
         with opened(thrown_away.prediction_log_url) as engine:
             version, reference = served.facts.version, build(served)
+            log = ModelLog(engine, settings.model_name, served.facts.incarnation)
             waiting: list[dict[str, Any]] = []
             for month in play(scenario, table, served.predictor, months, seed):
                 waiting += _log(engine, month, served, np.random.default_rng([seed, month.number]))
                 waiting = _record_known(engine, waiting, month.end)
                 window = Window(month.start, month.end, month.start)
-                assessment = assess(thrown_away, version, reference, window, engine)
+                assessment = assess(thrown_away, version, reference, window, log)
                 decision = incident_store.record(
                     engine, assessment, settings.incident, month.end, announce=lambda change: ()
                 )

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, case, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, case, func, select
 
 from insurance_predictor.base.arrays import FloatArray, IntArray
 from insurance_predictor.base.errors import BadInput
@@ -29,6 +29,27 @@ CHUNK_NUMBERS = (*NUMBER_NAMES, "latency_ms")
 PLACES = tuple(len(column.values) + 2 for column in CATEGORY_COLUMNS)
 UNSEEN, ABSENT = -2, -1
 SHAPE = (*PLACES, 2)  # and whether the version was stale
+
+
+@dataclass(frozen=True)
+class ModelLog:
+    """The rows of one model in a prediction log that others may share.
+
+    Versions are counted from 1 in each `incarnation` of a `model`, as `versions.incarnation` tells
+    them apart; None is any of them. Rows of before, which say neither, count as this model's.
+    """
+
+    engine: Engine
+    model: str
+    incarnation: str | None = None
+
+    def own(self, table: Table) -> ColumnElement[bool]:
+        """Whether a row is this model's."""
+        own = func.coalesce(table.c.model, self.model) == self.model
+        if self.incarnation is None:
+            return own
+        found = func.coalesce(table.c.incarnation, self.incarnation) == self.incarnation
+        return and_(own, found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +88,7 @@ class ServiceChunk:
     stale: int
 
 
-def last_rows(engine: Engine, version: str, rows: int, now: datetime) -> Window:
+def last_rows(log: ModelLog, version: str, rows: int, now: datetime) -> Window:
     """The window with the last `rows` predictions of `version` before `now`, or all there are.
 
     Predictions made at the very same moment as the first of them are in it, too. Without any the
@@ -79,9 +100,10 @@ def last_rows(engine: Engine, version: str, rows: int, now: datetime) -> Window:
     times = (
         select(PREDICTIONS.c.time)
         .where(PREDICTIONS.c.version == version, PREDICTIONS.c.time < end)
+        .where(log.own(PREDICTIONS))
         .order_by(PREDICTIONS.c.time.desc())
     )
-    with engine.connect() as connection:
+    with log.engine.connect() as connection:
         first = connection.scalar(times.offset(rows - 1).limit(1))
         if first is None:
             oldest = times.order_by(None).order_by(PREDICTIONS.c.time).limit(1)
@@ -89,17 +111,17 @@ def last_rows(engine: Engine, version: str, rows: int, now: datetime) -> Window:
     return Window(first, end, slot(first, end))
 
 
-def read_chunks(engine: Engine, window: Window, version: str, size: int = SIZE) -> Iterator[Chunk]:
+def read_chunks(log: ModelLog, window: Window, version: str, size: int = SIZE) -> Iterator[Chunk]:
     """The predictions of `version` in the window, `size` rows at a time, in memory for so many."""
     columns = [*(PREDICTIONS.c[name] for name in NUMBER_NAMES), _latency(), _code()]
-    for cells in _stream(engine, _within(PREDICTIONS, window, version, columns), size):
+    for cells in _stream(log.engine, _own(log, PREDICTIONS, window, version, columns), size):
         arrays = [_numbers(column) for column in cells]
         numbers = dict(zip(CHUNK_NUMBERS, arrays[:-1], strict=True))
         yield Chunk(numbers, arrays[-1].astype(np.int64))
 
 
 def read_outcomes(
-    engine: Engine, window: Window, version: str, size: int = SIZE
+    log: ModelLog, window: Window, version: str, size: int = SIZE
 ) -> Iterator[OutcomeChunk]:
     """Those predictions of `version` whose charges became known in the window.
 
@@ -115,47 +137,56 @@ def read_outcomes(
     chosen = _within(OUTCOMES, window, None, columns).join(
         PREDICTIONS, OUTCOMES.c.id == PREDICTIONS.c.id
     )
-    for cells in _stream(engine, chosen.where(PREDICTIONS.c.version == version), size):
+    chosen = chosen.where(PREDICTIONS.c.version == version, log.own(PREDICTIONS))
+    for cells in _stream(log.engine, chosen, size):
         yield OutcomeChunk(*(_numbers(column) for column in cells))
 
 
 def read_service(
-    engine: Engine, window: Window, version: str, size: int = SIZE
+    log: ModelLog, window: Window, version: str, size: int = SIZE
 ) -> Iterator[ServiceChunk]:
     """How another version answered in the window."""
-    chosen = _within(PREDICTIONS, window, version, [_latency(), PREDICTIONS.c.stale])
-    for latency, stale in _stream(engine, chosen, size):
+    columns = [_latency(), PREDICTIONS.c.stale]
+    chosen = _own(log, PREDICTIONS, window, version, columns)
+    for latency, stale in _stream(log.engine, chosen, size):
         yield ServiceChunk(_numbers(latency), sum(stale))
 
 
-def rows_by_version(engine: Engine, window: Window) -> dict[str, int]:
-    """How many predictions each version made in the window; none for those that made none."""
-    with engine.connect() as connection:
-        counts = {
-            version: connection.scalar(_within(PREDICTIONS, window, version, [func.count()])) or 0
-            for version in _versions(connection)
-        }
-    return {version: count for version, count in counts.items() if count}
+def rows_by_version(log: ModelLog, window: Window) -> tuple[dict[str, int], int]:
+    """How many predictions each version made in the window, none for those that made none.
+
+    And how many others are there of the same window: another model's, another incarnation's.
+    """
+    counted = [func.count(), func.coalesce(func.sum(case((log.own(PREDICTIONS), 1), else_=0)), 0)]
+    own, others = {}, 0
+    with log.engine.connect() as connection:
+        for version in _versions(connection):
+            chosen = _within(PREDICTIONS, window, version, counted)
+            there, ours = connection.execute(chosen).one()
+            others += there - ours
+            if ours:
+                own[version] = int(ours)
+    return own, int(others)
 
 
-def count_failures(engine: Engine, window: Window) -> int:
+def count_failures(log: ModelLog, window: Window) -> int:
     """How many quotes failed in the window, of whatever version."""
-    with engine.connect() as connection:
-        return connection.scalar(_within(FAILURES, window, None, [func.count()])) or 0
+    with log.engine.connect() as connection:
+        return connection.scalar(_own(log, FAILURES, window, None, [func.count()])) or 0
 
 
 def unseen_values(
-    engine: Engine, window: Window, version: str, column: CategoryColumn
+    log: ModelLog, window: Window, version: str, column: CategoryColumn
 ) -> tuple[str, ...]:
     """The first few values of the window that are no category, in the order of the alphabet."""
     kept = PREDICTIONS.c[column.name]
-    chosen = _within(PREDICTIONS, window, version, [kept]).where(kept.not_in(column.values))
-    with engine.connect() as connection:
+    chosen = _own(log, PREDICTIONS, window, version, [kept]).where(kept.not_in(column.values))
+    with log.engine.connect() as connection:
         found = connection.scalars(chosen.distinct().order_by(kept).limit(EXAMPLES))
         return tuple(str(value) for value in found)
 
 
-def sample(engine: Engine, window: Window, version: str, rows: int) -> pd.DataFrame:
+def sample(log: ModelLog, window: Window, version: str, rows: int) -> pd.DataFrame:
     """At most `rows` predictions of the window, (n, 8): six features, premium and charges.
 
     They are the same ones each time: those with the first ids, which are drawn at random when a
@@ -164,14 +195,20 @@ def sample(engine: Engine, window: Window, version: str, rows: int) -> pd.DataFr
     names = [*FEATURE_NAMES, "premium"]
     columns = [*(PREDICTIONS.c[name] for name in names), OUTCOMES.c.charges]
     chosen = (
-        _within(PREDICTIONS, window, version, columns)
+        _own(log, PREDICTIONS, window, version, columns)
         .join(OUTCOMES, OUTCOMES.c.id == PREDICTIONS.c.id, isouter=True)
         .order_by(PREDICTIONS.c.id)
         .limit(rows)
     )
-    with engine.connect() as connection:
+    with log.engine.connect() as connection:
         found = [tuple(row) for row in connection.execute(chosen)]
     return pd.DataFrame(found, columns=[*names, TARGET.name])
+
+
+def _own(
+    log: ModelLog, table: Table, window: Window, version: str | None, columns: Sequence[Any]
+) -> Select[Any]:
+    return _within(table, window, version, columns).where(log.own(table))
 
 
 def _within(

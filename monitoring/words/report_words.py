@@ -134,6 +134,10 @@ FROM = Text("De", "From")
 UNTIL = Text("Até, exclusive", "Until, excluded")
 VERSION = Text("Versão julgada", "Version judged")
 OTHERS = Text("Cotações de outras versões", "Quotes of other versions")
+LEFT_OUT = Text(
+    "Cotações de outros modelos neste registro, fora da conta",
+    "Quotes of other models in this log, left out",
+)
 NONE = Text("nenhuma", "none")
 GENERATED = Text("Página feita em", "Page made on")
 FULL = Text("Relatório completo do Evidently", "Evidently's full report")

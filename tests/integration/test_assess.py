@@ -11,6 +11,7 @@ from insurance_predictor.table.schema import FEATURE_NAMES
 from monitoring.checks.assess import assess
 from monitoring.domain.assessment import Verdict
 from monitoring.history.tables import opened
+from monitoring.window.reader import ModelLog
 from monitoring.window.reference import build
 from tests.monitoring.windows import DAY, log, people
 from tests.predictions import log_in
@@ -34,7 +35,8 @@ def test_postgresql_gives_the_assessment_of_sqlite(url, served, settings, tmp_pa
         with opened(place) as engine:
             log(engine, table, 300, version=served.facts.version, **given)
         with reading(place) as engine:
-            assessments.append(assess(own, served.facts.version, build(served), DAY, engine))
+            kept = ModelLog(engine, own.model_name, served.facts.incarnation)
+            assessments.append(assess(own, served.facts.version, build(served), DAY, kept))
     ours, theirs = assessments
     assert ours.rows == ROWS
     assert ours.outcomes == 300

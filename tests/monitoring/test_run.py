@@ -11,6 +11,7 @@ import pytest
 from insurance_predictor.base.errors import BadInput, NoProductionModel
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.serving import served_model
+from monitoring import console
 from monitoring.run import INCIDENT_OPEN, MonitoringOptions, alert_test, monitor
 from tests.monitoring.logged_quotes import NOW, in_folder, log_quotes, population
 from tests.monitoring.slack_server import slack
@@ -20,6 +21,7 @@ LIGHT = """
 import json, sys
 from datetime import datetime
 from insurance_predictor.base.settings import Settings
+from monitoring import console
 from monitoring.run import MonitoringOptions, monitor
 settings = Settings(**json.loads(sys.argv[1]))
 done = monitor(settings, MonitoringOptions(window="1d"), datetime.fromisoformat(sys.argv[2]))
@@ -49,6 +51,17 @@ def test_a_quiet_window_is_recorded_and_nothing_is_said(own, served, client):
     files = {file.path for file in client.list_artifacts(done.run_id)}
     assert files == {"report.html", "result.json"}
     assert "All quiet" in done.report.read_text()
+
+
+def test_a_model_made_anew_is_judged_by_none_of_the_quotes_of_the_one_before(own, served):
+    log_quotes(own, served, population(300), bmi=0.04, model=own.model_name, incarnation="111")
+    log_quotes(own, served, population(5), NOW - timedelta(minutes=1), model="another")
+    ours = {"model": own.model_name, "incarnation": served.facts.incarnation}
+    log_quotes(own, served, population(250), NOW - timedelta(minutes=2), **ours)
+    done = monitor(own, MonitoringOptions(window="2d", dry_run=True), NOW)
+    assert (done.assessment.rows, done.assessment.left_out) == (250, 305)
+    assert done.assessment.status == "quiet"
+    assert "; 305 of other models in this log are left out" in console.text(done)
 
 
 @pytest.mark.process

@@ -17,7 +17,7 @@ from insurance_predictor.model.pair import Pair
 from insurance_predictor.table.schema import FEATURE_NAMES
 from insurance_predictor.table.synthetic import make_table
 from monitoring.domain.assessment import Verdict, Window
-from monitoring.window.reader import read_chunks, read_outcomes
+from monitoring.window.reader import ModelLog, read_chunks, read_outcomes
 from monitoring.window.reference import Reference
 from monitoring.window.statistics import WindowStatistics
 from tests.studies.drift_calibration import trained
@@ -74,14 +74,19 @@ def log(
     return ids
 
 
+def of_model(engine: Engine) -> ModelLog:
+    """The log of a model that shares it with nobody."""
+    return ModelLog(engine, "insurance_predictor")
+
+
 def statistics_of(
     engine: Engine, window: Window = DAY, size: int = 1000, reference: Reference | None = None
 ) -> WindowStatistics:
     """The window of version 1, read `size` rows at a time."""
     statistics = WindowStatistics(reference or model()[1])
-    for chunk in read_chunks(engine, window, "1", size):
+    for chunk in read_chunks(of_model(engine), window, "1", size):
         statistics.add(chunk)
-    for outcomes in read_outcomes(engine, window, "1", size):
+    for outcomes in read_outcomes(of_model(engine), window, "1", size):
         statistics.outcomes.add(outcomes)
     return statistics
 

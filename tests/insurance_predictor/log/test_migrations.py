@@ -46,7 +46,10 @@ def old(log_settings: Settings) -> Iterator[sqlite3.Connection]:
 
 
 def rows(connection: sqlite3.Connection, table: str) -> list[tuple]:
-    return connection.execute(f"SELECT * FROM {table} ORDER BY id").fetchall()
+    """Without the columns that the first release did not know."""
+    names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+    known = ", ".join(name for name in names if name not in ("model", "incarnation"))
+    return connection.execute(f"SELECT {known} FROM {table} ORDER BY id").fetchall()
 
 
 def test_every_row_of_the_first_release_is_there_after_the_upgrade(log_settings, old):
@@ -56,7 +59,14 @@ def test_every_row_of_the_first_release_is_there_after_the_upgrade(log_settings,
     assert (rows(old, "predictions"), rows(old, "outcomes")) == before
     assert len(before[0]) == COUNT
     assert len(before[1]) == COUNT / 5
-    assert old.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
+    assert old.execute("SELECT version_num FROM alembic_version").fetchall() == [("0003",)]
+
+
+def test_rows_of_before_do_not_say_of_which_model_they_are(log_settings, old):
+    with opened(log_settings.prediction_log_url):
+        pass
+    asked = "SELECT DISTINCT model, incarnation FROM predictions"
+    assert old.execute(asked).fetchall() == [(None, None)]
 
 
 def test_an_upgraded_database_has_the_tables_that_a_new_one_has(log_settings, old, tmp_path):

@@ -146,20 +146,22 @@ def connect(settings: Settings) -> sqlite3.Connection:
     return sqlite3.connect(path, isolation_level=None)
 
 
-def test_a_quote_is_kept_as_it_was_given(log, rows):
-    given = entry(stale=True, source="command")
+def test_a_quote_is_kept_as_it_was_given(log_settings, log, rows):
+    given = entry(stale=True, source="command", incarnation="1769871600000")
     log.write([given])
     facts = {name: getattr(given, name) for name in ("id", "time", "version", "premium", "low")}
     facts |= {"high": 11000.5, "latency_ms": 4.25, "source": "command", "stale": True}
+    facts |= {"model": log_settings.model_name, "incarnation": "1769871600000"}
     assert rows() == [facts | ANA]
 
 
 def test_a_failure_is_kept_as_it_was_given(log_settings, log, rows):
-    given = [failure(), failure(version=None, source="batch", latency_ms=None)]
+    given = [failure(incarnation="111"), failure(version=None, source="batch", latency_ms=None)]
     log.write([*given, entry()])
     assert len(rows()) == 1
-    names = ("id", "time", "version", "source", "error", "latency_ms")
+    names = ("id", "time", "version", "source", "error", "latency_ms", "incarnation")
     written = [{name: getattr(one, name) for name in names} for one in given]
+    written = [row | {"model": log_settings.model_name} for row in written]
     assert kept(log_settings.prediction_log_url, FAILURES) == written
 
 
@@ -191,6 +193,7 @@ def test_a_spool_of_the_last_release_is_delivered(log_settings, tmp_path):
         wait_until(lambda: not log.backlog())
     (row,) = kept(log_settings.prediction_log_url)
     assert (row["id"], row["premium"], row["smoker"]) == ("of-the-last-release", 8123.45, "no")
+    assert (row["model"], row["incarnation"]) == (None, None)
 
 
 def test_a_time_is_kept_in_utc_wherever_it_comes_from(log, rows):
@@ -261,14 +264,14 @@ def test_what_a_program_left_that_knew_one_database_only_arrives_in_the_configur
     (tmp_path / "spool").mkdir()
     with closing(sqlite3.connect(tmp_path / "spool" / QUEUE)) as former, former:
         former.execute("CREATE TABLE waiting (number INTEGER PRIMARY KEY AUTOINCREMENT, line BLOB)")
-        former.execute("INSERT INTO waiting (line) VALUES (?)", [_line(left[0])])
+        former.execute("INSERT INTO waiting (line) VALUES (?)", [_line(left[0], "m")])
     new = entry()
     with PredictionLog(log_settings) as log:
         log.write([new])
         assert log.flush(PATIENCE)
         # One that is still running goes on as it did.
         with closing(sqlite3.connect(tmp_path / "spool" / QUEUE)) as former, former:
-            former.execute("INSERT INTO waiting (line) VALUES (?)", [_line(left[1])])
+            former.execute("INSERT INTO waiting (line) VALUES (?)", [_line(left[1], "m")])
         wait_until(lambda: not log.backlog())
     assert set(kept_ids(log_settings.prediction_log_url)) == ids([*left, new])
 
@@ -398,7 +401,7 @@ def test_a_row_that_the_database_refuses_is_set_aside_and_holds_up_no_other(
 def test_lines_that_no_database_keeps_are_set_aside_and_hold_up_no_other(log_settings, tmp_path):
     good, lines = entries(len(DAMAGED_LINES)), []
     for damaged, sound in zip(DAMAGED_LINES, good, strict=True):
-        lines += [damaged, _line(sound)]
+        lines += [damaged, _line(sound, "m")]
     queue = Spool(tmp_path / "spool")
     queue.append(lines)
     queue.close()
@@ -423,7 +426,7 @@ def test_whatever_a_line_holds_those_behind_it_arrive(data, tmp_path_factory):
     changes = data.draw(st.dictionaries(st.sampled_from([*line]), anything, min_size=1))
     good = entries(2)
     queue = Spool(folder / "spool")
-    queue.append([_line(good[0]), json.dumps(line | changes).encode(), _line(good[1])])
+    queue.append([_line(good[0], "m"), json.dumps(line | changes).encode(), _line(good[1], "m")])
     DatabaseWriter(queue, log_in(folder).prediction_log_url).attempt()
     assert queue.waiting() == 0
     queue.close()
@@ -436,11 +439,11 @@ def test_a_row_of_the_queue_that_another_program_wrote_is_set_aside(
 ):
     good = entries(2)
     queue = Spool(tmp_path / "spool")
-    queue.append([_line(good[0])])
+    queue.append([_line(good[0], "m")])
     with closing(sqlite3.connect(tmp_path / "spool" / QUEUE)) as other, other:
         other.execute("INSERT INTO queue (line) VALUES (?)", [foreign])
         other.execute("INSERT INTO queue (line) VALUES (CAST(x'c328' AS TEXT))")
-    queue.append([_line(good[1])])
+    queue.append([_line(good[1], "m")])
     queue.close()
     with PredictionLog(log_settings) as log:
         wait_until(lambda: not log.backlog())

@@ -70,6 +70,7 @@ def test_a_person_s_quote_is_the_predictor_s_and_is_logged_as_it_was_given(predi
     assert {name: row[name] for name in FEATURE_NAMES} == PERSON
     assert [row[name] for name in MONEY] == [getattr(given.quote, name) for name in MONEY]
     assert (row["version"], row["source"], row["stale"]) == ("1", "app", True)
+    assert row["incarnation"] == predictor.incarnation is not None
     assert row["latency_ms"] == given.entry.latency_ms > 0
 
 
@@ -95,6 +96,7 @@ def test_a_quote_that_fails_is_logged_as_a_failure_and_the_error_goes_on(broken,
     [failure] = rows(FAILURES)
     told = (failure["version"], failure["source"], failure["error"])
     assert told == ("1", "app", "AttributeError")
+    assert failure["incarnation"] == broken.incarnation is not None
     assert failure["latency_ms"] >= 0
 
 

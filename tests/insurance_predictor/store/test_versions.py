@@ -61,6 +61,13 @@ def test_a_model_that_is_made_anew_is_another_incarnation(client, settings, trai
     assert versions.incarnation(client, settings) not in (None, first)
 
 
+def test_a_version_found_by_its_alias_knows_its_model_s_incarnation(client, settings, version):
+    versions.set_alias(client, settings, "canary", "1")
+    found = versions.version_behind(client, settings, "canary")
+    assert (found.number, found.run_id) == ("1", version.run_id)
+    assert found.incarnation == versions.incarnation(client, settings)
+
+
 def test_a_version_says_its_run_source_time_status_and_metrics(version, trained):
     assert version.number == "1"
     assert version.run_id == trained.run_id

@@ -14,6 +14,7 @@ from insurance_predictor.table.schema import FEATURE_NAMES
 from monitoring.checks.assess import assess
 from monitoring.domain.assessment import Assessment, Window
 from monitoring.history.tables import opened
+from monitoring.window.reader import ModelLog
 from monitoring.window.reference import build
 from tests.monitoring.windows import DAY, START, log, people
 from tests.predictions import log_in
@@ -37,7 +38,8 @@ def assessment(log_settings, served):
 
     def at(window: Window = DAY) -> Assessment:
         with reading(log_settings.prediction_log_url) as engine:
-            return assess(log_settings, served.facts.version, build(served), window, engine)
+            log = ModelLog(engine, log_settings.model_name, served.facts.incarnation)
+            return assess(log_settings, served.facts.version, build(served), window, log)
 
     return at
 
