@@ -36,6 +36,7 @@ def main() -> None:
         for name, title, module in PAGES
         if find_spec(module.partition(".")[0])  # the app runs without monitoring
     ]
+    frame.keep_language(language)
     page = st.navigation(pages, position="top")
     frame.heading(page.title, language)
     page.run()

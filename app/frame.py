@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from app import json_log, serving, text
+from app import json_log, link, serving, text
 from insurance_predictor.base import formats
 from insurance_predictor.base.errors import (
     InsurancePredictorError,
@@ -19,7 +19,6 @@ from insurance_predictor.base.words import Language, Text
 
 LANGUAGES: tuple[Language, ...] = ("pt", "en")
 LANGUAGE_KEY = "language"
-LANGUAGE_PARAMETER = "lang"
 FIRST_STEPS = "make train register promote"
 
 FAILURES: tuple[tuple[type[InsurancePredictorError], Text, Text], ...] = (
@@ -33,11 +32,21 @@ FAILURES: tuple[tuple[type[InsurancePredictorError], Text, Text], ...] = (
 def chosen_language() -> Language:
     """The visitor's choice, else the link's, else the browser's."""
     if LANGUAGE_KEY not in st.session_state:
-        asked = st.query_params.get(LANGUAGE_PARAMETER)
-        spoken = asked if asked in LANGUAGES else (st.context.locale or "")
-        st.session_state[LANGUAGE_KEY] = "pt" if spoken.lower().startswith("pt") else "en"
+        st.session_state[LANGUAGE_KEY] = _unchosen_language()
     chosen: Language = st.session_state[LANGUAGE_KEY]
     return chosen
+
+
+def keep_language(language: Language) -> None:
+    """Name the language in the address, where a reload would find another one."""
+    if language != _unchosen_language():
+        st.query_params[link.LANGUAGE] = language
+
+
+def _unchosen_language() -> Language:
+    asked = st.query_params.get(link.LANGUAGE)
+    spoken = asked if asked in LANGUAGES else (st.context.locale or "")
+    return "pt" if spoken.lower().startswith("pt") else "en"
 
 
 def heading(title: str, language: Language) -> None:

@@ -1,7 +1,9 @@
-"""A person's six features as the query of a link, and back."""
+"""What somebody asks for as the query of a link, and back: a person, and which quote it was."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urlencode
+from uuid import UUID, uuid4
 
 from app import text
 from insurance_predictor.base import formats
@@ -15,6 +17,15 @@ from insurance_predictor.table.schema import (
 
 Person = dict[str, float | int | str]
 LONGEST = 30  # characters of a wrong value that are repeated
+QUOTE, LANGUAGE = "quote", "lang"
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One wish for a quote: who opens its link once more asks for the same one, not for another."""
+
+    person: Person
+    id: UUID = field(default_factory=uuid4)
 
 
 class UnusableLink(Exception):
@@ -30,9 +41,25 @@ def query(person: Mapping[str, object]) -> dict[str, str]:
     return {name: str(person[name]) for name in FEATURE_NAMES}
 
 
-def address(base: str | None, person: Mapping[str, object]) -> str:
+def parameters(asked: Ask, language: Language) -> dict[str, str]:
+    """The query of the link that shows this quote again, in the language it was read in."""
+    return query(asked.person) | {QUOTE: str(asked.id), LANGUAGE: language}
+
+
+def address(base: str | None, asked: Ask, language: Language) -> str:
     """A whole link below `base`, the address of the page without its query."""
-    return f"{(base or '').partition('?')[0]}?{urlencode(query(person))}"
+    return f"{(base or '').partition('?')[0]}?{urlencode(parameters(asked, language))}"
+
+
+def ask_of(parameters: Mapping[str, str], language: Language) -> Ask | None:
+    """What a link asks for; a new quote where it names none. Raises as `person_of` does."""
+    person = person_of(parameters, language)
+    if person is None:
+        return None
+    try:
+        return Ask(person, UUID(parameters.get(QUOTE, "")))
+    except ValueError:
+        return Ask(person)
 
 
 def person_of(parameters: Mapping[str, str], language: Language) -> Person | None:

@@ -10,7 +10,7 @@ from insurance_predictor.base.errors import InvalidSettings
 from insurance_predictor.base.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from insurance_predictor.log.prediction_log import PredictionLog
+    from insurance_predictor.log.prediction_log import PredictionLog, Source
     from insurance_predictor.serving.served_model import Served, ServedModel
 
 # Seconds that a look waits, so that whoever came first is quoted before MLflow is loaded.
@@ -39,6 +39,14 @@ def served() -> "Served":
     is nothing to serve.
     """
     return _served_model().current()
+
+
+def served_for_quote(source: "Source") -> "Served":
+    """As `served`, for somebody who asks for a quote: a failure is in the prediction log, too."""
+    from insurance_predictor.serving.quoting import recording_failure
+
+    with recording_failure(prediction_log(), source):
+        return served()
 
 
 def try_again() -> None:

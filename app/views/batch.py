@@ -46,6 +46,7 @@ class Work:
     upload: "Upload | None" = None
     refusal: "UnusableFile | None" = None
     scored: "Scored | None" = None
+    is_asked: bool = False  # whether somebody has looked for a version that answers it
 
     @property
     def source(self) -> Path:
@@ -57,7 +58,7 @@ def show(language: Language) -> None:
     _template(language)
     work = _work(language)
     with st.spinner(text.LOADING(language)):
-        serving.served()
+        _require_version(work)
     version = work.scored.version if work is not None and work.scored is not None else None
     frame.status(language, version)
     if work is None:
@@ -70,6 +71,15 @@ def show(language: Language) -> None:
     _score(work, work.upload, language)
     if work.scored is not None:
         _result(work.upload, work.scored, language)
+
+
+def _require_version(work: Work | None) -> None:
+    """Raise what `serving.served` does; who has brought a table asks for its quotes, once."""
+    if work is None or work.upload is None or work.is_asked:
+        serving.served()
+        return
+    work.is_asked = True
+    serving.served_for_quote("batch")
 
 
 def _template(language: Language) -> None:

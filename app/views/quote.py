@@ -56,6 +56,7 @@ class Portfolio:
 class Answer:
     """A quote as it was given, and all that is shown beside it."""
 
+    asked: link.Ask
     given: "GivenQuote"
     what_if: "WhatIf"
     portfolio: Portfolio | None
@@ -74,33 +75,35 @@ def show(language: Language) -> None:
     asked = _from_link(language)
     asked = _form(language) or asked
     with st.spinner(text.LOADING(language)):
-        served = serving.served()
-        if asked is not None:
+        if asked is None:
+            serving.served()
+        else:
+            served = serving.served_for_quote("app")
             st.session_state[ANSWER] = _answered(served, asked)
-            st.query_params.from_dict(link.query(asked))
+            st.query_params.from_dict(link.parameters(asked, language))
     answer: Answer | None = st.session_state.get(ANSWER)
     frame.status(language, answer.quote.version if answer else None)
     if answer is not None:
         _result(answer, language)
 
 
-def _from_link(language: Language) -> link.Person | None:
-    """The person in the address that this visit began with, put in the form."""
+def _from_link(language: Language) -> link.Ask | None:
+    """What the address asks for that this visit began with; the person is put in the form."""
     if LINK_READ in st.session_state:
         return None
     st.session_state[LINK_READ] = True
     try:
-        person = link.person_of(st.query_params, language)
+        asked = link.ask_of(st.query_params, language)
     except link.UnusableLink as error:
         st.warning(text.LINK_UNUSABLE(language, faults=error.faults))
         return None
-    for name, value in (person or {}).items():
+    for name, value in (asked.person if asked else {}).items():
         st.session_state[_key(name)] = value
-    return person
+    return asked
 
 
-def _form(language: Language) -> link.Person | None:
-    """The person, when the button has just been pressed."""
+def _form(language: Language) -> link.Ask | None:
+    """A new wish, when the button has just been pressed."""
     person: link.Person = {}
     with st.form("person"):
         # Row by row, so that the order is the same for the eye, the tabulator and a phone.
@@ -109,7 +112,7 @@ def _form(language: Language) -> link.Person | None:
                 with place:
                     person[column.name] = _field(column, language)
         is_pressed = st.form_submit_button(text.CALCULATE(language), type="primary")
-    return person if is_pressed else None
+    return link.Ask(person) if is_pressed else None
 
 
 def _field(column: Column, language: Language) -> Any:
@@ -147,20 +150,29 @@ def _key(name: str) -> str:
     return f"person_{name}"
 
 
-def _answered(served: "Served", person: link.Person) -> Answer:
+def _answered(served: "Served", asked: link.Ask) -> Answer:
     from app.what_if import questions
     from insurance_predictor.serving.quoting import quote_person
 
     predictor, log = served.predictor, serving.prediction_log()
-    asked = questions(person, predictor.pair.serving.ranges)
-    given = quote_person(predictor, person, log, "app", stale=served.is_stale, beside=asked.people)
+    what_if = questions(asked.person, predictor.pair.serving.ranges)
+    given = quote_person(
+        predictor,
+        asked.person,
+        log,
+        "app",
+        stale=served.is_stale,
+        beside=what_if.people,
+        ask=asked.id,
+    )
     json_log.tell(
         "quote",
         version=predictor.version,
         latency_ms=given.entry.latency_ms,
         recorded=given.is_recorded,
     )
-    return Answer(given, asked.answered(given.beside), _portfolio(served.facts.run_id, served))
+    portfolio = _portfolio(served.facts.run_id, served)
+    return Answer(asked, given, what_if.answered(given.beside), portfolio)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -186,7 +198,8 @@ def _result(answer: Answer, language: Language) -> None:
         _standing(answer.portfolio, answer.quote, language)
     _what_if(answer, language)
     st.subheader(text.LINK(language), anchor=False)
-    st.code(link.address(st.context.url, answer.person), language=None, wrap_lines=True)
+    address = link.address(st.context.url, answer.asked, language)
+    st.code(address, language=None, wrap_lines=True)
     st.caption(text.PREDICTION_ID(language, id=answer.given.entry.id))
 
 

@@ -60,11 +60,12 @@ def signed_points(share: float, language: Language, digits: int = 1) -> str:
 
 
 def moment(when: datetime, language: Language, timezone: str | None) -> str:
-    """Date and time of day in `timezone`, UTC without one, which is then said."""
-    local = when.astimezone(ZoneInfo(timezone) if timezone else UTC)
+    """Date and time of day in `timezone`; without one that is known here in UTC, and says so."""
+    zone = _zone(timezone)
+    local = when.astimezone(zone or UTC)
     locale = LOCALES[language]
     shown = f"{format_date(local, 'medium', locale)}, {format_time(local, 'HH:mm', locale=locale)}"
-    return shown if timezone else f"{shown} UTC"
+    return shown if zone else f"{shown} UTC"
 
 
 def ago(when: datetime, now: datetime, language: Language) -> str:
@@ -72,6 +73,14 @@ def ago(when: datetime, now: datetime, language: Language) -> str:
     return str(
         format_timedelta(min(when - now, -SECOND), locale=LOCALES[language], add_direction=True)
     )
+
+
+def _zone(name: str | None) -> ZoneInfo | None:
+    """What a browser calls its time zone may be unknown to this machine, or no name at all."""
+    try:
+        return ZoneInfo(name) if name else None
+    except (KeyError, ValueError, OSError):
+        return None
 
 
 def _sign(value: float) -> str:

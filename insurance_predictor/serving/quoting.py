@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
+from uuid import UUID, uuid4, uuid5
 
 import pandas as pd
 
@@ -16,7 +17,7 @@ from insurance_predictor.base.arrays import FloatArray
 from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.log.prediction_log import Entry, Failure, PredictionLog, Source
 from insurance_predictor.serving.predictor import Predictor, Quote, check_person
-from insurance_predictor.table.schema import FEATURES
+from insurance_predictor.table.schema import FEATURE_NAMES, FEATURES
 
 ROWS_AT_ONCE = 5_000  # a moment each, so that people who ask for one quote get their turn
 ADDED = ("premium", "low", "high", "version", "outside_range", "prediction_id")
@@ -43,11 +44,14 @@ def quote_person(
     *,
     stale: bool = False,
     beside: pd.DataFrame | None = None,
+    ask: UUID | None = None,
 ) -> GivenQuote:
     """The quote of one person, and the premiums of the people in `beside`, (n, 6).
 
-    `stale` says that the registry could not be asked whether the version still serves. Raises
-    BadInput with every rule that the person breaks; any other error is recorded and goes on.
+    `stale` says that the registry could not be asked whether the version still serves. The same
+    `ask` for the same person, answered by the same version, is one quote with one id, of which the
+    log keeps the first row, however often it is asked. Raises BadInput with every rule that the
+    person breaks; any other error is recorded and goes on.
     """
     check_person(person)
     start = perf_counter()
@@ -63,6 +67,7 @@ def quote_person(
         source=source,
         stale=stale,
         incarnation=predictor.incarnation,
+        id=_prediction_id(predictor, person, ask),
     )
     lost_before = log.lost
     log.write([entry])  # whatever it answers: slow is not lost
@@ -121,6 +126,14 @@ def recording_failure(
         )
         log.write([failure])
         raise
+
+
+def _prediction_id(predictor: Predictor, person: Mapping[str, Any], ask: UUID | None) -> str:
+    """Nobody's who asks for something else, whatever `ask` a stranger makes up."""
+    if ask is None:
+        return str(uuid4())
+    said = [str(person[name]) for name in FEATURE_NAMES]
+    return str(uuid5(ask, repr((predictor.incarnation, predictor.version, said))))
 
 
 def _recording(

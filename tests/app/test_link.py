@@ -22,9 +22,18 @@ def test_a_link_gives_the_person_back():
 
 
 def test_the_address_keeps_the_page_and_replaces_the_query():
-    address = link.address("https://quotes.example.com/?age=1", PERSON)
+    asked = link.Ask(PERSON)
+    address = link.address("https://quotes.example.com/?age=1", asked, "pt")
     assert address.startswith("https://quotes.example.com/?age=40&sex=female&bmi=28.55&")
-    assert link.address(None, PERSON).startswith("?age=40")
+    assert address.endswith(f"&quote={asked.id}&lang=pt")
+    assert link.address(None, asked, "en").startswith("?age=40")
+
+
+def test_a_link_gives_the_quote_back():
+    asked = link.Ask(PERSON)
+    assert link.ask_of(link.parameters(asked, "pt"), "en") == asked
+    assert link.ask_of(link.query(PERSON), "en").id != link.ask_of(link.query(PERSON), "en").id
+    assert link.ask_of({"quote": str(asked.id), "lang": "pt"}, "en") is None
 
 
 def test_other_parameters_are_nobody_s_person():

@@ -4,18 +4,26 @@ import json
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from app import link, serving, text
 from app.views.quote import START
 from insurance_predictor.base import formats
-from insurance_predictor.base.settings import read_settings
+from insurance_predictor.base.settings import Settings, read_settings
 from insurance_predictor.log.database import FAILURES
+from insurance_predictor.release.promotion import promote
 from insurance_predictor.store.versions import Version
-from tests.app.conftest import events, in_both_languages, logged_rows, page, press, words
+from tests.app.conftest import copied, events, in_both_languages, logged_rows, page, press, words
+from tests.insurance_predictor.base.test_formats import UNKNOWN_ZONES
 from tests.predictions import kept
 
 SMOKER = {"age": "30", "sex": "male", "bmi": "33.5", "children": "0", "smoker": "yes"}
 SMOKER |= {"region": "northwest"}
+
+
+def address(visit: AppTest) -> dict[str, str]:
+    """What the address bar holds, which a reload begins with."""
+    return dict(visit.query_params.items())
 
 
 def test_the_form_is_there_before_any_quote(quoting: Version, language: str):
@@ -45,11 +53,58 @@ def test_the_link_and_the_address_bar_reproduce_the_quote(quoting: Version, lang
     visit.selectbox(key="person_smoker").set_value("yes")
     visit = press(visit, text.CALCULATE(language))
     person = {**START, "age": 55, "smoker": "yes"}
-    assert visit.code[0].value == link.address("http://127.0.0.1:8501", person)
-    assert {name: visit.query_params[name] for name in START} == link.query(person)
+    asked = visit.session_state["answer"].asked
+    assert asked.person == person
+    assert visit.code[0].value == link.address("http://127.0.0.1:8501", asked, language)
+    assert address(visit) == link.parameters(asked, language)
     again = page(language, **link.query(person))
     assert again.header[0].value == visit.header[0].value
     assert again.number_input(key="person_age").value == 55
+
+
+def test_a_reload_shows_the_quote_again_and_logs_no_second_one(quoting: Version):
+    visit = press(page("en"), text.CALCULATE("en"))
+    [row] = logged_rows()
+    for _ in range(2):  # a reload, and somebody who was sent the link
+        visit = page("en", **address(visit))
+        assert visit.header
+        assert text.PREDICTION_ID("en", id=row["id"]) in words(visit)
+    assert logged_rows() == [row]
+    press(visit, text.CALCULATE("en"))  # who asks anew is quoted anew
+    assert len(logged_rows()) == 2
+
+
+def test_a_link_without_a_quote_is_a_new_one_and_then_has_it(quoting: Version):
+    visit = page("en", **SMOKER)
+    [row] = logged_rows()
+    again = page("en", **address(visit))
+    assert text.PREDICTION_ID("en", id=row["id"]) in words(again)
+    assert logged_rows() == [row]
+
+
+@pytest.mark.parametrize("forged", ["", "1", "x" * 500_000, "\0", "{" * 36, "٣" * 32])
+def test_a_quote_that_is_made_up_is_a_new_one(quoting: Version, forged: str):
+    assert page("en", **SMOKER, quote=forged).header
+    [row] = logged_rows()
+    assert len(row["id"]) == 36
+
+
+def test_another_person_under_somebody_s_quote_is_another_quote(quoting: Version):
+    theirs = address(page("en", **SMOKER))
+    page("en", **theirs | {"age": "31"})
+    page("en", **SMOKER, quote=logged_rows()[0]["id"])
+    assert [row["age"] for row in logged_rows()] == [30, 31, 30]
+    assert len({row["id"] for row in logged_rows()}) == 3
+
+
+def test_a_newer_version_s_answer_to_a_link_is_another_quote(
+    quoting: Version, client, settings: Settings
+):
+    visit = page("en", **SMOKER)
+    promote(client, settings, copied(client, settings, quoting).number)
+    serving._served_model().refresh()
+    page("en", **address(visit))
+    assert [row["version"] for row in logged_rows()] == ["1", "2"]
 
 
 def test_a_link_that_cannot_be_used_says_so_and_nothing_is_quoted(quoting: Version, language: str):
@@ -112,6 +167,43 @@ def test_the_language_can_be_switched_and_the_answer_stays(quoting: Version):
     assert visit.title[0].value == "Cotação"
     assert "US$\u00a0" in visit.header[0].value.replace("\\", "")
     assert page("en", lang="pt").title[0].value == "Cotação"
+
+
+def test_a_reload_keeps_the_language_that_was_chosen(quoting: Version):
+    visit = page("en")
+    assert address(visit) == {}
+    visit.segmented_control[0].set_value("pt")
+    assert page("en", **address(visit.run())).title[0].value == "Cotação"
+    visit = press(visit, text.CALCULATE("pt"))
+    assert page("en", **address(visit)).title[0].value == "Cotação"
+    visit.segmented_control[0].set_value("en")
+    again = page("pt", **address(visit.run()))
+    assert again.title[0].value == "Quote"
+    assert "lang=en" in again.code[0].value
+    assert len(logged_rows()) == 1
+
+
+@pytest.mark.parametrize("zone", UNKNOWN_ZONES[:4])
+def test_a_time_zone_that_is_unknown_here_costs_no_quote(quoting: Version, zone: str):
+    visit = page("en")
+    visit.context["timezone"] = zone
+    visit = press(visit, text.CALCULATE("en"))
+    assert not visit.error
+    assert visit.header
+    [told] = [one.value for one in visit.caption if one.value.startswith("Version 1 · calculated")]
+    assert told.endswith("UTC")
+    assert len(logged_rows()) == 1
+
+
+@pytest.mark.parametrize(
+    "odd", [{"url": None}, {"url": "#?&x"}, {"locale": "x" * 9999}, {"locale": ""}]
+)
+def test_a_browser_that_says_odd_things_of_itself_costs_no_quote(quoting: Version, odd: dict):
+    visit = page("en")
+    visit.context |= odd
+    visit = press(visit.run(), text.CALCULATE("en"))
+    assert not visit.error
+    assert visit.header
 
 
 def test_what_was_typed_survives_a_look_at_another_page(quoting: Version):

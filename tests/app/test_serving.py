@@ -11,15 +11,18 @@ import pytest
 from app import serving, text
 from app.frame import FIRST_STEPS
 from insurance_predictor.base.settings import Settings
+from insurance_predictor.log.database import FAILURES
 from insurance_predictor.release.promotion import promote
 from insurance_predictor.release.registration import register
 from insurance_predictor.serving import served_model
 from insurance_predictor.store import versions
 from insurance_predictor.store.versions import Version
 from tests.app.conftest import PATIENCE, copied, events, logged_rows, page, press, until, words
+from tests.predictions import kept
 from tests.servers import host
 
 PAGES = ("quote", "batch", "model")
+TABLE = b"age,sex,bmi,children,smoker,region\n40,female,28.5,1,no,southeast\n"
 BROKEN_DATABASE = b"SQLite format 3\0" + bytes(200)
 
 
@@ -33,6 +36,42 @@ def test_with_nothing_to_serve_the_page_says_what_to_do(
     assert FIRST_STEPS in shown
     told = events(capsys.readouterr().err)
     assert [event["error"] for event in told] == ["NoProductionModel", "NoProductionModel"]
+
+
+def failures() -> list[tuple]:
+    """What was asked for in vain, by the log."""
+    assert serving.prediction_log().flush(PATIENCE)
+    url = serving.settings().prediction_log_url
+    if not Path(url.removeprefix("sqlite:///")).exists():
+        return []
+    names = ("model", "version", "source", "error")
+    return [tuple(row[name] for name in names) for row in kept(url, FAILURES)]
+
+
+def test_with_nothing_to_serve_each_quote_that_is_asked_for_is_a_failure(
+    place: Callable[..., None], settings: Settings
+):
+    visit = page("en").run()
+    assert failures() == []  # who looks has asked for nothing
+    asked = (settings.model_name, None, "app", "NoProductionModel")
+    visit = press(visit, text.CALCULATE("en")).run()
+    assert failures() == [asked]
+    visit = press(visit, text.TRY_AGAIN("en"))
+    assert failures() == [asked]
+    press(visit, text.CALCULATE("en"))
+    assert failures() == [asked] * 2
+    person = {"age": "30", "sex": "male", "bmi": "33.5", "children": "0"}
+    page("en", **person, smoker="yes", region="northwest").run()
+    assert failures() == [asked] * 3
+
+
+def test_with_nothing_to_serve_each_table_that_is_brought_is_a_failure(
+    place: Callable[..., None], settings: Settings
+):
+    visit = page("en", "batch")
+    visit.file_uploader[0].upload("people.csv", TABLE, "text/csv").run()
+    visit = press(visit.run(), text.TRY_AGAIN("en"))
+    assert failures() == [(settings.model_name, None, "batch", "NoProductionModel")]
 
 
 def test_trying_again_finds_what_has_been_promoted_meanwhile(

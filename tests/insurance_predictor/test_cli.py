@@ -7,6 +7,7 @@ from hashlib import sha256
 import pytest
 
 from insurance_predictor.base.settings import Settings
+from insurance_predictor.log.database import FAILURES
 from insurance_predictor.table import download
 from tests.outcome import Terminal, library_terminal
 from tests.predictions import kept
@@ -62,13 +63,25 @@ def test_each_quote_is_in_the_prediction_log(run, production, tmp_path, monkeypa
 
 
 def test_a_log_that_is_down_costs_no_quote(run, production, tmp_path, monkeypatch):
-    monkeypatch.setenv("PREDICTION_LOG_URL", "postgresql://nobody@127.0.0.1:9/none")
+    monkeypatch.setenv("PREDICTION_LOG_URL", f"sqlite:///{tmp_path}/later/log.db")
     monkeypatch.setenv("PREDICTION_SPOOL", str(tmp_path / "spool"))
     printed = run("predict", *ANA)
     assert (printed.code, printed.out[:4]) == (0, "US$ ")
-    monkeypatch.setenv("PREDICTION_LOG_URL", f"sqlite:///{tmp_path}/log.db")
+    (tmp_path / "later").mkdir()
     run("predict", *ANA)
-    assert len(kept(f"sqlite:///{tmp_path}/log.db")) == 2
+    assert len(kept(f"sqlite:///{tmp_path}/later/log.db")) == 2
+
+
+def test_a_quote_in_vain_is_a_failure_in_the_prediction_log(run, settings, tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path}/log.db"
+    monkeypatch.setenv("PREDICTION_LOG_URL", url)
+    monkeypatch.setenv("PREDICTION_SPOOL", str(tmp_path / "spool"))
+    assert run("predict", *ANA).code == 2
+    assert run("predict", *ANA, "--alias", "other").code == 2  # nobody said that it is there
+    assert run("predict", *ANA, "--age", "17").code == 2
+    [row] = kept(url, FAILURES)
+    told = (row["model"], row["version"], row["source"], row["error"])
+    assert told == (settings.model_name, None, "command", "NoProductionModel")
 
 
 def test_a_quote_outside_the_training_is_printed_with_a_caution(run, production):

@@ -2,9 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from insurance_predictor.base import formats
 
 NOW = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
+UNKNOWN_ZONES = ("Mars/Olympus", "", "../../etc/passwd", "/etc/passwd", "America", "x" * 9999)
+UNKNOWN_ZONES += ("\0", "..", "\ud800")
 
 
 def test_money_is_in_whole_us_dollars():
@@ -38,6 +42,11 @@ def test_a_difference_of_shares_is_in_percentage_points():
 def test_a_moment_is_told_in_the_visitors_zone():
     assert formats.moment(NOW, "pt", "America/Sao_Paulo") == "24 de nov. de 2026, 09:30"
     assert formats.moment(NOW, "en", None) == "Nov 24, 2026, 12:30 UTC"
+
+
+@pytest.mark.parametrize("zone", UNKNOWN_ZONES)
+def test_a_zone_that_is_unknown_here_is_utc_and_says_so(zone: str):
+    assert formats.moment(NOW, "en", zone) == "Nov 24, 2026, 12:30 UTC"
 
 
 def test_how_long_ago():

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID, uuid4
 
 import pandas as pd
 import pytest
@@ -72,6 +73,23 @@ def test_a_person_s_quote_is_the_predictor_s_and_is_logged_as_it_was_given(predi
     assert (row["version"], row["source"], row["stale"]) == ("1", "app", True)
     assert row["incarnation"] == predictor.incarnation is not None
     assert row["latency_ms"] == given.entry.latency_ms > 0
+
+
+def test_the_same_wish_is_one_quote_and_any_other_is_another(predictor, log, rows):
+    ask = uuid4()
+    first = quote_person(predictor, PERSON, log, "app", ask=ask)
+    again = quote_person(predictor, dict(reversed(PERSON.items())), log, "app", ask=ask)
+    assert again.entry.id == first.entry.id
+    assert [row["time"] for row in rows()] == [first.entry.time]
+    others = [
+        quote_person(predictor, {**PERSON, "age": 41}, log, "app", ask=ask),
+        quote_person(replace(predictor, version="2"), PERSON, log, "app", ask=ask),
+        quote_person(replace(predictor, incarnation="2"), PERSON, log, "app", ask=ask),
+        quote_person(predictor, PERSON, log, "app", ask=UUID(first.entry.id)),
+        quote_person(predictor, PERSON, log, "app"),
+    ]
+    assert {row["id"] for row in rows()} == {one.entry.id for one in [first, *others]}
+    assert len(rows()) == 6
 
 
 def test_others_are_quoted_beside_a_person_and_are_not_logged(predictor, log, rows):

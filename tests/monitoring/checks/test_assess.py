@@ -1,14 +1,17 @@
 """One assessment over a real log, by a version that was trained, registered and promoted."""
 
+from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
 
-from insurance_predictor.base.errors import NotFound
+from insurance_predictor.base.errors import NotFound, Unreachable
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.database import FAILURES, insert, reading
+from insurance_predictor.log.prediction_log import PredictionLog
+from insurance_predictor.serving.quoting import recording_failure
 from insurance_predictor.serving.served_model import refresh
 from insurance_predictor.table.schema import FEATURE_NAMES
 from monitoring.checks.assess import assess
@@ -79,6 +82,18 @@ def test_an_assessment_has_a_verdict_for_everything(log_settings, served, assess
     verdicts = {verdict.name: verdict for verdict in found.verdicts}
     assert verdicts["service.stale"].value == pytest.approx(30 / 430)
     assert verdicts["service.error_rate"].value == pytest.approx(1 / 431)
+
+
+def test_an_outage_in_which_nothing_was_served_is_an_error_rate(log_settings, assessment):
+    with PredictionLog(log_settings) as log:
+        for _ in range(3):
+            with suppress(Unreachable), recording_failure(log, "app"):
+                raise Unreachable
+    now = datetime.now(UTC)
+    found = assessment(Window(now - timedelta(hours=1), now + timedelta(hours=1), now))
+    assert "service.error_rate" in {verdict.name for verdict in found.alarms}
+    [verdict] = [verdict for verdict in found.verdicts if verdict.check == "error_rate"]
+    assert (verdict.value, verdict.rows) == (1.0, 3)
 
 
 def test_alarms_come_with_the_most_expensive_first(log_settings, served, assessment):
