@@ -12,6 +12,7 @@ import joblib
 import pytest
 from filelock import FileLock
 
+from insurance_predictor.base.environment import export_file
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.release.promotion import promote
 from insurance_predictor.release.registration import register
@@ -43,6 +44,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in PROCESS_FOLDERS):
             item.add_marker("process")
+
+
+@pytest.fixture(autouse=True)
+def _no_file_of_another_test() -> Iterator[None]:
+    """What a test's .env put in the environment goes with it."""
+    yield
+    export_file({})
 
 
 @pytest.fixture(scope="session", autouse=True)

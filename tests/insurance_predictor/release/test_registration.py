@@ -195,6 +195,6 @@ def test_a_comparison_with_a_field_of_a_later_release_is_read(
     client, settings, production, candidate
 ):
     version = register(client, settings, candidate).version
-    written = json.loads(version.tags[AGAINST_TAG]) | {"people": 267}
+    written = json.loads(version.tags[AGAINST_TAG]) | {"of_a_later_release": 267}
     client.set_model_version_tag(settings.model_name, "2", AGAINST_TAG, json.dumps(written))
     assert against_production(get_version(client, settings, "2")) == against_production(version)
