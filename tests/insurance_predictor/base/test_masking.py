@@ -17,8 +17,11 @@ from insurance_predictor.base.masking import without_secrets
         ("postgresql://ana:hu/s@h@host/db", "postgresql://ana:***@host/db"),
         ("postgresql://ana:hu sh@host/db", "postgresql://ana:***@host/db"),
         ("postgresql://:hush@host/db", "postgresql://:***@host/db"),
+        # pragma: allowlist nextline secret
         ("no route to http://a:hush@h, is it up?", "no route to http://a:***@h, is it up?"),
+        # pragma: allowlist nextline secret
         ("http://h:80 is not http://a:hush@h", "http://h:80 is not http://a:***@h"),
+        # pragma: allowlist nextline secret
         ("one\nhttp://a:hush@h\nthree", "one\nhttp://a:***@h\nthree"),
         ("https://hush@host/x", "https://***@host/x"),
         ("https://hush:@host/x", "https://***@host/x"),

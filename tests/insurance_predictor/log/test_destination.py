@@ -18,7 +18,7 @@ POSTGRESQL = "postgresql://db.example.com:5432/log"
         "postgresql://ana:hush@db.example.com:5432/log",  # pragma: allowlist secret
         "postgresql+psycopg://bob:p%40ss/w:rd@DB.example.com/log?sslmode=require",
         "postgresql://ana:p@ss@db.example.com/log",
-        "postgresql://ana:hush@/log?host=db.example.com&port=5432",
+        "postgresql://ana:hush@/log?host=db.example.com&port=5432",  # pragma: allowlist secret
         "postgresql://log@db.example.com",
     ],
 )
