@@ -1,10 +1,12 @@
 """The app's memory while people upload what they like: file shapes, 1, 2 and 10 visitors at once.
 
-`make bench-uploads` prints the table and writes bench_uploads.json. One server serves all of it in
-turn, so what one file has left in memory counts for the next.
+`make bench-uploads` prints the table and writes bench_uploads.json. BENCH_PREMIUMS=0 leaves out the
+premiums, which take most of the time, and BENCH_VISITORS=10 all but ten visitors. One server serves
+all of it in turn, so what one file has left in memory counts for the next.
 """
 
 import json
+import os
 import re
 import sys
 import time
@@ -27,7 +29,7 @@ from tests.studies.markdown import markdown_table
 from tests.upload_shapes import SHAPES
 
 GOAL = 600  # MiB
-CROWDS = (2, 10)
+CROWDS = "1,2,10"
 GOOD = "490,000 good rows"
 PATIENCE = 900_000  # milliseconds
 LOOK = 0.02  # seconds between two looks at the memory
@@ -90,7 +92,13 @@ class Peak:
             self.most = max(self.most, resident(self.pid))
 
 
-def upload(app: App, browser: Browser, files: Mapping[str, Path], names: Sequence[str]) -> Row:
+def upload(
+    app: App,
+    browser: Browser,
+    files: Mapping[str, Path],
+    names: Sequence[str],
+    premiums: bool,
+) -> Row:
     """Everybody uploads a file, asks for premiums where that can be done, and fetches them."""
     begin = time.perf_counter()
     with ExitStack() as stack, Peak(app.server.process.pid) as peak:
@@ -103,6 +111,8 @@ def upload(app: App, browser: Browser, files: Mapping[str, Path], names: Sequenc
         for clerk, name in zip(clerks, names, strict=True):
             clerk.page.locator("input[type=file]").set_input_files(files[name])
         can_score = [_is_read(clerk) for clerk in clerks]
+        if not premiums:
+            can_score = [False] * len(names)
         scoring = [clerk for clerk, can in zip(clerks, can_score, strict=True) if can]
         for clerk in scoring:
             clerk.page.get_by_role("button", name=SCORE).click()
@@ -134,15 +144,23 @@ def _is_read(clerk: Visitor) -> bool:
     return score.count() > 0
 
 
-def measured(app: App, browser: Browser, files: Mapping[str, Path]) -> Iterator[Row]:
+def measured(
+    app: App,
+    browser: Browser,
+    files: Mapping[str, Path],
+    crowds: Sequence[int],
+    premiums: bool,
+) -> Iterator[Row]:
+    """One shape after another by one visitor; as many shapes, and the good one, as visitors."""
     idle = resident(app.server.process.pid)
     yield Row("none, before the first visitor", 0, idle, idle, 0.0, "")
-    for name in files:
-        yield upload(app, browser, files, [name])
-    for visitors in CROWDS:
-        yield upload(app, browser, files, list(islice(cycle(files), visitors)))
-    for visitors in CROWDS:
-        yield upload(app, browser, files, [GOOD] * visitors)
+    for visitors in crowds:
+        if visitors == 1:
+            for name in files:
+                yield upload(app, browser, files, [name], premiums)
+        else:
+            yield upload(app, browser, files, list(islice(cycle(files), visitors)), premiums)
+            yield upload(app, browser, files, [GOOD] * visitors, premiums)
 
 
 def rows_table(rows: Sequence[Row]) -> str:
@@ -177,6 +195,8 @@ def written(folder: Path) -> Iterator[dict[str, Path]]:
 def main() -> None:
     forget_configuration()
     rows = []
+    premiums = os.environ.get("BENCH_PREMIUMS") != "0"
+    crowds = [int(number) for number in os.environ.get("BENCH_VISITORS", CROWDS).split(",")]
     expect.set_options(timeout=PATIENCE)
     with TemporaryDirectory() as name, chromium() as browser:
         folder = Path(name)
@@ -185,7 +205,7 @@ def main() -> None:
             filled_registry(folder / "registry") as made,
             running(clone(folder / "app"), made.variables) as app,
         ):
-            for row in measured(app, browser, files):
+            for row in measured(app, browser, files, crowds, premiums):
                 print(f"measured: {row}", file=sys.stderr, flush=True)
                 rows.append(row)
     Path("bench_uploads.json").write_text(json.dumps([asdict(row) for row in rows], indent=2))
