@@ -46,8 +46,10 @@ MLFLOW_DEFAULTS = {
     "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
 }
 REFUSED_CREDENTIALS = {"UNAUTHENTICATED", "PERMISSION_DENIED", "CUSTOMER_UNAUTHORIZED"}
-OUTSIDE_LIBRARIES: tuple[str, ...] = ("requests.", "urllib3.", "boto3.", "botocore.", "sqlalchemy.")
-OUTSIDE_LIBRARIES += ("psycopg", "sqlite3")
+OUTSIDE_LIBRARIES = (
+    *("requests.", "urllib3.", "boto3.", "botocore."),
+    *("sqlalchemy.", "psycopg", "sqlite3"),
+)
 DATABASES = ("postgresql", "mysql", "mssql")
 STORAGE_ERRNOS = {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT, errno.EIO}
 
