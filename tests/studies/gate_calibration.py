@@ -52,6 +52,7 @@ class Rule:
 
 
 RULES = (
+    Rule("enough people to judge by", "least_people", lambda m: m.people, ".0f"),
     Rule("better than the textbook", "most_of_baseline", lambda m: m.ratio.value),
     Rule("no leak", "least_of_baseline", lambda m: m.ratio.value),
     Rule("total bias", "total_bias", lambda m: m.total_bias.value, "+.1%"),
