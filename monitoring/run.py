@@ -1,6 +1,5 @@
 """One run of `monitor`: assess, decide, write it down, and say what is worth saying."""
 
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,13 +28,13 @@ from monitoring.domain.windows import parse_window
 from monitoring.history import incident_store, mlflow_runs
 from monitoring.history.incident_store import QueuedMessage
 from monitoring.history.tables import opened
+from monitoring.report import report_folder
 from monitoring.report.page import ReportLinks, report_page
 from monitoring.window.reader import ModelLog, last_rows, sample
 from monitoring.window.reference import PREMIUM, Reference, build
 
 INCIDENT_OPEN = 10  # exit code
 EVIDENTLY_ROWS = 5000  # of each side that Evidently's page is drawn from
-KEPT_REPORTS = 30
 
 
 @dataclass(frozen=True)
@@ -153,10 +152,11 @@ def _record(
     now: datetime,
 ) -> Monitored:
     """Record the assessment, decide about incidents, write the pages, send what is queued."""
-    earlier = mlflow_runs.trend(settings)
-    run = mlflow_runs.begin(settings, assessment)
     slot = f"{assessment.window.slot:%Y-%m-%d-%H}-version-{assessment.version}"
     folder = settings.report_folder / slot
+    report_folder.make(folder)  # raises before anything is recorded
+    earlier = mlflow_runs.trend(settings)
+    run = mlflow_runs.begin(settings, assessment)
     page = folder / mlflow_runs.REPORT
     report_url = mlflow_runs.report_url(settings, run)
     links = _links(settings, report_url or str(page))
@@ -172,7 +172,6 @@ def _record(
         engine, assessment, settings.incident, now, announce, run.run_id
     )
     open_now = incident_store.open_incidents(engine, assessment.model_name)
-    _make_room(folder)
     no_evidently = None
     pages = [page]
     if options.full or assessment.alarms:
@@ -232,16 +231,3 @@ def _messages(
 
 def _links(settings: Settings, report_address: str | None) -> MessageLinks:
     return MessageLinks(report=report_address, runbook=settings.runbook_url)
-
-
-def _make_room(folder: Path) -> None:
-    """Make `folder`, and delete the oldest reports beyond the last 30. Raises BadInput."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        oldest = sorted(path for path in folder.parent.iterdir() if path.is_dir())[:-KEPT_REPORTS]
-        for path in oldest:
-            shutil.rmtree(path, ignore_errors=True)
-    except OSError as error:
-        raise BadInput(
-            f"{folder} cannot be written: {error.strerror}. Set REPORT_FOLDER to another place."
-        ) from error

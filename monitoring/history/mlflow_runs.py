@@ -79,11 +79,13 @@ class Trend:
 def begin(settings: Settings, assessment: Assessment) -> MonitoringRun:
     """A running MLflow run with all numbers of `assessment`; pages, which link to it, come later.
 
-    Raises Unreachable or InvalidSettings when the tracking store cannot keep it.
+    Earlier ones that broke off, and so still run, become failed ones. Raises Unreachable or
+    InvalidSettings when the tracking store cannot keep it.
     """
     with store_errors(settings):
         client = connect(settings)
         experiment = experiment_id(client, settings.monitoring_experiment_name, settings)
+        _fail_broken_off(client, experiment, assessment.model_name)
         found = tags(assessment)
         run = client.create_run(experiment, run_name=_run_name(assessment), tags=found)
         numbers = metrics(assessment)
@@ -191,6 +193,17 @@ def _numbers(verdict: Verdict) -> Mapping[str, float]:
         "missing": verdict.missing or None,
     }
     return {name: number for name, number in known.items() if number is not None}
+
+
+def _fail_broken_off(client: "MlflowClient", experiment: str, model_name: str) -> None:
+    """One that is alive after all is finished by itself: `finish` sets its end anew."""
+    running = client.search_runs(
+        [experiment],
+        f"attributes.status = 'RUNNING' and tags.{ROLE_TAG} = '{ROLE}' "
+        f"and tags.{MODEL_TAG} = '{model_name}'",
+    )
+    for run in running:
+        client.set_terminated(run.info.run_id, "FAILED")
 
 
 def _log_numbers(

@@ -12,6 +12,7 @@ from insurance_predictor.base.errors import BadInput, NoProductionModel
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.serving import served_model
 from monitoring import console
+from monitoring.report import report_folder
 from monitoring.run import INCIDENT_OPEN, MonitoringOptions, alert_test, monitor
 from tests.monitoring.logged_quotes import NOW, in_folder, log_quotes, population
 from tests.monitoring.slack_server import slack
@@ -22,6 +23,7 @@ import json, sys
 from datetime import datetime
 from insurance_predictor.base.settings import Settings
 from monitoring import console
+from monitoring.report import report_folder
 from monitoring.run import MonitoringOptions, monitor
 settings = Settings(**json.loads(sys.argv[1]))
 done = monitor(settings, MonitoringOptions(window="1d"), datetime.fromisoformat(sys.argv[2]))
@@ -145,13 +147,35 @@ def test_the_last_quotes_are_a_window(own, served):
         monitor(own, MonitoringOptions(last=120, window="7d"), NOW)
 
 
-def test_old_reports_make_room(own, served):
+def test_old_reports_make_room_and_what_is_not_monitorings_stays(own, served):
     log_quotes(own, served, population(300))
+    (own.report_folder / ".git").mkdir(parents=True)
     for number in range(40):
-        (own.report_folder / f"2025-01-{number:02}-00-version-1").mkdir(parents=True)
+        report_folder.make(own.report_folder / f"2025-01-{number:02}-00-version-1")
     done = monitor(own, DAY, NOW)
     assert done.report.is_file()
-    assert len(list(own.report_folder.iterdir())) == 30
+    assert len(list(own.report_folder.iterdir())) == report_folder.KEPT + 1
+    assert (own.report_folder / ".git").is_dir()
+
+
+def test_an_old_window_is_looked_at_however_many_newer_reports_there_are(own, served, client):
+    for number in range(40):
+        report_folder.make(own.report_folder / f"2099-01-{number:02}-00-version-1")
+    done = monitor(own, DAY, NOW)
+    assert done.report.is_file()
+    assert client.get_run(done.run_id).info.status == "FINISHED"
+
+
+def test_a_report_folder_that_cannot_be_written_is_said_before_anything_is_recorded(
+    own, served, client, tmp_path
+):
+    log_quotes(own, served, population(300), region="midwest")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match="Set REPORT_FOLDER to another place"):
+        monitor(own.model_copy(update={"report_folder": tmp_path / "file"}), DAY, NOW)
+    assert client.get_experiment_by_name(own.monitoring_experiment_name) is None
+    [opened] = monitor(own, DAY, NOW).decision.told
+    assert opened.event == "opened"
 
 
 def test_without_a_version_in_production_nothing_is_judged(own):

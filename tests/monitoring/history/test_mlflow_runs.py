@@ -66,6 +66,17 @@ def test_the_result_and_the_pages_are_files_of_the_run_which_then_ends(
     assert assessment_from_json(json.loads(Path(result).read_text())) == assessment
 
 
+def test_a_run_that_broke_off_is_failed_by_the_next_of_its_model(client, place: Settings, tmp_path):
+    broken, next_one = kept(place), kept(place)
+    kept(place.model_copy(update={"model_name": "another"}))
+    assert client.get_run(broken).info.status == "FAILED"
+    assert client.get_run(next_one).info.status == "RUNNING"
+    page = tmp_path / mlflow_runs.REPORT
+    page.write_text("<!doctype html>")
+    mlflow_runs.finish(place, broken, page)  # it was only slow
+    assert client.get_run(broken).info.status == "FINISHED"
+
+
 def test_an_undecided_verdict_has_no_alarm_and_says_how_many_rows_are_missing():
     metrics = mlflow_runs.metrics(examples.one_row())
     assert metrics["drift.bmi.missing"] == 99
