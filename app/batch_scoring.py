@@ -10,6 +10,7 @@ import pandas as pd
 
 from app.spreadsheet import neutral_column, neutral_names
 from app.table_upload import Upload
+from app.upload_folder import PACKED, RESULT
 from insurance_predictor.log.prediction_log import PredictionLog
 from insurance_predictor.serving.quoting import ADDED, quote_table
 from insurance_predictor.serving.served_model import Served
@@ -18,8 +19,6 @@ from insurance_predictor.table.schema import FEATURE_NAMES
 SHOWN_ROWS = 50
 # A larger result is given packed, because the server holds what is downloaded for a minute.
 MOST_PLAIN_BYTES = 5 * 2**20
-RESULT = "result.csv"
-PACKED = "result.zip"
 
 
 @dataclass(eq=False)

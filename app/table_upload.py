@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from app import text
+from app.upload_folder import PARQUET_TEXT
 from insurance_predictor.base.settings import BatchLimits
 from insurance_predictor.base.words import Text
 from insurance_predictor.table.check import broken_cells
@@ -36,7 +37,6 @@ UNPACKED_SHARE = 5  # how many times as large as a file its text may be
 PARQUET_MARK = b"PAR1"
 PACKED_MARKS = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf")
 UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-PARQUET_TEXT = "rows.csv"
 
 
 class UnusableFile(Exception):

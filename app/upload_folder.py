@@ -4,11 +4,12 @@ import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from shutil import rmtree
 from tempfile import TemporaryDirectory
 
 KEPT_SECONDS = 24 * 3600.0  # what a killed server has left behind
 PREFIX = "upload-"
+SOURCE, PARQUET_TEXT, RESULT, PACKED = "source", "rows.csv", "result.csv", "result.zip"
+FILES = (SOURCE, PARQUET_TEXT, RESULT, PACKED)  # all that is ever put there
 
 
 def new_folder(parent: Path) -> TemporaryDirectory[str]:
@@ -20,8 +21,12 @@ def new_folder(parent: Path) -> TemporaryDirectory[str]:
 
 @cache
 def _sweep(parent: Path) -> None:
-    """Remove, once in a process, what was left here a day ago or earlier."""
+    """Remove, once in a process, what was left here a day ago or earlier, and nothing else."""
     for folder in parent.glob(f"{PREFIX}*"):
         with suppress(OSError):
-            if time.time() - folder.stat().st_mtime > KEPT_SECONDS:
-                rmtree(folder)
+            is_old = time.time() - folder.lstat().st_mtime > KEPT_SECONDS
+            ours = not folder.is_symlink() and {path.name for path in folder.iterdir()} <= {*FILES}
+            if is_old and ours:
+                for name in FILES:
+                    (folder / name).unlink(missing_ok=True)
+                folder.rmdir()

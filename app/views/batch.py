@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import streamlit as st
 
 from app import frame, json_log, link, serving, text
+from app.upload_folder import SOURCE
 from insurance_predictor.base import formats
 from insurance_predictor.base.words import Language
 from insurance_predictor.table.schema import FEATURES, Column, NumberColumn
@@ -29,7 +30,6 @@ TEMPLATE_ROWS = (
 # What is smaller than both never waits: it takes a moment and little memory.
 LARGE_BYTES = 2**20
 LARGE_ROWS = 10_000
-SOURCE = "source"
 WORK = "batch_work"
 
 

@@ -25,7 +25,8 @@ from insurance_predictor.log.sqlite import write_ahead
 QUEUE = "waiting.db"
 TURN = "delivering.lock"
 ASIDE = "set_aside.txt"
-FORMER = "*.jsonl"  # the files of release 0.1, one a process
+# The files of release 0.1, one a process: its number, and eight random digits.
+FORMER = f"[0-9]*-{'[0-9a-f]' * 8}.jsonl"
 PIECE = 1 << 18  # bytes that are handed over at once: some 900 quotes
 PATIENCE = 60.0  # seconds for others that write, a file that many processes share
 TURN_PATIENCE = 1.0  # seconds for another process that delivers

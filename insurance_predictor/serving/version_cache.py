@@ -75,6 +75,15 @@ def _former(settings: Settings) -> Kept | None:
     return kept if kept is not None and _is_for(kept, settings) else None
 
 
+def _remove_former(settings: Settings) -> None:
+    """Take away what an earlier release kept, and nothing else: others may use the folder, too."""
+    former = _former(settings)
+    if former is not None:
+        (settings.model_cache / RECORD).unlink()
+        if (name := Path(former.folder).name).startswith(PREFIX):
+            shutil.rmtree(settings.model_cache / name, ignore_errors=True)
+
+
 def _is_for(kept: Kept, settings: Settings) -> bool:
     return (without_secrets(kept.store), kept.facts.model_name, kept.facts.alias) == (
         _store(settings),
@@ -100,9 +109,7 @@ def keep(settings: Settings, files: Path, facts: VersionFacts, checked: datetime
             shutil.copytree(files, copy, dirs_exist_ok=True)
             place, digest = f"{folder.name}/{copy.name}", folder_sha256(copy)
             _write(folder, Kept(FORMAT, _store(settings), place, digest, checked, facts))
-            if _former(settings) is not None:
-                (settings.model_cache / RECORD).unlink()
-                _sweep(settings.model_cache)
+            _remove_former(settings)
         finally:
             _sweep(folder)
 

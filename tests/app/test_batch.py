@@ -216,12 +216,27 @@ def test_what_a_killed_server_left_is_swept_after_a_day(tmp_path: Path):
     other = tmp_path / "other"
     for folder in (old, new, other):
         folder.mkdir()
+    (old / "source").write_text("theirs no more")
     for folder in (old, other):
         os.utime(folder, (0, 0))
     with new_folder(tmp_path) as made:
         assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
             ["other", "upload-new", Path(made).name]
         )
+
+
+def test_folders_of_somebody_else_are_not_swept(tmp_path: Path):
+    photos, link = tmp_path / "upload-photos", tmp_path / "upload-link"
+    elsewhere = tmp_path / "elsewhere"
+    for folder, name in ((photos, "beach.jpg"), (elsewhere, "source")):
+        folder.mkdir()
+        (folder / name).write_text("theirs")
+        os.utime(folder, (0, 0))
+    link.symlink_to(elsewhere)
+    os.utime(link, (0, 0), follow_symlinks=False)
+    with new_folder(tmp_path):
+        assert (photos / "beach.jpg").is_file()
+        assert (elsewhere / "source").is_file()
 
 
 def test_large_work_waits_for_its_turn_and_others_are_told(quoting: Version, language: str):

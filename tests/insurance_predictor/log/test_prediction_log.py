@@ -188,7 +188,7 @@ def test_failures_wait_in_the_spool_as_quotes_do_and_arrive_once(tmp_path, log_s
 
 def test_a_spool_of_the_last_release_is_delivered(log_settings, tmp_path):
     (tmp_path / "spool").mkdir()
-    (tmp_path / "spool" / "12-ab.jsonl").write_text(LAST_RELEASE)
+    (tmp_path / "spool" / "12-5cc69db0.jsonl").write_text(LAST_RELEASE)
     with PredictionLog(log_settings) as log:
         wait_until(lambda: not log.backlog())
     (row,) = kept(log_settings.prediction_log_url)

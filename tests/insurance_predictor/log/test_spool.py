@@ -194,7 +194,7 @@ def test_a_folder_that_is_wiped_takes_no_row_from_a_living_process(folder):
 @pytest.mark.parametrize("torn", [b"", b"tor", b"torn but never acknow\0\0\0"])
 def test_a_last_row_without_its_end_was_never_acknowledged_and_is_dropped(folder, torn):
     folder.mkdir()
-    (folder / "1-dead.jsonl").write_bytes(b"whole\n" + torn)
+    (folder / "1-0000dead.jsonl").write_bytes(b"whole\n" + torn)
     spool, taken = Spool(folder), Taken()
     assert spool.waiting() == 1
     spool.deliver(taken)
@@ -204,7 +204,7 @@ def test_a_last_row_without_its_end_was_never_acknowledged_and_is_dropped(folder
 
 def test_a_file_that_a_process_of_release_0_1_still_writes_is_left_to_it(folder):
     folder.mkdir()
-    path = folder / "1-alive.jsonl"
+    path = folder / "1-00a11fe0.jsonl"
     with path.open("wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.write(b"theirs\n")
@@ -217,15 +217,28 @@ def test_a_file_that_a_process_of_release_0_1_still_writes_is_left_to_it(folder)
 
 def test_a_file_that_cannot_be_read_holds_up_no_other(folder, caplog):
     folder.mkdir()
-    (folder / "1-strange.jsonl").mkdir()
-    (folder / "2-dead.jsonl").write_bytes(b"whole\n")
+    (folder / "1-000ddba1.jsonl").mkdir()
+    (folder / "2-0000dead.jsonl").write_bytes(b"whole\n")
     spool, taken = Spool(folder), Taken()
     assert spool.waiting() == 1
     for _ in range(2):
         spool.deliver(taken)
     assert taken == [b"whole\n"]
     (record,) = caplog.records
-    assert "1-strange.jsonl stays there" in record.message
+    assert "1-000ddba1.jsonl stays there" in record.message
+
+
+def test_files_of_somebody_else_beside_the_queue_are_left_alone(folder):
+    folder.mkdir()
+    theirs = [folder / "notes.jsonl", folder / "2026-01-31.jsonl"]
+    for path in theirs:
+        path.write_bytes(b"theirs\n")
+    spool, taken = Spool(folder), Taken()
+    spool.append([b"ours\n"])
+    assert spool.waiting() == 1
+    spool.deliver(taken)
+    assert taken == [b"ours\n"]
+    assert [path.read_bytes() for path in theirs] == [b"theirs\n"] * 2
 
 
 @pytest.mark.process
