@@ -95,11 +95,16 @@ def _window(assessment: Assessment) -> str:
     )
     others = sum(assessment.other_versions.values())
     more = f", {others:,} more by other versions" if others else ""
-    if assessment.left_out:
-        more += f"; {assessment.left_out:,} of other models in this log are left out"
+    charged = sum(assessment.other_outcomes.values())
+    charged_more = f", {charged:,} more by other versions" if charged else ""
+    left_out = (
+        f"; {assessment.left_out:,} of other models in this log are left out"
+        if assessment.left_out
+        else ""
+    )
     return (
-        f"{assessment.rows:,} predictions from {start} to {end} UTC, "
-        f"{assessment.outcomes:,} with a known outcome{more}"
+        f"{assessment.rows:,} predictions from {start} to {end} UTC{more}; "
+        f"{assessment.outcomes:,} outcomes{charged_more}{left_out}"
     )
 
 

@@ -30,8 +30,8 @@ from monitoring.history.incident_store import QueuedMessage
 from monitoring.history.tables import opened
 from monitoring.report import report_folder
 from monitoring.report.page import ReportLinks, report_page
-from monitoring.window.reader import ModelLog, last_rows, sample
-from monitoring.window.reference import PREMIUM, Reference, build
+from monitoring.window.reader import ModelLog, last_rows, outcomes_by_version, sample
+from monitoring.window.reference import PREMIUM, Reference, build, holdouts
 
 INCIDENT_OPEN = 10  # exit code
 EVIDENTLY_ROWS = 5000  # of each side that Evidently's page is drawn from
@@ -93,7 +93,8 @@ def monitor(
     with reading(settings.prediction_log_url) as engine:
         log = ModelLog(engine, settings.model_name, served.facts.incarnation)
         window = asked or last_rows(log, version, options.last or 0, now)
-        assessment = assess(settings, version, reference, window, log)
+        others = _holdouts(settings, served, window, log)
+        assessment = assess(settings, version, reference, window, log, others)
     with opened(settings.prediction_log_url) as engine:
         if options.dry_run:
             return _preview(settings, engine, assessment, now)
@@ -110,6 +111,17 @@ def asked_window(options: MonitoringOptions, now: datetime) -> Window | None:
     if options.window or options.start or options.end:
         raise BadInput(f"LAST={options.last} is a window of its own: give no WINDOW and no times.")
     return None
+
+
+def _holdouts(
+    settings: Settings, served: Served, window: Window, log: ModelLog
+) -> dict[str, Reference]:
+    """What other versions were measured on, when there are charges enough to judge by it."""
+    known = outcomes_by_version(log, window)
+    known.pop(served.facts.version, None)
+    if served.is_stale or sum(known.values()) < settings.monitor.least_outcomes:
+        return {}
+    return holdouts(settings, known)
 
 
 def _served(settings: Settings, options: MonitoringOptions, now: datetime) -> Served:

@@ -120,8 +120,9 @@ OUTCOMES = Table(
     METADATA,
     Column("id", String(36), ForeignKey("predictions.id"), primary_key=True),
     Column("charges", Double, nullable=False),
-    Column("time", UtcTime, nullable=False),
-    Index("outcomes_time", "time"),
+    Column("time", UtcTime, nullable=False),  # known since then, as whoever brought it says
+    Column("recorded", UtcTime, nullable=False),  # when it came into this log
+    Index("outcomes_recorded", "recorded"),
 )
 FAILURES = Table(
     "failures",

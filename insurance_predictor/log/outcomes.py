@@ -63,6 +63,7 @@ class OutcomeReport:
 def record_outcomes(settings: Settings, file: Path) -> OutcomeReport:
     """Record the outcomes of a CSV or Parquet file; recording a file twice changes nothing.
 
+    They are recorded now, whatever time they carry: monitoring judges them in the window of today.
     Raises InvalidTable, before anything is recorded, with every value that cannot be used;
     InvalidSettings and Unreachable for a prediction log that does not do its part.
     """
@@ -109,7 +110,8 @@ def _record(connection: Connection, outcomes: Sequence[Outcome], source: str) ->
     ids = {outcome.id for outcome in outcomes}
     found = select(PREDICTIONS.c.id).where(PREDICTIONS.c.id.in_(ids))
     known = set(connection.scalars(found))
-    rows = [vars(outcome) for outcome in outcomes if outcome.id in known]
+    now = datetime.now(UTC)
+    rows = [vars(outcome) | {"recorded": now} for outcome in outcomes if outcome.id in known]
     new: set[str] = set()
     if rows:
         statement = insert_or_ignore(connection, OUTCOMES).returning(OUTCOMES.c.id)

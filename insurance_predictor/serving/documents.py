@@ -3,12 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.run_layout import HOLDOUT, MODEL_CARD, PLOTS, REFERENCE
+from insurance_predictor.store.artifacts import fetch
+from insurance_predictor.store.versions import get_version
 from insurance_predictor.table.schema import COLUMN_NAMES, COLUMNS, CategoryColumn, NumberColumn
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 ANSWER_NAMES = ("premium", "low", "high")
 
@@ -39,6 +47,18 @@ def read_documents(folder: Path) -> Documents:
         reference=_rows(folder / REFERENCE, ()),
         holdout=_rows(folder / HOLDOUT, ANSWER_NAMES),
     )
+
+
+def version_documents(client: "MlflowClient", settings: Settings, number: str) -> Documents:
+    """The documents of any version, fetched and checked; nothing of it is loaded.
+
+    Raises NotFound, IntegrityFault, and what `artifacts.fetch` raises.
+    """
+    version = get_version(client, settings, number)
+    with TemporaryDirectory() as temporary:
+        files, owner = Path(temporary), f"Version {number}"
+        fetch(client, version.run_id, version.source, version.digests, files, owner)
+        return read_documents(files)
 
 
 def _rows(path: Path, answer: tuple[str, ...]) -> pd.DataFrame | None:

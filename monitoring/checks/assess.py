@@ -1,8 +1,9 @@
 """One assessment: the predictions of a window against what the served version was trained on."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.spool import Spool
@@ -10,12 +11,14 @@ from monitoring.checks.data_quality import features_with_unseen, quality_verdict
 from monitoring.checks.detectable_change import power
 from monitoring.checks.drift import drift_verdicts
 from monitoring.checks.histograms import distributions
-from monitoring.checks.performance import performance_verdicts
+from monitoring.checks.other_versions import TESTS, other_versions_verdict
+from monitoring.checks.performance import CHECKS, performance_verdicts
 from monitoring.checks.service import service_verdicts
 from monitoring.domain.assessment import Assessment, Window
 from monitoring.window.reader import (
     ModelLog,
     count_failures,
+    outcomes_by_version,
     read_chunks,
     read_outcomes,
     read_service,
@@ -27,16 +30,28 @@ from monitoring.window.statistics import WindowStatistics
 
 
 def assess(
-    settings: Settings, version: str, reference: Reference, window: Window, log: ModelLog
+    settings: Settings,
+    version: str,
+    reference: Reference,
+    window: Window,
+    log: ModelLog,
+    others: Mapping[str, Reference] = MappingProxyType({}),
 ) -> Assessment:
     """Everything that is judged of the predictions that `version` made in the window.
 
-    `reference` is the version's own; an engine of `database.reading` lets others write meanwhile.
+    `reference` is the version's own, and `others` has the hold-outs of versions whose charges came
+    to be known meanwhile. An engine of `database.reading` lets others write meanwhile.
     """
     thresholds = settings.monitor
     other_versions, left_out = rows_by_version(log, window)
     other_versions.pop(version, None)
-    statistics = read_statistics(log, window, version, reference, tuple(other_versions))
+    other_outcomes = outcomes_by_version(log, window)
+    other_outcomes.pop(version, None)
+    statistics = read_statistics(log, window, version, reference, tuple(other_versions), others)
+    elsewhere = other_versions_verdict(
+        others, statistics.other_outcomes, sum(other_outcomes.values()), thresholds
+    )
+    tests = len(CHECKS) if elsewhere.status == "unknown" else TESTS
     unseen = {
         column.name: unseen_values(log, window, version, column)
         for column in features_with_unseen(statistics)
@@ -50,12 +65,14 @@ def assess(
         rows=statistics.rows,
         outcomes=statistics.outcomes.rows,
         other_versions=other_versions,
+        other_outcomes=other_outcomes,
         left_out=left_out,
         average_premium=premium.mean if premium.rows else None,
         verdicts=(
             *quality_verdicts(reference, statistics, thresholds, unseen),
             *drift_verdicts(reference, statistics, thresholds),
-            *performance_verdicts(reference, statistics, thresholds),
+            *performance_verdicts(reference, statistics, thresholds, tests),
+            elsewhere,
             *service_verdicts(statistics, count_failures(log, window), backlog, thresholds),
         ),
         distributions=distributions(reference, statistics),
@@ -64,16 +81,27 @@ def assess(
 
 
 def read_statistics(
-    log: ModelLog, window: Window, version: str, reference: Reference, others: tuple[str, ...]
+    log: ModelLog,
+    window: Window,
+    version: str,
+    reference: Reference,
+    also: tuple[str, ...],
+    others: Mapping[str, Reference],
 ) -> WindowStatistics:
-    """The window as it streams by: the version's predictions, their outcomes, other versions'."""
-    statistics = WindowStatistics(reference)
+    """The window as it streams by: the version's predictions and outcomes, then those of others.
+
+    `also` are the other versions that quoted in it, and `others` those whose outcomes are judged.
+    """
+    statistics = WindowStatistics(reference, others)
     with _no_collection():
         for chunk in read_chunks(log, window, version):
             statistics.add(chunk)
         for outcomes in read_outcomes(log, window, version):
             statistics.outcomes.add(outcomes)
-        for other in others:
+        for other, counted in statistics.other_outcomes.items():
+            for outcomes in read_outcomes(log, window, other):
+                counted.add(outcomes)
+        for other in also:
             for answers in read_service(log, window, other):
                 statistics.add_other(answers)
     return statistics

@@ -26,9 +26,14 @@ LEAST_IN_SLICE = 5  # people of the hold-out; fewer say too little of their slic
 
 
 def performance_verdicts(
-    reference: Reference, statistics: WindowStatistics, thresholds: MonitorThresholds
+    reference: Reference,
+    statistics: WindowStatistics,
+    thresholds: MonitorThresholds,
+    tests: int = len(CHECKS),
 ) -> tuple[Verdict, ...]:
     """ratio, residuals and coverage, `unknown` below `least_outcomes`, and estimated_error.
+
+    They are among so many `tests` that share the budget of performance.
 
     - ratio: charges over premiums, over the same of the hold-out. The effects low and high are
       its bootstrap band at 1 - `limit`; it is an alarm when 1 lies outside.
@@ -42,7 +47,7 @@ def performance_verdicts(
     if missing > 0:
         judged = [undecided("performance", check, outcomes.rows, missing) for check in CHECKS]
     else:
-        limit = limit_of(thresholds)
+        limit = limit_of(thresholds, tests)
         holdout = reference.holdout
         judged = [
             _ratio(holdout, outcomes, limit),
@@ -52,26 +57,31 @@ def performance_verdicts(
     return (*judged, estimated_error(reference, statistics, thresholds))
 
 
-def limit_of(thresholds: MonitorThresholds) -> float:
-    """The p-value below which one of the three is in alarm."""
-    return thresholds.performance_budget / len(CHECKS)
+def limit_of(thresholds: MonitorThresholds, tests: int = len(CHECKS)) -> float:
+    """The p-value below which one of `tests` is in alarm."""
+    return thresholds.performance_budget / tests
 
 
 def mann_whitney_p_value(chance: float, sample: RankCounts, window: RankCounts) -> float:
-    """Two-sided, from the normal approximation to U with the variance corrected for ties.
+    """Two-sided, from the normal approximation to U."""
+    from scipy.stats import norm
+
+    variance = mann_whitney_variance(sample, window)
+    if variance <= 0:
+        return 1.0
+    return float(2 * norm.sf(abs(chance - 0.5) / sqrt(variance)))
+
+
+def mann_whitney_variance(sample: RankCounts, window: RankCounts) -> float:
+    """Of the chance that U is, corrected for ties; 0 where all values are the same.
 
     Lehmann, Nonparametrics, 1975, sections 1.3 and 1.4. Ties among values of the window that the
     sample has not are not known here and would make it a little smaller.
     """
-    from scipy.stats import norm
-
     rows = sample.rows + window.rows
     tied = (sample.up_to - sample.below + window.up_to - window.below).astype(float)
     correction = np.sum(tied**3 - tied) / (rows * (rows - 1))
-    variance = (rows + 1 - correction) / (12 * sample.rows * window.rows)
-    if variance <= 0:
-        return 1.0
-    return float(2 * norm.sf(abs(chance - 0.5) / sqrt(variance)))
+    return float((rows + 1 - correction) / (12 * sample.rows * window.rows))
 
 
 def estimated_error(

@@ -99,8 +99,9 @@ class Power:
 class Assessment:
     """One assessment of the predictions of `version`, with everything that was judged.
 
-    `outcomes` counts the predictions whose charges are known. `other_versions` counts predictions
-    of the same window that other versions made, which only the service is judged by.
+    `outcomes` counts the predictions whose charges came into the log in the window, and
+    `other_outcomes` those that other versions had made, by version. `other_versions` counts
+    predictions of the same window that other versions made, which only the service is judged by.
     `average_premium` is the window's, US dollars a year; None without a row. `left_out` counts
     predictions of the window that are of another model in the same log, or of another registry's
     model of this name, which nothing is judged by.
@@ -117,6 +118,7 @@ class Assessment:
     distributions: tuple[Distribution, ...]
     power: tuple[Power, ...]
     left_out: int = 0
+    other_outcomes: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "average_premium", _finite(self.average_premium))

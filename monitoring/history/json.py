@@ -20,6 +20,7 @@ def assessment_json(assessment: Assessment) -> dict[str, Any]:
         **vars(assessment),
         "window": {name: when.isoformat() for name, when in vars(assessment.window).items()},
         "other_versions": dict(assessment.other_versions),
+        "other_outcomes": dict(assessment.other_outcomes),
         "verdicts": [{"name": verdict.name, **vars(verdict)} for verdict in assessment.verdicts],
         "distributions": [vars(distribution) for distribution in assessment.distributions],
         "power": [vars(power) for power in assessment.power],

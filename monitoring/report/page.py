@@ -1,6 +1,6 @@
 """One assessment as a page that is enjoyed: no script, no request, everything in one file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -151,16 +151,20 @@ def _power(power: Power, language: Language) -> tuple[str, str]:
 def _facts(
     assessment: Assessment, generated: datetime, language: Language
 ) -> list[tuple[str, str]]:
-    others = ", ".join(
-        f"{version}: {formats.decimal(rows, language, 0)}"
-        for version, rows in sorted(assessment.other_versions.items())
-    )
+    def by_version(counts: Mapping[str, int]) -> str:
+        counted = (
+            f"{name}: {formats.decimal(n, language, 0)}" for name, n in sorted(counts.items())
+        )
+        return ", ".join(counted) or report_words.NONE(language)
+
+    outcomes = assessment.other_outcomes
     left_out = formats.decimal(assessment.left_out, language, 0)
     return [
         (report_words.FROM(language), _moment(language, assessment.window.start)),
         (report_words.UNTIL(language), _moment(language, assessment.window.end)),
         (report_words.VERSION(language), f"{assessment.model_name} {assessment.version}"),
-        (report_words.OTHERS(language), others or report_words.NONE(language)),
+        (report_words.OTHERS(language), by_version(assessment.other_versions)),
+        *([(report_words.OTHER_OUTCOMES(language), by_version(outcomes))] if outcomes else []),
         *([(report_words.LEFT_OUT(language), left_out)] if assessment.left_out else []),
         (report_words.GENERATED(language), _moment(language, generated.astimezone(UTC))),
     ]

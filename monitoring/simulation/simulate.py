@@ -121,7 +121,8 @@ def _log(
         if failures:
             connection.execute(FAILURES.insert(), failures)
     return [
-        {"id": row["id"], "charges": float(charges), "time": row["time"] + DELAY}
+        dict.fromkeys(("time", "recorded"), row["time"] + DELAY)
+        | {"id": row["id"], "charges": float(charges)}
         for row, charges in zip(rows, month.charges, strict=True)
         if dice.random() < KNOWN
     ]

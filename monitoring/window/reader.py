@@ -123,9 +123,10 @@ def read_chunks(log: ModelLog, window: Window, version: str, size: int = SIZE) -
 def read_outcomes(
     log: ModelLog, window: Window, version: str, size: int = SIZE
 ) -> Iterator[OutcomeChunk]:
-    """Those predictions of `version` whose charges became known in the window.
+    """Those predictions of `version` whose charges came into the log in the window.
 
-    They were made before, perhaps long before: a year's charges take a year.
+    They were made before, perhaps long before: a year's charges take a year. Whatever time an
+    outcome carries, it is in one window of those that follow each other.
     """
     places = dict(zip(SMOKER.values, range(len(SMOKER.values)), strict=True))
     columns = [
@@ -134,12 +135,17 @@ def read_outcomes(
         PREDICTIONS.c[AGE.name],
         case(places, value=PREDICTIONS.c[SMOKER.name]),
     ]
-    chosen = _within(OUTCOMES, window, None, columns).join(
-        PREDICTIONS, OUTCOMES.c.id == PREDICTIONS.c.id
-    )
-    chosen = chosen.where(PREDICTIONS.c.version == version, log.own(PREDICTIONS))
+    chosen = _with_outcomes(log, window, columns).where(PREDICTIONS.c.version == version)
     for cells in _stream(log.engine, chosen, size):
         yield OutcomeChunk(*(_numbers(column) for column in cells))
+
+
+def outcomes_by_version(log: ModelLog, window: Window) -> dict[str, int]:
+    """How many charges came into the log in the window, by the version that had quoted."""
+    chosen = _with_outcomes(log, window, [PREDICTIONS.c.version, func.count()])
+    with log.engine.connect() as connection:
+        found = connection.execute(chosen.group_by(PREDICTIONS.c.version))
+        return {version: int(count) for version, count in found}
 
 
 def read_service(
@@ -203,6 +209,14 @@ def sample(log: ModelLog, window: Window, version: str, rows: int) -> pd.DataFra
     with log.engine.connect() as connection:
         found = [tuple(row) for row in connection.execute(chosen)]
     return pd.DataFrame(found, columns=[*names, TARGET.name])
+
+
+def _with_outcomes(log: ModelLog, window: Window, columns: Sequence[Any]) -> Select[Any]:
+    """Predictions beside their outcomes, which were recorded in the window."""
+    recorded = OUTCOMES.c.recorded
+    chosen = select(*columns).select_from(OUTCOMES)
+    chosen = chosen.join(PREDICTIONS, OUTCOMES.c.id == PREDICTIONS.c.id)
+    return chosen.where(recorded >= window.start, recorded < window.end, log.own(PREDICTIONS))
 
 
 def _own(

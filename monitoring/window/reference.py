@@ -1,6 +1,8 @@
 """What the served version learned from, and how it did with people it had not seen."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,11 +10,14 @@ import numpy as np
 import pandas as pd
 
 from insurance_predictor.base.arrays import FloatArray, IntArray
-from insurance_predictor.base.errors import NotFound
+from insurance_predictor.base.errors import BadInput, IntegrityFault, NotFound, Unreachable
+from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.evaluation import AGE_BAND_STARTS
 from insurance_predictor.model.pair import sampled
 from insurance_predictor.model.run_layout import HOLDOUT, REFERENCE
+from insurance_predictor.serving.documents import Documents, version_documents
 from insurance_predictor.serving.served_model import Served
+from insurance_predictor.store.tracking import connect, store_errors
 from insurance_predictor.table.schema import (
     AGE,
     FEATURE_NAMES,
@@ -23,6 +28,8 @@ from insurance_predictor.table.schema import (
     NumberColumn,
 )
 from monitoring.window.rank_counts import RankCounts, count_ranks
+
+LOGGER = logging.getLogger(__name__)
 
 PREMIUM = "premium"
 NUMBER_COLUMNS = tuple(column for column in FEATURES if isinstance(column, NumberColumn))
@@ -116,6 +123,40 @@ def build(served: Served) -> Reference:
     holdout = sampled(holdout)
     people = pd.concat([learned, holdout], ignore_index=True)[list(FEATURE_NAMES)]
     return Reference(people, served.predictor.pair.predict(people)[PREMIUM].to_numpy(), holdout)
+
+
+def holdouts(settings: Settings, versions: Iterable[str]) -> dict[str, Reference]:
+    """The hold-outs of versions, serving or not, each as a reference for what people are charged.
+
+    A version that has none, or that the registry does not have any more, is left out; all are
+    when the registry does not answer.
+    """
+    found: dict[str, Reference] = {}
+    try:
+        with store_errors(settings):
+            client = connect(settings)
+            for version in versions:
+                with _left_out(version, BadInput, IntegrityFault):
+                    found |= _of_holdout(version, version_documents(client, settings, version))
+    except Unreachable as error:
+        LOGGER.warning("What other versions were measured on cannot be had: %s", error)
+    return found
+
+
+@contextmanager
+def _left_out(version: str, *errors: type[Exception]) -> Iterator[None]:
+    try:
+        yield
+    except errors as error:
+        LOGGER.warning("What version %s was measured on cannot be had: %s", version, error)
+
+
+def _of_holdout(version: str, documents: Documents) -> dict[str, Reference]:
+    if documents.holdout is None:
+        return {}
+    rows = sampled(documents.holdout)
+    premium = rows[PREMIUM].to_numpy(dtype=float)
+    return {version: Reference(rows[list(FEATURE_NAMES)], premium, rows)}
 
 
 def slices(smoker: IntArray, age: FloatArray) -> IntArray:

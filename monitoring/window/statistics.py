@@ -1,7 +1,9 @@
 """What is kept of a window while it streams by, in memory that does not grow with its rows."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -113,10 +115,13 @@ class WindowStatistics:
     """Everything that is judged of a window.
 
     `table` counts predictions of the version by the places of SHAPE. `slices` counts them by the
-    slices of `reference.slices`. `stale` and `latencies` are of all versions.
+    slices of `reference.slices`. `stale` and `latencies` are of all versions. `other_outcomes` are
+    those of quotes that another version gave, where its hold-out is there to judge them by.
     """
 
-    def __init__(self, reference: Reference) -> None:
+    def __init__(
+        self, reference: Reference, others: Mapping[str, Reference] = MappingProxyType({})
+    ) -> None:
         self.numbers = {
             name: count_ranks(reference.rank_counts[name].points, np.array([]))
             for name in NUMBER_NAMES
@@ -124,6 +129,9 @@ class WindowStatistics:
         self.table: IntArray = np.zeros(SHAPE, dtype=np.int64)
         self.slices: IntArray = np.zeros(SLICES, dtype=np.int64)
         self.outcomes = OutcomeStatistics(reference)
+        self.other_outcomes = {
+            version: OutcomeStatistics(other) for version, other in others.items()
+        }
         self.latencies = Latencies()
         self.other_rows = 0
         self._other_stale = 0

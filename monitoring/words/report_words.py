@@ -134,6 +134,7 @@ FROM = Text("De", "From")
 UNTIL = Text("Até, exclusive", "Until, excluded")
 VERSION = Text("Versão julgada", "Version judged")
 OTHERS = Text("Cotações de outras versões", "Quotes of other versions")
+OTHER_OUTCOMES = Text("Resultados reais de outras versões", "Outcomes of other versions")
 LEFT_OUT = Text(
     "Cotações de outros modelos neste registro, fora da conta",
     "Quotes of other models in this log, left out",

@@ -200,6 +200,7 @@ def _off_one(value: float, language: Language) -> str:
 WRITTEN: Mapping[str, Callable[[float, Language], str]] = {
     "ratio": _off_one,
     "residuals": _hundredths,
+    "other_versions": _hundredths,
     "estimated_error": formats.money,
     "latency": _milliseconds,
     "backlog": _whole,

@@ -257,6 +257,28 @@ PERFORMANCE: Mapping[str, CheckWords] = {
         ),
         runbook="The intervals do not hold",
     ),
+    "other_versions": CheckWords(
+        Text("Cobrado ÷ previsto por outras versões", "Charged ÷ predicted, of other versions"),
+        Text(
+            "Cobrado ÷ previsto por outras versões{details}: era {reference} na mediana e agora é "
+            "{window}",
+            "Charged ÷ predicted of other versions{details}: the median was {reference} and is "
+            "now {window}",
+        ),
+        Text(
+            "As pessoas já não são cobradas como quando essas versões foram medidas: o mundo "
+            "mudou, e a versão atual pode errar do mesmo modo.",
+            "People are no longer charged as when those versions were measured: the world has "
+            "changed, and the version that serves may err in the same way.",
+        ),
+        Text(
+            "Veja se a versão atual foi treinada com dados de depois da mudança; se não, treine "
+            "com os resultados reais novos.",
+            "See whether the version that serves was trained on data from after the change; if "
+            "not, train with the new outcomes.",
+        ),
+        runbook="Charges differ from what other versions said",
+    ),
     "estimated_error": CheckWords(
         Text("Erro estimado", "Estimated error"),
         Text("Erro estimado (RMSE): {value}", "Estimated error (RMSE): {value}"),

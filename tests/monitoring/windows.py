@@ -56,7 +56,7 @@ def log(
 ) -> list[str]:
     """Log the people of `table` a second apart, with the model's premiums, and the first charges.
 
-    The charges became known at `known`.
+    The charges came into the log at `known`.
 
     `columns` replace what is logged of every row. The ids are returned.
     """
@@ -69,7 +69,8 @@ def log(
     records = rows.where(rows.notna(), None).to_dict("records")
     assert insert(engine, PREDICTIONS, records) == []
     first = zip(ids[:outcomes], table["charges"], strict=False)
-    charged = [{"id": i, "charges": float(charges), "time": known} for i, charges in first]
+    at = {"time": known, "recorded": known}
+    charged = [{"id": i, "charges": float(charges)} | at for i, charges in first]
     assert insert(engine, OUTCOMES, charged) == []
     return ids
 

@@ -48,7 +48,7 @@ def old(log_settings: Settings) -> Iterator[sqlite3.Connection]:
 def rows(connection: sqlite3.Connection, table: str) -> list[tuple]:
     """Without the columns that the first release did not know."""
     names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-    known = ", ".join(name for name in names if name not in ("model", "incarnation"))
+    known = ", ".join(name for name in names if name not in ("model", "incarnation", "recorded"))
     return connection.execute(f"SELECT {known} FROM {table} ORDER BY id").fetchall()
 
 
@@ -59,7 +59,7 @@ def test_every_row_of_the_first_release_is_there_after_the_upgrade(log_settings,
     assert (rows(old, "predictions"), rows(old, "outcomes")) == before
     assert len(before[0]) == COUNT
     assert len(before[1]) == COUNT / 5
-    assert old.execute("SELECT version_num FROM alembic_version").fetchall() == [("0003",)]
+    assert old.execute("SELECT version_num FROM alembic_version").fetchall() == [("0004",)]
 
 
 def test_rows_of_before_do_not_say_of_which_model_they_are(log_settings, old):
@@ -67,6 +67,17 @@ def test_rows_of_before_do_not_say_of_which_model_they_are(log_settings, old):
         pass
     asked = "SELECT DISTINCT model, incarnation FROM predictions"
     assert old.execute(asked).fetchall() == [(None, None)]
+
+
+def test_outcomes_of_before_count_as_recorded_when_they_say_or_now(log_settings, old):
+    with old:
+        old.execute("UPDATE outcomes SET time = '2999-01-01 00:00:00' WHERE id = 'id-5'")
+    with opened(log_settings.prediction_log_url):
+        pass
+    asked = "SELECT time = recorded, count(*) FROM outcomes GROUP BY 1"
+    assert old.execute(asked).fetchall() == [(0, 1), (1, COUNT / 5 - 1)]
+    ((recorded,),) = old.execute("SELECT recorded FROM outcomes WHERE id = 'id-5'")
+    assert recorded < "2999"
 
 
 def test_an_upgraded_database_has_the_tables_that_a_new_one_has(log_settings, old, tmp_path):
@@ -80,8 +91,9 @@ def test_an_upgraded_database_still_knows_which_outcome_is_of_which_prediction(l
         pass
     old.execute("PRAGMA foreign_keys = ON")
     assert old.execute("PRAGMA foreign_key_check").fetchall() == []
+    row = "(id, charges, time, recorded) VALUES ('nobody', 1, '2026-06-01', '2026-06-01')"
     with pytest.raises(sqlite3.IntegrityError):
-        old.execute("INSERT INTO outcomes VALUES ('nobody', 1, '2026-06-01 00:00:00')")
+        old.execute(f"INSERT INTO outcomes {row}")
 
 
 def test_an_upgraded_database_takes_what_another_program_did_not_know(log_settings, old):

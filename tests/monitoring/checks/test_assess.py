@@ -65,7 +65,7 @@ def test_an_assessment_has_a_verdict_for_everything(log_settings, served, assess
     found = assessment()
 
     names = {verdict.name for verdict in found.verdicts}
-    assert len(names) == len(found.verdicts) == 12 + 7 + 4 + 4
+    assert len(names) == len(found.verdicts) == 12 + 7 + 5 + 4
     assert (found.version, found.rows, found.outcomes) == ("1", 400, 200)
     assert found.other_versions == {"7": 30}
     assert [verdict.name for verdict in found.alarms] == []

@@ -16,6 +16,7 @@ from monitoring.window.reader import (
     ModelLog,
     count_failures,
     last_rows,
+    outcomes_by_version,
     read_chunks,
     read_outcomes,
     read_service,
@@ -174,27 +175,32 @@ def test_outcomes_that_arrive_twice_count_once_and_others_never(tmp_path):
     with opened(settings.prediction_log_url) as engine:
         ids = log(engine, people(5))
     file = tmp_path / "outcomes.csv"
-    known = f"{START:%Y-%m-%dT%H:%M}"
+    known = f"{START - timedelta(days=30):%Y-%m-%dT%H:%M}"
     file.write_text(
         f"id,charges,time\n{ids[0]},100,{known}\n{ids[1]},200,{known}\n{ids[0]},100,{known}\n"
     )
-    for _ in range(2):
-        record_outcomes(settings, file)
+    before = datetime.now(UTC)
+    record_outcomes(settings, file)
+    between = datetime.now(UTC)
+    record_outcomes(settings, file)
+    after = datetime.now(UTC) + timedelta(seconds=1)
 
     with reading(settings.prediction_log_url) as engine:
-        (outcomes,) = read_outcomes(of_model(engine), DAY, "1")
+        (outcomes,) = read_outcomes(of_model(engine), Window(before, between, between), "1")
+        assert list(read_outcomes(of_model(engine), Window(between, after, after), "1")) == []
     assert sorted(outcomes.charges) == [100, 200]
 
 
-def test_an_outcome_counts_when_it_becomes_known_however_old_its_prediction_is(engine):
+def test_an_outcome_counts_when_it_is_recorded_however_old_it_and_its_prediction_are(engine):
     long_ago = START - timedelta(days=400)
     ids = log(engine, people(3), start=long_ago)
     times = {ids[0]: START, ids[1]: DAY.end, ids[2]: long_ago}
-    rows = [{"id": name, "charges": 100.0, "time": time} for name, time in times.items()]
-    insert(engine, OUTCOMES, rows)
+    said = {"charges": 100.0, "time": long_ago}
+    insert(engine, OUTCOMES, [said | {"id": i, "recorded": time} for i, time in times.items()])
 
     (outcomes,) = read_outcomes(of_model(engine), DAY, "1")
     assert len(outcomes.charges) == 1
+    assert outcomes_by_version(of_model(engine), DAY) == {"1": 1}
     assert list(read_outcomes(of_model(engine), DAY, "2")) == []
 
 
