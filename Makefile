@@ -129,7 +129,7 @@ upgrade-db: $(READY) ## back up, then migrate MLflow's database to the version o
 
 ##@ Data
 .PHONY: data check-data
-data: $(READY) ## download the public table to data/insurance.csv and check its sum
+data: $(READY) ## download the public table to data/insurance.csv, unless another one is meant
 	@$(RUN) data
 
 check-data: $(READY) ## say whether a table can be used, and what is in it (DATA=...)
@@ -180,7 +180,10 @@ announce: $(READY) ## tell every channel which version serves now, and why
 	@$(MONITOR) announce
 
 ##@ Workflows
-.PHONY: training-summary incidents promotion-summary
+.PHONY: training-table training-summary incidents promotion-summary
+training-table: $(READY) ## tell GitHub which table a training uses, and why (DATA=...)
+	@$(STACK) github training-table
+
 training-summary: $(READY) ## tell GitHub what became of a training (RUN_ID=... REASON=...)
 	@$(STACK) github training-summary
 

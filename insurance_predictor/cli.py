@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from insurance_predictor.base.command_line import make_app, run, say
+from insurance_predictor.base.command_line import hand_on, make_app, run, say
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -37,15 +37,21 @@ def main() -> None:
 
 @app.command()
 def data() -> None:
-    """Download the public table to data/insurance.csv and check its sum."""
+    """Download the public table to data/insurance.csv and check its sum, if no other is meant."""
+    from insurance_predictor.table.choice import choose_table
     from insurance_predictor.table.download import download_table
 
-    say(f"{download_table(_settings())} is ready.")
+    settings = _settings()
+    choice = choose_table(settings)
+    if choice.is_download:
+        say(f"{download_table(settings)} is ready.")
+    else:
+        say(f"Nothing to download: the table is {choice.source}, because {choice.why}.")
 
 
 @app.command("check-data")
 def check_data() -> None:
-    """Say whether the table of DATA can be used, and what is in it."""
+    """Say whether the table that a training would use can be used, and what is in it."""
     from insurance_predictor.console import table_summary
     from insurance_predictor.table.read import read_table
     from insurance_predictor.table.split import split_table
@@ -81,7 +87,7 @@ def train(
     ] = False,
     production: Production = False,
 ) -> None:
-    """Train on the table of DATA, evaluate, and log everything as one MLflow run."""
+    """Train on a table, evaluate, and log everything as one MLflow run."""
     from insurance_predictor.console import training_summary
     from insurance_predictor.table.read import read_table
 
@@ -97,7 +103,7 @@ def train(
         options = TrainingOptions(tune, trials, jobs, autolog, production)
         done = train(client, settings, table, options)
         say(training_summary(settings, done))
-    _hand_on("run_id", done.run_id)
+    hand_on("run_id", done.run_id)
 
 
 @app.command()
@@ -276,17 +282,6 @@ def _require_free(port: int) -> None:
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise BadInput(f"Port {port} is taken. Stop what uses it, or `make ui PORT=5001`.")
-
-
-def _hand_on(name: str, value: str) -> None:
-    """Let the later steps of a workflow know, when this runs in one: `steps.ID.outputs.NAME`."""
-    import os
-
-    from insurance_predictor.base.foreign_text import one_line
-
-    if file := os.environ.get("GITHUB_OUTPUT"):
-        with Path(file).open("a", encoding="utf-8") as outputs:
-            outputs.write(f"{name}={one_line(value)}\n")
 
 
 def _settings() -> "Settings":

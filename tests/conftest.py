@@ -18,6 +18,7 @@ from insurance_predictor.release.promotion import promote
 from insurance_predictor.release.registration import register
 from insurance_predictor.store.tracking import connect
 from insurance_predictor.store.versions import Version, create_version, get_version
+from insurance_predictor.table.download import DATA_FOLDER
 from insurance_predictor.table.read import Table, read_table
 from insurance_predictor.training.train import TrainingOptions, train
 from insurance_predictor.training.trained_run import TrainedRun
@@ -66,6 +67,8 @@ def _no_settings_from_outside(tmp_path_factory: pytest.TempPathFactory) -> Itera
         patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
         patch.setenv("NO_PROXY", "127.0.0.1")
+        # Nor may a table that a team keeps in data/, or that its branch brings.
+        patch.setenv("DATA", str(DATA_FOLDER / "sample.csv"))
         patch.setenv("PYTHONPATH", str(TESTS.parent))  # for the processes tests start
         patch.chdir(tmp_path_factory.mktemp("work"))
         yield

@@ -19,6 +19,15 @@ NO_TOKEN = "Without GITHUB_TOKEN no issue is opened, changed or closed."  # noqa
 app = typer.Typer(help="Tell GitHub how a workflow's run ended.", no_args_is_help=True)
 
 
+@app.command("training-table")
+def training_table() -> None:
+    """Which table a training uses, and why; a pull request without a key for it is not tried."""
+    from infra.github.training_table import announce_table
+    from infra.github.workflow import read_run
+
+    announce_table(_settings(), read_run())
+
+
 @app.command("training-summary")
 def training_summary(
     run_id: Annotated[str, typer.Option(envvar="RUN_ID", help="the MLflow run")] = "",

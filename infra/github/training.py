@@ -42,16 +42,18 @@ def report(
     except InsurancePredictorError as error:
         text = failure_as_markdown(str(error), run.url)
         show(text)
-        _comment(settings, run, text)
+        comment(settings, run, text)
         raise
     text = as_markdown(summary, why, run.url)
     show(text)
-    _comment(settings, run, text)
-    _check(settings, run, summary, text)
+    comment(settings, run, text)
+    if summary.status == "refused":
+        annotate("notice", summary.title, summary.reasons)
+    check(settings, run, summary.title, CONCLUSIONS[summary.status], text)
     return summary
 
 
-def _comment(settings: Settings, run: Run, text: str) -> None:
+def comment(settings: Settings, run: Run, text: str) -> None:
     """One comment of the pull request, if there is one, with what is true now."""
     if settings.github_token is None:
         return
@@ -77,10 +79,8 @@ def _open_pull_request(repository: Repository, run: Run) -> int | None:
     return next((one.number for one in found if one.state == "open"), None)
 
 
-def _check(settings: Settings, run: Run, summary: TrainingSummary, text: str) -> None:
-    """A check of the commit, neutral for a refusal; a refusal is also said in the run's list."""
-    if summary.status == "refused":
-        annotate("notice", summary.title, summary.reasons)
+def check(settings: Settings, run: Run, title: str, conclusion: str, text: str) -> None:
+    """A check of the commit; what is no failure and no success is neutral."""
     if not run.commit or settings.github_token is None:
         return
     with _unless_forbidden("The commit gets no check"), translated("take a check"):
@@ -89,8 +89,8 @@ def _check(settings: Settings, run: Run, summary: TrainingSummary, text: str) ->
             run.commit,
             details_url=run.url or NotSet,
             status="completed",
-            conclusion=CONCLUSIONS[summary.status],
-            output={"title": summary.title, "summary": text[:LONGEST]},
+            conclusion=conclusion,
+            output={"title": title, "summary": text[:LONGEST]},
         )
 
 

@@ -1,13 +1,15 @@
 """What the commands of all packages have in common: how they are made, and how they end."""
 
 import logging
+import os
 import sys
 import traceback
+from pathlib import Path
 
 import typer
 
 from insurance_predictor.base.errors import InsurancePredictorError
-from insurance_predictor.base.foreign_text import printable
+from insurance_predictor.base.foreign_text import one_line, printable
 from insurance_predictor.base.masking import without_secrets
 
 
@@ -52,3 +54,10 @@ def say(text: str, to_stderr: bool = False) -> None:
     encoding = stream.encoding or "utf-8"
     shown = printable(text).encode(encoding, "replace").decode(encoding)
     print(shown, file=stream, flush=True)
+
+
+def hand_on(name: str, value: str) -> None:
+    """Let the later steps of a workflow know, when this runs in one: `steps.ID.outputs.NAME`."""
+    if file := os.environ.get("GITHUB_OUTPUT"):
+        with Path(file).open("a", encoding="utf-8") as outputs:
+            outputs.write(f"{name}={one_line(value)}\n")

@@ -175,7 +175,8 @@ class Settings(BaseSettings):
     github_repository: str | None = None
     github_api_url: Uri = "https://api.github.com"
 
-    data: str | None = None
+    data: str | None = None  # of this command
+    data_default: str | None = None  # when neither the command nor its branch has one
     data_url: Uri = (
         "https://raw.githubusercontent.com/stedy/"
         "Machine-Learning-with-R-datasets/master/insurance.csv"
@@ -205,12 +206,19 @@ def read_settings(env_file: Path = Path(".env")) -> Settings:
     """Settings from the environment, then `env_file`, then the defaults.
 
     The file's names are put in the environment too (what is set there already stays), because
-    MLflow and boto3 read `MLFLOW_*` and `AWS_*` from there by themselves. The next reading takes
+    MLflow and boto3 read `MLFLOW_*` and `AWS_*` from there by themselves. DATA of the file is the
+    usual table, DATA of the environment the one of this command. The next reading takes
     the file anew: what has changed in it changes there, and what it no longer says is gone.
     Raises InvalidSettings with one line for each value that cannot be used.
     """
     try:
-        export_file({name: value for name, value in dotenv_values(env_file).items() if value})
+        export_file(
+            {
+                "DATA_DEFAULT" if name == "DATA" else name: value
+                for name, value in dotenv_values(env_file).items()
+                if value
+            }
+        )
         return Settings()
     except UnicodeDecodeError as error:
         raise InvalidSettings(f"{env_file} is not UTF-8 text. Write it again.") from error

@@ -26,16 +26,17 @@ def download_table(
 ) -> Path:
     """The path of the table of `settings.data_url`, by default data/insurance.csv.
 
-    Nothing is done when a file with the right sum is already there. A file appears or is replaced
-    only once the sum of what arrived is right. `settings.download_timeout` is how many seconds the
-    host may stay silent, `settings.download_retries` how often to try again, after 0.5, 1, 2, ...
-    seconds. The progress bar is for terminals outside CI unless `show_progress` says otherwise.
+    Nothing is done when a file is already there: with another sum it is somebody's own. A file
+    appears only once the sum of what arrived is right. `settings.download_timeout` is how many
+    seconds the host may stay silent, `settings.download_retries` how often to try again, after 0.5,
+    1, 2, ... seconds. The progress bar is for terminals outside CI unless `show_progress` says
+    otherwise.
     Raises DownloadFailed for a refusal, a wrong sum or a place that cannot be written, Unreachable
     when the host does not answer or does not finish.
     """
     path = destination or DOWNLOADED
-    if path.is_file() and _sha256(path) == settings.data_sha256:
-        say(f"{path} is already there, with the right sum.", to_stderr=True)
+    if path.is_file():
+        say(_already_there(path, settings), to_stderr=True)
         return path
     try:
         with whole_file(path) as partial:
@@ -46,6 +47,15 @@ def download_table(
             f"{path} cannot be written: {error.strerror}. Make room or choose another place."
         ) from error
     return path
+
+
+def _already_there(path: Path, settings: Settings) -> str:
+    if _sha256(path) == settings.data_sha256:
+        return f"{path} is already there, with the right sum."
+    return (
+        f"{path} is not the public table: it is kept as your own. To have the public one, move it "
+        "away and run `make data` again."
+    )
 
 
 def _sha256(path: Path) -> str:

@@ -8,7 +8,8 @@ import pandas as pd
 
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.table.check import check_table
-from insurance_predictor.table.download import DATA_FOLDER, DOWNLOADED
+from insurance_predictor.table.choice import SAMPLE, SAMPLE_SOURCE, choose_table
+from insurance_predictor.table.download import DATA_FOLDER
 from insurance_predictor.table.files import (
     SHOWN_FAULTS,
     read_bytes,
@@ -18,9 +19,6 @@ from insurance_predictor.table.schema import (
     COLUMN_NAMES,
 )
 from insurance_predictor.table.split import exact_row_hashes
-
-SAMPLE = "sample.csv"
-SAMPLE_SOURCE = f"bundled synthetic sample (data/{SAMPLE})"
 
 
 @dataclass(frozen=True)
@@ -41,23 +39,23 @@ class Table:
 
 
 def read_table(settings: Settings, folder: Path = DATA_FOLDER) -> Table:
-    """The table of `settings.data`: a local CSV or Parquet file, or such an object on s3://.
+    """The table that `choice` names: a local CSV or Parquet file, or such an object on s3://.
 
-    Without it, the downloaded table in `folder`, and without that the bundled sample.
     Raises InvalidTable for whatever cannot be read or breaks a rule, Unreachable when the storage
     does not answer within 20 seconds.
     """
-    source, location, notices = _found(settings, folder)
-    cells, oddities = read_cells(read_bytes(location), source)
+    choice = choose_table(settings, folder)
+    synthetic = Path(choice.location).resolve() == (folder / SAMPLE).resolve()
+    source = SAMPLE_SOURCE if synthetic else choice.source
+    cells, oddities = read_cells(read_bytes(choice.location), source)
     checked = check_table(cells, source=source)
     repeated = checked.duplicated()
-    notices += oddities
+    notices = [*choice.notices, *oddities]
     if tuple(cells.columns) != COLUMN_NAMES:
         notices.append("columns are in another order; read by name")
     if repeated.any():
         notices.append(_duplicates(checked.index[repeated].tolist()))
     frame = checked[~repeated].reset_index(drop=True)
-    synthetic = Path(location).resolve() == (folder / SAMPLE).resolve()
     return Table(frame, source, _fingerprint(frame), tuple(notices), synthetic)
 
 
@@ -65,16 +63,6 @@ def _fingerprint(frame: pd.DataFrame) -> str:
     """Of the very numbers that are learned from: charges as float32 are another version of them."""
     hashes = sorted(exact_row_hashes(frame))
     return hashlib.sha256("".join(hashes).encode()).hexdigest()
-
-
-def _found(settings: Settings, folder: Path) -> tuple[str, str, list[str]]:
-    """What to call the table, where it is, and a notice when nobody asked for it."""
-    if settings.data:
-        return settings.data, settings.data, []
-    if (folder / DOWNLOADED.name).is_file():
-        return f"data/{DOWNLOADED.name}", str(folder / DOWNLOADED.name), []
-    notice = f"no DATA given and data/{DOWNLOADED.name} absent: using the bundled synthetic sample"
-    return SAMPLE_SOURCE, str(folder / SAMPLE), [notice]
 
 
 def _duplicates(rows: list[int]) -> str:

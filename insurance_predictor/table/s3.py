@@ -9,11 +9,15 @@ READ_SECONDS = 6
 ATTEMPTS = 2
 
 
+class NoKey(InvalidTable):
+    """A table that our credentials do not open, or that we have none for."""
+
+
 def s3_bytes(url: str) -> bytes:
     """The content of an s3:// object.
 
-    Raises InvalidTable when there is none to read, Unreachable when the storage does not answer
-    within 20 seconds.
+    Raises InvalidTable when there is none to read, NoKey when we may not read it, Unreachable when
+    the storage does not answer within 20 seconds.
     """
     from botocore import exceptions
 
@@ -34,7 +38,7 @@ def s3_bytes(url: str) -> bytes:
             "and the network, then try again."
         ) from error
     except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as error:
-        raise InvalidTable(
+        raise NoKey(
             f"{url} needs credentials. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         ) from error
     except (exceptions.BotoCoreError, ValueError) as error:
@@ -67,7 +71,8 @@ def _refusal(url: str, response: Any) -> InvalidTable | Unreachable:
         return Unreachable(f"The storage of {url} answers {status} ({code}). Try again later.")
     if status == 404:
         return InvalidTable(f"{url} does not exist ({code}). Correct DATA or AWS_ENDPOINT_URL.")
-    return InvalidTable(f"{url} was refused: {status} ({code}). Check the AWS_* credentials.")
+    refusal = NoKey if status in (401, 403) else InvalidTable
+    return refusal(f"{url} was refused: {status} ({code}). Check the AWS_* credentials.")
 
 
 def first_line(error: Exception) -> str:

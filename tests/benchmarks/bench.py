@@ -18,6 +18,7 @@ from time import perf_counter
 import pandas as pd
 
 from insurance_predictor.base.settings import Settings, read_settings
+from insurance_predictor.table.choice import choose_table
 from insurance_predictor.table.read import read_table
 from insurance_predictor.table.schema import FEATURE_NAMES
 from tests.repository import ROOT
@@ -220,7 +221,7 @@ def _trained_run(folder: Path, data: Path) -> str:
 
 def main() -> None:
     settings = read_settings()
-    data = Path(settings.data or SAMPLE).resolve()
+    data = Path(choose_table(settings).location).resolve()
     repeats = int(os.environ.get("BENCH_REPEATS") or REPEATS)
     people = len(read_table(settings).frame)
     forget_configuration()

@@ -266,6 +266,20 @@ def test_a_training_starts_as_the_issue_of_its_data_asks():
     assert len(events["schedule"]) == 1
 
 
+@pytest.mark.parametrize(("name", "job"), [("train", "train"), ("ci", "data")])
+def test_what_a_branch_brings_can_be_seen(name, job):
+    """A shallow checkout would not tell it from what `main` has."""
+    checkout = workflow(name).jobs[job]["steps"][0]
+    assert checkout["uses"].startswith("actions/checkout@")
+    assert checkout["with"]["fetch-depth"] == 0
+
+
+def test_the_rule_of_the_table_is_handed_to_the_commands_in_its_order():
+    variables = workflow("train").jobs["train"]["env"]
+    assert variables["DATA"] == "${{ inputs.data }}"
+    assert variables["DATA_DEFAULT"] == "${{ vars.DATA }}"
+
+
 def test_monitoring_finds_the_training_that_it_asked_for():
     assert "github.event.client_payload.id" in workflow("train").content["run-name"]
 

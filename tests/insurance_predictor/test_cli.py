@@ -176,8 +176,16 @@ def test_a_broken_table_exits_2_with_every_violation(command, run, tmp_path):
 def test_a_download_that_is_there_already_is_ready(run, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "DOWNLOADED", tmp_path / "insurance.csv")
     download.DOWNLOADED.write_bytes(b"people")
-    done = run("data", DATA_SHA256=sha256(b"people").hexdigest())
+    named = {"DATA": str(download.DOWNLOADED)}
+    done = run("data", **named, DATA_SHA256=sha256(b"people").hexdigest())
     assert (done.code, done.out) == (0, f"{tmp_path}/insurance.csv is ready.\n")
+
+
+def test_nothing_is_downloaded_when_another_table_is_meant(run):
+    done = run("data", DATA="s3://people/table.csv")
+    assert done.out == (
+        "Nothing to download: the table is s3://people/table.csv, because DATA names it.\n"
+    )
 
 
 def test_aliases_and_tags_are_set_and_taken_away_by_hand(run, production):

@@ -48,6 +48,7 @@ def environment(clone):
             "PATH": f"{clone}/.venv/bin:{os.environ['PATH']}",
             "DATA_URL": f"http://127.0.0.1:{server.server_port}/sample.csv",
             "DATA_SHA256": hashlib.sha256(sample).hexdigest(),
+            "DATA": "",  # nothing is named
             "CI": "true",
         }
         server.shutdown()

@@ -196,9 +196,22 @@ def examples() -> dict[str, str]:
 
 
 def test_an_empty_value_in_the_environment_gives_way_to_the_file(env_file, monkeypatch):
+    monkeypatch.setenv("MODEL_NAME", "")
+    env_file.write_text("MODEL_NAME=people\n")
+    assert read_settings(env_file).model_name == "people"
+
+
+@pytest.mark.parametrize("name", ["DATA", "DATA_DEFAULT"])
+def test_the_table_of_the_file_is_the_usual_one_and_a_typed_one_that_of_the_command(
+    name, env_file, monkeypatch
+):
     monkeypatch.setenv("DATA", "")  # what `make train` exports when nobody types DATA=
-    env_file.write_text("DATA=people.csv\n")
-    assert read_settings(env_file).data == "people.csv"
+    env_file.write_text(f"{name}=people.csv\n")
+    settings = read_settings(env_file)
+    assert (settings.data, settings.data_default) == (None, "people.csv")
+    monkeypatch.setenv("DATA", "typed.csv")
+    settings = read_settings(env_file)
+    assert (settings.data, settings.data_default) == ("typed.csv", "people.csv")
 
 
 def test_the_example_file_documents_every_name_with_its_default_and_no_other():

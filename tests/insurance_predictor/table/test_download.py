@@ -108,10 +108,13 @@ def left_behind(place: Path) -> list[str]:
     return sorted(path.name for path in place.parent.iterdir())
 
 
-def test_the_table_arrives_whole_and_can_be_read(host: Host, place: Path):
+def test_the_table_arrives_whole_and_can_be_read(
+    host: Host, place: Path, monkeypatch: pytest.MonkeyPatch
+):
     assert download_table(host.settings(), place) == place
     assert place.read_bytes() == CONTENT
     assert left_behind(place) == ["insurance.csv"]
+    monkeypatch.delenv("DATA")
     assert read_table(Settings(), folder=place.parent).source == "data/insurance.csv"
 
 
@@ -131,9 +134,16 @@ def test_a_file_with_the_right_sum_is_left_alone(
     assert host.requests == 0
 
 
-def test_a_file_with_another_sum_is_replaced(host: Host, place: Path):
+def test_a_table_of_the_teams_own_is_never_overwritten(
+    host: Host, place: Path, capsys: pytest.CaptureFixture[str]
+):
     place.parent.mkdir()
-    place.write_bytes(b"half of it")
+    place.write_bytes(b"a table of our own")
+    assert download_table(host.settings(), place) == place
+    assert place.read_bytes() == b"a table of our own"
+    assert "it is kept as your own. To have the public one, move it" in capsys.readouterr().err
+    assert host.requests == 0
+    place.rename(place.with_name("ours.csv"))
     download_table(host.settings(), place)
     assert place.read_bytes() == CONTENT
 
@@ -178,16 +188,13 @@ def test_a_cut_connection_is_tried_again_from_the_start(host: Host, place: Path)
     ],
     ids=["cut", "overloaded", "slow"],
 )
-def test_a_host_that_does_not_deliver_leaves_the_old_file(
+def test_a_host_that_does_not_deliver_leaves_nothing(
     host: Host, place: Path, answer: Answer, reason: str
 ):
     host.answers = [answer]
-    place.parent.mkdir()
-    place.write_bytes(b"the file of before")
     with pytest.raises(Unreachable, match=f"after 1 try: {reason}"):
         download_table(host.settings(download_timeout=0.3), place)
-    assert place.read_bytes() == b"the file of before"
-    assert left_behind(place) == ["insurance.csv"]
+    assert left_behind(place) == []
 
 
 def test_nobody_at_the_address_is_unreachable(place: Path):
@@ -238,10 +245,8 @@ def test_progress_is_shown_only_on_request_or_a_terminal(
 
 
 @pytest.mark.process
-def test_an_interrupted_download_leaves_the_old_file_and_nothing_else(host: Host, place: Path):
+def test_an_interrupted_download_leaves_nothing(host: Host, place: Path):
     host.answers = [slow]
-    place.parent.mkdir()
-    place.write_bytes(b"the file of before")
     code = (
         "import sys; from pathlib import Path; "
         "from insurance_predictor.base.settings import Settings; "
@@ -251,11 +256,10 @@ def test_an_interrupted_download_leaves_the_old_file_and_nothing_else(host: Host
     process = subprocess.Popen(
         [sys.executable, "-c", code, host.url, str(place)], stderr=subprocess.DEVNULL
     )
-    _wait_until(lambda: host.requests == 1 and len(left_behind(place)) == 2)
+    _wait_until(lambda: host.requests == 1 and len(left_behind(place)) == 1)
     process.send_signal(signal.SIGINT)
     assert process.wait(PATIENCE) != 0
-    assert place.read_bytes() == b"the file of before"
-    assert left_behind(place) == ["insurance.csv"]
+    assert left_behind(place) == []
 
 
 def _wait_until(holds: Callable[[], bool]) -> None:

@@ -17,6 +17,12 @@ from insurance_predictor.table.synthetic import make_table
 from tests.insurance_predictor.table.tables import FIRST, GOOD, HEADER, Read, tables
 
 
+@pytest.fixture
+def _nothing_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATA")
+
+
+@pytest.mark.usefixtures("_nothing_named")
 def test_without_data_the_bundled_sample_is_used_and_the_notice_says_so(tmp_path: Path):
     (tmp_path / "sample.csv").write_text(GOOD)
     table = read_table(Settings(), folder=tmp_path)
@@ -27,6 +33,7 @@ def test_without_data_the_bundled_sample_is_used_and_the_notice_says_so(tmp_path
     )
 
 
+@pytest.mark.usefixtures("_nothing_named")
 def test_the_downloaded_table_is_preferred_to_the_sample(tmp_path: Path):
     (tmp_path / "sample.csv").write_text(GOOD)
     (tmp_path / "insurance.csv").write_text(HEADER + FIRST)

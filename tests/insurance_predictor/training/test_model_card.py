@@ -177,10 +177,10 @@ def test_an_undefined_metric_is_called_so():
     )
 
 
-def test_a_model_of_the_synthetic_sample_says_so_and_is_reproduced_without_data():
+def test_a_model_of_the_synthetic_sample_says_so_and_is_reproduced_from_it():
     card = model_card(with_table(FACTS, synthetic=True, source="data/sample.csv"))
     assert "**synthetic sample**" in card
-    assert "    make train\n" in card
+    assert "    make train DATA=data/sample.csv\n" in card
     assert "synthetic" not in model_card(FACTS)
 
 
