@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 HELP = """Assesses the predictions that were made, and tells what is worth telling.
 
-Exit codes: 0 quiet, 10 an incident is open, 2 bad input or settings, 4 a store or channel is
-unreachable, 1 a bug."""
+Exit codes: 0 quiet, 10 an incident is open, 2 bad input or settings, 4 a store is unreachable or a
+channel does not take a message (even while an incident is open), 1 a bug."""
 
 app = make_app(HELP)
 
@@ -61,9 +61,7 @@ def run(
     say(console.as_json(done) if as_json else console.text(done))
     if json_file is not None:
         json_file.write_text(console.as_json(done) + "\n", encoding="utf-8")
-    if page := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(page).open("a", encoding="utf-8") as file:
-            file.write(console.markdown(done))
+    _on_page(console.markdown(done))
     sys.exit(done.exit_code)
 
 
@@ -101,7 +99,7 @@ def alert_test() -> None:
     say(message if delivery is None else console.delivery(delivery))
     if delivery is None:
         say("No channel is set: see SLACK_WEBHOOK_URL in .env.example.")
-    elif delivery.troubles:
+    elif delivery.is_broken:
         sys.exit(4)
 
 
@@ -113,7 +111,8 @@ def announce() -> None:
 
     message, delivery = announce(_settings())
     say(message if delivery is None else console.delivery(delivery))
-    if delivery is not None and delivery.troubles:
+    _on_page("\n".join(console.delivery_markdown(delivery)))
+    if delivery is not None and delivery.is_broken:
         sys.exit(4)
 
 
@@ -130,6 +129,13 @@ def simulate(
 
     for line in simulate(_settings(), scenario, months, seed):
         say(line)
+
+
+def _on_page(markdown: str) -> None:
+    """Add to the page of a workflow's run, where there is one."""
+    if markdown and (page := os.environ.get("GITHUB_STEP_SUMMARY")):
+        with Path(page).open("a", encoding="utf-8") as file:
+            file.write(f"{markdown}\n")
 
 
 def _settings() -> "Settings":

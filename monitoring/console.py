@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
 from insurance_predictor.base.foreign_text import for_github
 from insurance_predictor.base.words import Language
@@ -28,7 +29,9 @@ def text(done: Monitored) -> str:
     ]
     if done.report is not None:
         lines.append(f"Report: {done.report_url or done.report}")
-    if done.messages and (done.delivery is None or not done.delivery.sent):
+    if done.messages and (
+        done.delivery is None or done.delivery.is_broken or not done.delivery.sent
+    ):
         lines += ["", *"\n\n".join(done.messages).splitlines()]
     return "\n".join(lines)
 
@@ -48,6 +51,7 @@ def markdown(done: Monitored) -> str:
             f"Version {for_github(done.assessment.version)}: {_window(done.assessment)}.",
             *map(for_github, _incidents(done)),
             "",
+            *delivery_markdown(done.delivery),
             "| Check | Verdict | What was seen | In money |",
             "| --- | --- | --- | --- |",
             *rows,
@@ -80,6 +84,7 @@ def as_json(done: Monitored) -> str:
         "report": str(done.report) if done.report else None,
         "report_url": done.report_url,
         "run_id": done.run_id,
+        "delivery": done.delivery and _delivery_json(done.delivery),
     }
     return json.dumps(found, indent=2)
 
@@ -87,6 +92,20 @@ def as_json(done: Monitored) -> str:
 def delivery(done: Delivery) -> str:
     """What became of messages."""
     return "\n".join(_delivery(done)) or "Nothing was to be sent."
+
+
+def delivery_markdown(done: Delivery | None) -> list[str]:
+    """What did not arrive, for the page of a workflow's run; nothing where all did."""
+    lines = list(_troubles(done))
+    if done is None or not lines:
+        return []
+    heading = "Alerts do not arrive" if done.is_broken else "Not all that was to be told arrived"
+    said = [f"> - {for_github(line)}" for line in lines]
+    return ["> [!WARNING]", f"> **{heading}**", ">", *said, ""]
+
+
+def _delivery_json(done: Delivery) -> dict[str, Any]:
+    return {name: value for name, value in vars(done).items() if name != "refused"}
 
 
 def _window(assessment: Assessment) -> str:
@@ -132,13 +151,18 @@ def _incidents(done: Monitored) -> Iterable[str]:
 
 
 def _delivery(done: Delivery | None) -> Iterable[str]:
+    if done is not None and done.sent:
+        yield f"Messages sent: {done.sent}."
+    if done is not None and done.is_broken:
+        yield "Alerts do not arrive; `make alert-test` tries them."
+    yield from _troubles(done)
+
+
+def _troubles(done: Delivery | None) -> Iterable[str]:
     if done is None:
         return
-    if done.sent:
-        yield f"Messages sent: {done.sent}."
     yield from done.troubles
-    for message in done.refused:
-        yield f"Never to be taken: {message.partition(chr(10))[0]}"
+    yield from done.given_up
     if done.waiting:
         yield f"Messages that wait for the next run: {done.waiting}."
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from insurance_predictor.base.errors import BadInput
+from insurance_predictor.base.errors import BadInput, Unreachable
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.database import reading
 from insurance_predictor.log.prediction_log import PredictionLog
@@ -72,7 +72,9 @@ class Monitored:
 
     @property
     def exit_code(self) -> int:
-        """0 when all is quiet, 10 while an incident is open."""
+        """4 when messages do not arrive, else 10 while an incident is open, else 0."""
+        if self.delivery is not None and self.delivery.is_broken:
+            return Unreachable.exit_code
         return INCIDENT_OPEN if self.open else 0
 
 
@@ -208,7 +210,7 @@ def _record(
         report=page,
         report_url=report_url,
         run_id=run.run_id,
-        delivery=deliver(settings, engine),
+        delivery=deliver(settings, engine, now=now),
     )
 
 

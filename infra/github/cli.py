@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from insurance_predictor.base.command_line import say
+from insurance_predictor.base.errors import Unreachable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+    from infra.github.incidents import Result
     from insurance_predictor.base.settings import Settings
 
+BROKEN = "Alerts do not arrive"
+PARTLY = "Not all that was to be told arrived"
 NO_TOKEN = "Without GITHUB_TOKEN no issue is opened, changed or closed."  # noqa: S105 - a sentence
 
 app = typer.Typer(help="Tell GitHub how a workflow's run ended.", no_args_is_help=True)
@@ -51,11 +55,12 @@ def incidents(
         bool, typer.Option("--retrain", envvar="RETRAIN", help="let an incident start a training")
     ] = False,
 ) -> None:
-    """One issue for each incident: opened, updated and closed with it; and perhaps a training."""
-    from infra.github.api import open_repository
-    from infra.github.incidents import keep_issues, read_result
-    from infra.github.retraining import ask_for_trainings
-    from infra.github.workflow import annotate, read_run
+    """One issue for each incident: opened, updated and closed with it; and perhaps a training.
+
+    Ends with 4 when the alerts of that run did not arrive: GitHub tells who watches its workflows.
+    """
+    from infra.github.incidents import read_result
+    from infra.github.workflow import annotate
 
     settings = _settings()
     if not file.exists():
@@ -65,9 +70,22 @@ def incidents(
     for incident in result.incidents:
         if incident.is_open:
             annotate("warning", f"Open incident of {incident.kind}", ", ".join(incident.findings))
+    for trouble in result.troubles:
+        annotate("warning", BROKEN if result.is_broken else PARTLY, trouble)
     if settings.github_token is None and not retrain:
         say(NO_TOKEN)
-        return
+    else:
+        _act_on(settings, result, retrain)
+    if result.is_broken:
+        raise Unreachable(f"{BROKEN}: {' '.join(result.troubles)}")
+
+
+def _act_on(settings: "Settings", result: "Result", retrain: bool) -> None:
+    from infra.github.api import open_repository
+    from infra.github.incidents import keep_issues
+    from infra.github.retraining import ask_for_trainings
+    from infra.github.workflow import read_run
+
     repository = open_repository(settings)
     for done in keep_issues(repository, result, read_run().url):
         say(done)

@@ -58,7 +58,8 @@ class ReportedIncident:
 class Result:
     """What `python -m monitoring run --json` says, as far as GitHub needs it.
 
-    The window's `start` and `end` are in ISO 8601.
+    The window's `start` and `end` are in ISO 8601. `troubles` are what is in the way of alerts and
+    what is given up, a sentence each; `is_broken` says that alerts do not arrive.
     """
 
     model_name: str
@@ -66,6 +67,8 @@ class Result:
     end: str
     incidents: tuple[ReportedIncident, ...]
     report_url: str | None
+    troubles: tuple[str, ...] = ()
+    is_broken: bool = False
 
 
 def read_result(file: Path) -> Result:
@@ -75,12 +78,15 @@ def read_result(file: Path) -> Result:
         if found["report"] is None:
             raise BadInput(f"{file} is of a dry run, which decides about no incident.")
         assessment = found["assessment"]
+        delivery = found.get("delivery") or {}  # an earlier release did not tell
         return Result(
             model_name=assessment["model_name"],
             start=assessment["window"]["start"],
             end=assessment["window"]["end"],
             incidents=tuple(_incidents(found)),
             report_url=found["report_url"],
+            troubles=(*delivery.get("troubles", ()), *delivery.get("given_up", ())),
+            is_broken=delivery.get("is_broken", False),
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise BadInput(f"{file} is no result of `make monitor`: {error!r}.") from error

@@ -64,14 +64,20 @@ def training_request(incident: ReportedIncident, result: Result) -> dict[str, An
 
 
 def _has_run(repository: Repository, incident: ReportedIncident) -> bool:
-    """Whether an earlier request has started the workflow; for who may not look, none has."""
+    """Whether an earlier request has started the workflow.
+
+    Raises InvalidSettings for a token that may not look: what cannot be seen may still be there.
+    """
     since = f">={incident.opened.partition('T')[0]}"
     try:
         with translated("show the runs of the workflows"):
             runs = repository.get_workflow_runs(event="repository_dispatch", created=since)
             return any(incident.id in run.display_title for run in runs)
-    except NotAllowed:
-        return False
+    except NotAllowed as error:
+        raise InvalidSettings(
+            f"{error} No training is asked for: it may have been before. The permission is "
+            "actions (read)."
+        ) from error
 
 
 def _ask(repository: Repository, request: dict[str, Any]) -> None:

@@ -190,6 +190,13 @@ class Settings(BaseSettings):
         """The experiment that a training logs to and a registration reads from."""
         return self.production_experiment_name if production else self.mlflow_experiment_name
 
+    @property
+    def alert_addresses(self) -> tuple[str, ...]:
+        """The addresses in ALERT_URLS, which stand apart by spaces or commas; each is a secret."""
+        written = self.alert_urls.get_secret_value() if self.alert_urls else ""
+        found = re.split(r"(?<![\s,])[\s,]+(?=[\w.+-]+://)", written.strip())
+        return tuple(address for address in found if address)
+
     @model_validator(mode="after")
     def _aliases_differ(self) -> Self:
         if self.production_alias == self.challenger_alias:

@@ -29,16 +29,33 @@ class NotSent(Exception):
     """A message did not arrive; one sentence says why, and `word` is the channel's own for it.
 
     `is_final` says that it never will. `is_doubtful` says that it may have arrived all the same:
-    the call began and no answer came.
+    the call began and no answer came. `is_gone` says that the thread, or without one the channel,
+    is not there, and `is_of_channel` that no other message would arrive now either.
     """
 
     def __init__(
-        self, sentence: str, word: str = "", *, is_doubtful: bool = False, is_final: bool = False
+        self,
+        sentence: str,
+        word: str = "",
+        *,
+        is_doubtful: bool = False,
+        is_final: bool = False,
+        is_gone: bool = False,
+        is_of_channel: bool = False,
     ) -> None:
         super().__init__(sentence)
         self.word = word
         self.is_doubtful = is_doubtful
         self.is_final = is_final
+        self.is_gone = is_gone
+        self.is_of_channel = is_of_channel
+
+
+def no_report() -> NotSent:
+    """Of a report whose file is not there, as on another machine than the one that wrote it."""
+    return NotSent(
+        "It is not on this machine any more; the one in MLflow is not touched.", is_final=True
+    )
 
 
 class Channel(Protocol):

@@ -1,6 +1,5 @@
 """Where messages go: the channels that the settings name."""
 
-import re
 from hashlib import sha256
 
 from insurance_predictor.base.errors import InvalidSettings
@@ -31,10 +30,9 @@ def configured(settings: Settings) -> tuple[str, ...]:
 
 
 def other_urls(settings: Settings) -> dict[str, str]:
-    """The addresses in ALERT_URLS, apart by spaces or commas, under their channels' names.
+    """The addresses in ALERT_URLS under their channels' names.
 
     A name says nothing of its address, which may hold a password, and stays when others change.
     """
-    written = settings.alert_urls.get_secret_value() if settings.alert_urls else ""
-    urls = [url for url in re.split(r"(?<![\s,])[\s,]+(?=[\w.+-]+://)", written.strip()) if url]
+    urls = settings.alert_addresses
     return {f"{OTHER}{sha256(url.encode()).hexdigest()[:12]}": url for url in urls}

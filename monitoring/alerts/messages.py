@@ -8,6 +8,7 @@ import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -29,7 +30,9 @@ LONGEST_TEXT = 500  # of a notification; Slack would take 40,000
 LONGEST_TITLE = 1000
 LONGEST_URL = 1000
 SHOWN = 10  # findings, each in a section; a message holds 50 blocks
+SHOWN_LOST = 3
 LONGEST_NAME = 60  # characters of a model's or a version's name
+LONGEST_LOST = 120  # characters of the title of what did not arrive
 
 # Signs that format in Slack, and what looks like them and does not; "_" does it around words.
 NEUTRAL = str.maketrans({"*": "∗", "~": "∼", "`": "ˋ"})
@@ -49,6 +52,15 @@ class MessageLinks:
 
     report: str | None
     runbook: str
+
+
+@dataclass(frozen=True)
+class Lost:
+    """What was given up: the message of that title, queued at `time`, or only its report."""
+
+    title: str
+    time: datetime
+    is_report: bool
 
 
 @dataclass(frozen=True)
@@ -99,9 +111,38 @@ def move_message(line: Line, model_name: str, links: MessageLinks, language: Lan
     return _note(header(language), sentence, links, language)
 
 
+def with_losses(
+    message: Mapping[str, Any], lost: Sequence[Lost], is_thread_gone: bool, language: Language
+) -> Message:
+    """`message` that also tells what was given up before it, and that its thread is gone."""
+    notes = [words.THREAD_GONE(language)] if is_thread_gone else []
+    notes += [_lost(one, language) for one in lost[:SHOWN_LOST]]
+    if len(lost) > SHOWN_LOST:
+        notes.append(words.MORE_LOST(language, more=len(lost) - SHOWN_LOST))
+    notes += [words.WHY_LOST(language)] if lost else []
+    return {
+        "text": message["text"],
+        "blocks": [
+            *message["blocks"],
+            *(_context(_fitting(_neutral(note), LONGEST_SECTION)) for note in notes),
+        ],
+        "plain": "\n".join([message["plain"], *([""] if notes else []), *notes]),
+    }
+
+
 def plain_text(message: Mapping[str, Any]) -> str:
     """The message for a terminal, its first line the title."""
     return str(message["plain"])
+
+
+def title(message: Mapping[str, Any], event: str) -> str:
+    """The first line of a message; an earlier release queued some that had none, but an event."""
+    return one_line(str(message.get("plain", event)).partition("\n")[0], LONGEST_LOST)
+
+
+def _lost(lost: Lost, language: Language) -> str:
+    text = words.NO_REPORT if lost.is_report else words.NOT_ARRIVED
+    return text(language, title=lost.title, time=formats.moment(lost.time, language, None))
 
 
 def _note(header: str, said: str, links: MessageLinks, language: Language) -> Message:

@@ -3,33 +3,42 @@
 Before a call the row is marked as in doubt, after the answer as sent. Of a row in doubt, because
 no answer came or the process died, a channel that can tell is asked whether the message is there
 before it is sent again. A webhook cannot be asked: it gets the message at least once.
+
+No message waits for a report, and no incident for another: reports go out after all messages, and
+what is in the way of one incident leaves the others alone. What is given up, a message or only its
+report, is told by the run that gave up, and by the next message.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Engine, Row, func, or_, select
+from sqlalchemy import Engine, Row, func, select
 
 from insurance_predictor.base.settings import Settings
 from monitoring.alerts import channels
 from monitoring.alerts.apprise_channel import Other
 from monitoring.alerts.channel import Channel, NotSent, Outgoing
+from monitoring.alerts.messages import Lost, title, with_losses
 from monitoring.alerts.slack import Bot, Webhook
 from monitoring.history.tables import INCIDENTS, OUTBOX
 
 TRIES = 3  # calls in one run for a message of which the channel can tell whether it arrived
+IN_A_ROW = 3  # incidents in a row that a channel does not take, after which a run leaves it alone
+LONGEST_WAIT = timedelta(days=14)  # after which a message that cannot be sent is given up
 PAUSE = 1.0  # seconds before the second call, doubled each time
 PATIENCE = 60.0  # seconds that another process may take to send
 SENDING_LOCK = 0x5E2D  # any number, the same for everybody who empties this outbox
 POLL = 0.1  # seconds
 
 Open = Callable[[Settings, str], Channel]
+Incident = tuple[str, str]  # a channel, and the incident or a message about none
 
 
 @dataclass
@@ -37,13 +46,16 @@ class Delivery:
     """What became of the outbox: how many messages left it, and how many wait for the next run.
 
     `troubles` are the reasons, a sentence each. `refused` are messages that will never be taken,
-    as plain text, so that they can be shown instead.
+    as plain text, so that they can be shown instead; `given_up` says of each of them, and of
+    reports, that it is given up. `is_broken` says that a channel that is set refused a message.
     """
 
     sent: int = 0
     waiting: int = 0
     troubles: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    given_up: list[str] = field(default_factory=list)
+    is_broken: bool = False
 
 
 def open_channel(settings: Settings, name: str) -> Channel:
@@ -60,7 +72,11 @@ def open_channel(settings: Settings, name: str) -> Channel:
     if url := channels.other_urls(settings).get(name):
         return Other(url)
     kind = name.partition(":")[0]
-    raise NotSent(f"Messages wait for the channel {kind}, which is no longer set. Set it again.")
+    raise NotSent(
+        f"Messages wait for the channel {kind}, which is no longer set. Set it again; after "
+        f"{LONGEST_WAIT.days} days they are given up.",
+        is_of_channel=True,
+    )
 
 
 def deliver(
@@ -69,17 +85,20 @@ def deliver(
     opening: Open = open_channel,
     pause: float = PAUSE,
     patience: float = PATIENCE,
+    now: datetime | None = None,
 ) -> Delivery:
     """Send what waits, the oldest first. Raises the errors of the database only.
 
-    Several processes may do this at once: they take turns, and each message is sent once.
+    Several processes may do this at once: they take turns, and each message is sent once. `now`
+    is aware, and what is given up for its age is judged by it.
     """
     delivery = Delivery()
-    if not _waiting(engine):
+    if not _waiting(engine) and not _without_report(engine):
         return delivery
     with turn(engine, patience) as is_ours:
         if is_ours:
-            _Round(settings, engine, opening, pause, delivery).run()
+            now = now or datetime.now(UTC)
+            _Round(settings, engine, opening, pause, now, delivery).run()
         else:
             delivery.troubles.append("Another process is sending; it or the next run sends these.")
         delivery.waiting = len(_waiting(engine))
@@ -90,63 +109,91 @@ class _Round:
     """One go at everything that waits."""
 
     def __init__(
-        self, settings: Settings, engine: Engine, opening: Open, pause: float, delivery: Delivery
+        self,
+        settings: Settings,
+        engine: Engine,
+        opening: Open,
+        pause: float,
+        now: datetime,
+        delivery: Delivery,
     ) -> None:
         self._settings = settings
         self._engine = engine
         self._opening = opening
         self._pause = pause
+        self._now = now
         self._delivery = delivery
-        self._shut: set[tuple[str, ...]] = set()  # channels, or incidents in a channel
+        self._open: dict[str, Channel] = {}
+        self._left_alone: dict[str, NotSent] = {}  # channels, and why
+        self._stuck: set[Incident] = set()
+        self._failed: Counter[str] = Counter()  # incidents in a row, by channel
 
     def run(self) -> None:
-        """Try each message that waits. After a trouble the channel's others are left alone.
-
-        Of a message that may have arrived, only those of the same incident are: it may be to blame.
-        """
-        for name in _waiting(self._engine):
+        """Try each message that waits, and then each report."""
+        for name in _in_turn(_waiting(self._engine)):
             row = _row(self._engine, name)
-            outgoing = _outgoing(row)
-            incident = (outgoing.channel, outgoing.incident_id or outgoing.id)
-            if {incident, (outgoing.channel,)} & self._shut:
-                continue
-            try:
-                self._bring(row, outgoing)
-            except NotSent as trouble:
-                self._note(outgoing, trouble)
-                if not trouble.is_final:
-                    self._shut.add(incident if trouble.is_doubtful else (outgoing.channel,))
+            if reason := self._left_alone.get(row.channel):
+                self._give_up_if_old(_outgoing(row), reason)
+            elif _incident(row) not in self._stuck:
+                self._bring(row)
+        for name in _without_report(self._engine):
+            self._attach(_outgoing(_row(self._engine, name)))
 
-    def _note(self, outgoing: Outgoing, trouble: NotSent) -> None:
-        """Keep and tell why a message did not arrive."""
-        _mark(self._engine, outgoing, trouble=str(trouble))
-        if trouble.is_final:
-            _mark(self._engine, outgoing, gave_up=datetime.now(UTC))
-            self._delivery.refused.append(str(outgoing.message.get("plain", outgoing.event)))
+    def _bring(self, row: Row[Any]) -> None:
+        """One message. What is in its way stops its incident, and perhaps its channel."""
+        outgoing = _outgoing(row)
+        channel = None
+        try:
+            channel = self._channel(outgoing.channel)
+            self._place(channel, outgoing, row.attempts, row.is_in_doubt)
+        except NotSent as trouble:
+            self._note(outgoing, trouble, is_set=channel is not None)
+        else:
+            self._delivery.sent += 1
+            self._failed[outgoing.channel] = 0
+
+    def _channel(self, name: str) -> Channel:
+        if name not in self._open:
+            self._open[name] = self._opening(self._settings, name)
+        return self._open[name]
+
+    def _note(self, outgoing: Outgoing, trouble: NotSent, is_set: bool) -> None:
+        """Keep and tell why a message did not arrive, and what is left alone because of it."""
+        self._delivery.is_broken |= is_set
         if str(trouble) not in self._delivery.troubles:
             self._delivery.troubles.append(str(trouble))
+        if trouble.is_final:
+            self._give_up_message(outgoing, trouble)
+            return
+        _mark(self._engine, outgoing, trouble=str(trouble))
+        self._give_up_if_old(outgoing, trouble)
+        self._stuck.add((outgoing.channel, outgoing.incident_id or outgoing.id))
+        self._failed[outgoing.channel] += 1
+        of_all = trouble.is_of_channel or trouble.is_gone
+        if of_all or self._failed[outgoing.channel] >= IN_A_ROW:
+            self._left_alone[outgoing.channel] = trouble
 
-    def _bring(self, row: Row[Any], outgoing: Outgoing) -> None:
-        """The message, and then its report, which may fail without the message."""
-        channel = self._opening(self._settings, outgoing.channel)
-        if row.sent is None:
-            place = self._place(channel, outgoing, row.attempts, row.is_in_doubt)
-            _mark_sent(self._engine, outgoing, place)
-            self._delivery.sent += 1
-            outgoing = _outgoing(_row(self._engine, outgoing.id))
-        if outgoing.report is not None and outgoing.report.is_file():
-            channel.attach(outgoing)
-        _mark(self._engine, outgoing, report=None)
+    def _give_up_if_old(self, outgoing: Outgoing, trouble: NotSent) -> None:
+        if self._now - outgoing.time > LONGEST_WAIT:
+            self._give_up_message(outgoing, trouble)
+
+    def _give_up_message(self, outgoing: Outgoing, trouble: NotSent) -> None:
+        self._delivery.refused.append(str(outgoing.message.get("plain", outgoing.event)))
+        self._give_up(outgoing, trouble, f"The message {_quoted(outgoing)}")
+
+    def _give_up(self, outgoing: Outgoing, trouble: NotSent, sentence: str) -> None:
+        _mark(self._engine, outgoing, gave_up=self._now, trouble=str(trouble))
+        self._delivery.given_up.append(f"{sentence} is given up: {trouble}")
 
     def _place(
         self, channel: Channel, outgoing: Outgoing, attempts: int, is_in_doubt: bool
-    ) -> str | None:
-        """Where the message is after as few calls as it takes."""
+    ) -> None:
+        """Bring the message to where it belongs after as few calls as it takes."""
         for last in range(TRIES):
-            if is_in_doubt and (place := channel.found(outgoing)):
-                return place
+            if is_in_doubt and (place := _guarded(channel.found, outgoing)):
+                return _mark_sent(self._engine, outgoing, place)
             try:
-                return self._call(channel, outgoing, attempts + last + 1)
+                return self._call(channel, outgoing, attempts + last + 1, is_in_doubt)
             except NotSent as trouble:
                 if last + 1 == TRIES or not (trouble.is_doubtful and channel.can_tell):
                     raise
@@ -154,18 +201,66 @@ class _Round:
             time.sleep(self._pause * 2**last)
         raise AssertionError("the last of the tries returns or raises")
 
-    def _call(self, channel: Channel, outgoing: Outgoing, attempts: int) -> str | None:
-        """Send once, in doubt from before the call until the answer."""
+    def _call(self, channel: Channel, outgoing: Outgoing, attempts: int, is_in_doubt: bool) -> None:
+        """Send once, in doubt from before the call until the answer.
+
+        A doubt from before stays: a refusal says nothing of an earlier call. Where the thread is
+        gone, the message begins another one.
+        """
+        lost = _lost(self._engine, self._settings, outgoing.channel)
         _mark(self._engine, outgoing, attempts=attempts, is_in_doubt=True)
         try:
-            return channel.send(outgoing)
+            try:
+                place = _guarded(channel.send, self._telling(outgoing, lost))
+            except NotSent as trouble:
+                if not (trouble.is_gone and outgoing.thread):
+                    raise
+                outgoing = replace(outgoing, thread=None)
+                told = self._telling(outgoing, lost, is_thread_gone=True)
+                place = _guarded(channel.send, told)
         except NotSent as trouble:
-            _mark(self._engine, outgoing, is_in_doubt=trouble.is_doubtful)
+            _mark(self._engine, outgoing, is_in_doubt=is_in_doubt or trouble.is_doubtful)
             raise
-        except Exception as error:  # a bug, perhaps of a library, must not stop the others
-            raise NotSent(
-                f"A message could not be sent: {type(error).__name__}.", is_doubtful=True
-            ) from error
+        _mark_sent(self._engine, outgoing, place, tuple(lost))
+
+    def _telling(
+        self, outgoing: Outgoing, lost: dict[str, Lost], is_thread_gone: bool = False
+    ) -> Outgoing:
+        language = self._settings.alert_language
+        message = with_losses(outgoing.message, list(lost.values()), is_thread_gone, language)
+        return replace(outgoing, message=message)
+
+    def _attach(self, outgoing: Outgoing) -> None:
+        """The report of a message that has arrived, in this run or never."""
+        try:
+            self._upload(outgoing)
+        except NotSent as trouble:
+            self._give_up(outgoing, trouble, f"The report of {_quoted(outgoing)}")
+        _mark(self._engine, outgoing, report=None)
+
+    def _upload(self, outgoing: Outgoing) -> None:
+        channel = self._channel(outgoing.channel)
+        for last in range(TRIES):
+            try:
+                _guarded(channel.attach, outgoing)
+                return
+            except NotSent as trouble:
+                hopeless = trouble.is_final or trouble.is_gone or trouble.is_of_channel
+                if last + 1 == TRIES or hopeless:
+                    raise
+            time.sleep(self._pause * 2**last)
+
+
+def _guarded(call: Callable[[Outgoing], str | None], outgoing: Outgoing) -> str | None:
+    """What `call` answers; a bug, perhaps of a library, must not stop the others."""
+    try:
+        return call(outgoing)
+    except NotSent:
+        raise
+    except Exception as error:
+        raise NotSent(
+            f"A message could not be sent: {type(error).__name__}.", is_doubtful=True
+        ) from error
 
 
 @contextmanager
@@ -200,12 +295,54 @@ def turn(engine: Engine, patience: float) -> Iterator[bool]:
             lock_file.release()
 
 
-def _waiting(engine: Engine) -> list[str]:
-    """The ids of what is to be sent, or whose report is, the oldest first."""
-    is_open = or_(OUTBOX.c.sent.is_(None), OUTBOX.c.report.is_not(None))
-    asked = select(OUTBOX.c.id).where(OUTBOX.c.gave_up.is_(None), is_open)
+def _waiting(engine: Engine) -> list[Row[Any]]:
+    """What is to be sent, the oldest first: id, channel, incident_id and attempts."""
+    wanted = select(OUTBOX.c.id, OUTBOX.c.channel, OUTBOX.c.incident_id, OUTBOX.c.attempts)
+    asked = wanted.where(OUTBOX.c.gave_up.is_(None), OUTBOX.c.sent.is_(None))
+    with engine.begin() as connection:
+        return list(connection.execute(asked.order_by(OUTBOX.c.time, OUTBOX.c.id)))
+
+
+def _in_turn(waiting: Sequence[Row[Any]]) -> list[str]:
+    """The ids of what waits. An incident that was in trouble before comes after the others."""
+    first: dict[Incident, int] = {}
+    for row in waiting:
+        first.setdefault(_incident(row), row.attempts)
+    return [row.id for row in sorted(waiting, key=lambda row: first[_incident(row)] >= TRIES)]
+
+
+def _incident(row: Row[Any]) -> Incident:
+    return row.channel, row.incident_id or row.id
+
+
+def _without_report(engine: Engine) -> list[str]:
+    """The ids of messages that have arrived and whose report has not."""
+    asked = select(OUTBOX.c.id).where(
+        OUTBOX.c.gave_up.is_(None), OUTBOX.c.sent.is_not(None), OUTBOX.c.report.is_not(None)
+    )
     with engine.begin() as connection:
         return list(connection.scalars(asked.order_by(OUTBOX.c.time, OUTBOX.c.id)))
+
+
+def _lost(engine: Engine, settings: Settings, channel: str) -> dict[str, Lost]:
+    """What was given up and not told yet, by id, of this channel or one that is no longer set."""
+    asked = select(OUTBOX).where(
+        OUTBOX.c.gave_up.is_not(None),
+        OUTBOX.c.gave_up_told.is_(None),
+        OUTBOX.c.channel != channels.FORMER_GITHUB,
+    )
+    others = set(channels.configured(settings)) - {channel}
+    with engine.begin() as connection:
+        found = connection.execute(asked.order_by(OUTBOX.c.time, OUTBOX.c.id)).all()
+    return {
+        row.id: Lost(title(row.message, row.event), row.time, is_report=row.sent is not None)
+        for row in found
+        if row.channel not in others
+    }
+
+
+def _quoted(outgoing: Outgoing) -> str:
+    return f"“{title(outgoing.message, outgoing.event)}”"
 
 
 def _row(engine: Engine, name: str) -> Row[Any]:
@@ -234,13 +371,20 @@ def _mark(engine: Engine, outgoing: Outgoing, **values: object) -> None:
         connection.execute(OUTBOX.update().where(OUTBOX.c.id == outgoing.id).values(**values))
 
 
-def _mark_sent(engine: Engine, outgoing: Outgoing, place: str | None) -> None:
-    """Sent, and where: the first place that a bot names is the incident's thread."""
-    done = {"sent": datetime.now(UTC), "is_in_doubt": False, "trouble": None}
-    thread = INCIDENTS.update().where(
-        INCIDENTS.c.id == outgoing.incident_id, INCIDENTS.c.thread.is_(None)
-    )
+def _mark_sent(
+    engine: Engine, outgoing: Outgoing, place: str | None, told: Sequence[str] = ()
+) -> None:
+    """Sent, and where: what a bot posts outside of a thread is the incident's thread from then on.
+
+    `told` are the ids of what was given up and is told by this message.
+    """
+    now = datetime.now(UTC)
+    done = {"sent": now, "is_in_doubt": False, "trouble": None}
+    thread = INCIDENTS.update().where(INCIDENTS.c.id == outgoing.incident_id)
     with engine.begin() as connection:
         connection.execute(OUTBOX.update().where(OUTBOX.c.id == outgoing.id).values(**done))
-        if outgoing.channel == channels.SLACK_BOT and place is not None:
+        if told:
+            mark = OUTBOX.update().where(OUTBOX.c.id.in_(told))
+            connection.execute(mark.values(gave_up_told=now))
+        if outgoing.channel == channels.SLACK_BOT and place is not None and not outgoing.thread:
             connection.execute(thread.values(thread=place))

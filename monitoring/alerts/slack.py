@@ -20,7 +20,7 @@ from slack_sdk.web import WebClient
 from slack_sdk.webhook import WebhookClient
 
 from insurance_predictor.base.settings import Settings
-from monitoring.alerts.channel import NotSent, Outgoing
+from monitoring.alerts.channel import NotSent, Outgoing, no_report
 
 if TYPE_CHECKING:
     from slack_sdk.web import SlackResponse
@@ -48,16 +48,17 @@ UNACCEPTABLE = {
 # "It's possible some aspect of the operation succeeded before the error was raised."
 DOUBTFUL = {"internal_error", "fatal_error"}
 BUSY = {"ratelimited", "rate_limited", "service_unavailable", "request_timeout"}
-# Of a thread that is no more, or not where we may write; the message goes to SLACK_CHANNEL then.
+# Of a thread, or a channel, that is no more or not where we may write.
 NO_THREAD = {"thread_not_found", "cannot_reply_to_message", "message_not_found"}
 NO_THREAD |= {"channel_not_found", "is_archived", "not_in_channel"}
+NO_RIGHT = "missing_scope"
 REMEDIES = {
     "invalid_auth": "Check SLACK_BOT_TOKEN",
     "not_authed": "Set SLACK_BOT_TOKEN",
     "account_inactive": "Install the Slack app again and change SLACK_BOT_TOKEN",
     "token_revoked": "Install the Slack app again and change SLACK_BOT_TOKEN",
     "token_expired": "Install the Slack app again and change SLACK_BOT_TOKEN",
-    "missing_scope": "Give the Slack app the scopes of docs/runbook.md",
+    NO_RIGHT: "Give the Slack app the scopes of docs/runbook.md",
     "channel_not_found": "Check SLACK_CHANNEL, and invite the app to a private channel",
     "not_in_channel": "Invite the app to SLACK_CHANNEL",
     "is_archived": "Change SLACK_CHANNEL",
@@ -85,13 +86,7 @@ class Bot:
 
     def send(self, outgoing: Outgoing) -> str | None:
         """The place of the message, which is posted once. Raises NotSent."""
-        channel, thread = self._address(outgoing)
-        try:
-            return self._post(outgoing, channel, thread)
-        except NotSent as trouble:
-            if thread is None or trouble.word not in NO_THREAD:
-                raise
-            return self._post(outgoing, self._channel, None)
+        return self._post(outgoing, *self._address(outgoing))
 
     def found(self, outgoing: Outgoing) -> str | None:
         """The place of the message with the outbox's id, None where there is none.
@@ -107,12 +102,17 @@ class Bot:
             raise
 
     def attach(self, outgoing: Outgoing) -> None:
-        """Put the report into the thread unless it is there. Raises NotSent."""
+        """Put the report into the thread unless it is there. Raises NotSent.
+
+        Who may not look what is there puts it there.
+        """
         channel, _, thread = (outgoing.thread or "").partition(":")
         name = f"report_{outgoing.id}.html"
+        if not thread or outgoing.report is None or self._has_file(channel, thread, name):
+            return
+        if not outgoing.report.is_file():
+            raise no_report()
         with _translated():
-            if not thread or outgoing.report is None or self._has_file(channel, thread, name):
-                return
             self._reader().files_upload_v2(
                 channel=channel,
                 thread_ts=thread,
@@ -147,9 +147,12 @@ class Bot:
         oldest = f"{outgoing.time.timestamp() - CLOCKS:.6f}"
         asked: dict[str, Any] = {"channel": channel, "oldest": oldest, "limit": PAGE}
         asked["include_all_metadata"] = True
-        pages = [self._reader().conversations_history(**asked)]
+        yield from self._ours(outgoing, channel, self._reader().conversations_history(**asked))
         if thread:
-            pages.append(self._reader().conversations_replies(ts=thread, **asked))
+            replies = self._reader().conversations_replies(ts=thread, **asked)
+            yield from self._ours(outgoing, channel, replies)
+
+    def _ours(self, outgoing: Outgoing, channel: str, pages: "SlackResponse") -> Iterator[str]:
         for message in _messages(pages):
             payload = message.get("metadata", {}).get("event_payload", {})
             if payload.get("id") == outgoing.id:
@@ -170,9 +173,15 @@ class Bot:
         return channel
 
     def _has_file(self, channel: str, thread: str, name: str) -> bool:
-        pages = [self._reader().conversations_replies(channel=channel, ts=thread, limit=PAGE)]
-        files = (file for message in _messages(pages) for file in message.get("files", []))
-        return any(file.get("name") == name for file in files)
+        try:
+            with _translated():
+                pages = self._reader().conversations_replies(channel=channel, ts=thread, limit=PAGE)
+                files = (file for message in _messages(pages) for file in message.get("files", []))
+                return any(file.get("name") == name for file in files)
+        except NotSent as trouble:
+            if trouble.word == NO_RIGHT:
+                return False
+            raise
 
     def _reader(self) -> WebClient:
         """For calls that may be repeated."""
@@ -269,10 +278,9 @@ def _no_log() -> logging.Logger:
     return logging.Logger("slack", level=logging.CRITICAL)
 
 
-def _messages(pages: "list[SlackResponse]") -> Iterator[dict[str, Any]]:
-    for first in pages:
-        for page in first:
-            yield from page["messages"]
+def _messages(pages: "SlackResponse") -> Iterator[dict[str, Any]]:
+    for page in pages:
+        yield from page["messages"]
 
 
 @contextmanager
@@ -291,6 +299,7 @@ def _translated() -> Iterator[None]:
             f"Slack does not answer: {_short(why) or type(why).__name__}. "
             "Check the network, and SLACK_API_URL or SLACK_WEBHOOK_URL.",
             is_doubtful=not _never_left(error),
+            is_of_channel=_never_left(error),
         ) from error
 
 
@@ -311,13 +320,22 @@ def _word(response: Any) -> str:
 def _refusal(status: int, word: str, headers: Mapping[str, str]) -> NotSent:
     if status == 429 or word in BUSY:
         wait = {name.lower(): value for name, value in headers.items()}.get("retry-after", "some")
-        return NotSent(f"Slack has too many messages from here; it asks for {wait} seconds.", word)
+        return NotSent(
+            f"Slack has too many messages from here; it asks for {wait} seconds.",
+            word,
+            is_of_channel=True,
+        )
     if status >= 500 or word in DOUBTFUL:
         return NotSent(f"Slack is in trouble: {status} {word}.", word, is_doubtful=True)
     if word in UNACCEPTABLE:
         return NotSent(f"Slack will not take this message: {word}.", word, is_final=True)
     remedy = REMEDIES.get(word, "Check the Slack app, SLACK_CHANNEL and the token or webhook")
-    return NotSent(f"Slack refuses: {word or status}. {remedy}.", word)
+    return NotSent(
+        f"Slack refuses: {word or status}. {remedy}.",
+        word,
+        is_gone=word in NO_THREAD,
+        is_of_channel=word in REMEDIES,
+    )
 
 
 def _short(text: object) -> str:

@@ -68,7 +68,8 @@ OUTBOX = Table(
     Column("attempts", Integer, nullable=False),
     Column("is_in_doubt", Boolean, nullable=False),  # a call was begun and no answer was kept
     Column("sent", UtcTime),
-    Column("gave_up", UtcTime),  # refused for good: why is in `trouble`
+    Column("gave_up", UtcTime),  # the message, or of a sent one the report: why is in `trouble`
+    Column("gave_up_told", UtcTime),  # by the next message
     Column("trouble", String),
 )
 

@@ -55,3 +55,20 @@ FIRST_MOVE = Text(
     "{model}: a versão {after} atende. Quem decidiu: {who}. Por quê: {why}",
     "{model}: version {after} serves. Decided by {who}. Why: {why}",
 )
+NOT_ARRIVED = Text(
+    "A mensagem “{title}”, de {time}, não chegou nem será reenviada.",
+    "The message “{title}” of {time} did not arrive and will not be sent again.",
+)
+NO_REPORT = Text(
+    "O relatório da mensagem “{title}”, de {time}, não pôde ser anexado.",
+    "The report of the message “{title}” of {time} could not be attached.",
+)
+MORE_LOST = Text("E mais {more} que não chegaram.", "And {more} more that did not arrive.")
+WHY_LOST = Text(
+    "O motivo está na execução que desistiu e na tabela outbox.",
+    "Why is said by the run that gave up and in the table outbox.",
+)
+THREAD_GONE = Text(
+    "A conversa deste incidente não existe mais; ele continua aqui.",
+    "This incident's thread is not there any more; it goes on here.",
+)

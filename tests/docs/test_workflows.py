@@ -305,6 +305,86 @@ def test_only_a_person_promotes_and_reviewers_stand_before_it():
     assert not [run for run in others if re.search("make .*(promote|rollback)", run)]
 
 
+def steps_that_run(job: dict[str, Any], action: str, failing: str) -> list[str]:
+    """The targets that GitHub starts, in order, when `failing` ends badly."""
+    is_red, ran = False, []
+    for step in job["steps"]:
+        target = step.get("run", "").removeprefix("make ")
+        asked = re.fullmatch(r"inputs\.action == '(\w+)'", step.get("if", ""))
+        is_wanted = step.get("if") == "always()" or (not is_red and "if" not in step)
+        if is_wanted or (asked and asked[1] == action and not is_red):
+            ran.append(target)
+            is_red |= target == failing and not step.get("continue-on-error", False)
+    return [target for target in ran if target]
+
+
+@pytest.mark.parametrize("action", ["promote", "rollback"])
+@pytest.mark.parametrize("failing", ["nothing", "announce", "promotion-summary"])
+def test_a_move_is_announced_whatever_becomes_of_its_summary(action, failing):
+    ran = steps_that_run(workflow("promote").jobs["promote"], action, failing)
+    assert set(ran) == {action, "announce", "promotion-summary"}
+
+
+def test_what_did_not_move_is_not_announced():
+    ran = steps_that_run(workflow("promote").jobs["promote"], "promote", "promote")
+    assert ran == ["promote", "promotion-summary"]
+
+
+def group_of(expression: str, known: dict[str, str]) -> str:
+    """The group of a run of which that is known: "||" and "&&" of names and equalities."""
+
+    def value(term: str) -> str:
+        name, _, wanted = term.strip().partition(" == ")
+        found = known.get(name, "")
+        return found if not wanted or found == wanted.strip("'") else ""
+
+    def one(term: str) -> str:
+        parts = [value(part) for part in term.split("&&")]
+        return parts[-1] if all(parts) else ""
+
+    return next(filter(None, map(one, expression.split("||"))))
+
+
+RETRAIN_ONE = {"github.event_name": "repository_dispatch", "github.event.client_payload.id": "one"}
+ON_MAIN = {"github.ref": "refs/heads/main"}
+
+
+@pytest.mark.parametrize(
+    ("waiting", "newer", "is_kept"),
+    [
+        (RETRAIN_ONE, {"github.event_name": "schedule"}, True),
+        (RETRAIN_ONE, {"github.event_name": "push"}, True),
+        (RETRAIN_ONE, RETRAIN_ONE | {"github.event.client_payload.id": "two"}, True),
+        ({"github.event_name": "workflow_dispatch"}, {"github.event_name": "schedule"}, True),
+        (
+            {"github.event_name": "workflow_dispatch"},
+            {"github.event_name": "workflow_dispatch", "github.run_id": "2"},
+            True,
+        ),
+        (
+            {"github.event_name": "push", "github.ref": "refs/heads/data/march"},
+            {"github.event_name": "push", "github.ref": "refs/heads/data/april"},
+            True,
+        ),
+        ({"github.event_name": "push"}, {"github.event_name": "push"}, False),
+    ],
+)
+def test_a_training_that_waits_is_cancelled_only_by_one_that_makes_it_needless(
+    waiting, newer, is_kept
+):
+    concurrency = workflow("train").content["concurrency"]
+    expression = re.fullmatch(r"train-\$\{\{(.*)\}\}", concurrency["group"].strip(), re.DOTALL)[1]
+    usual = {**ON_MAIN, "github.run_id": "1"}
+    groups = [group_of(expression, {**usual, **run}) for run in (waiting, newer)]
+    assert (groups[0] != groups[1]) is is_kept
+    assert concurrency["cancel-in-progress"] is False
+
+
+def test_monitoring_may_look_for_the_training_that_it_asked_for():
+    permissions = workflow("monitor").jobs["monitor"]["permissions"]
+    assert permissions == {"actions": "read", "contents": "write", "issues": "write"}
+
+
 def test_every_secret_is_in_the_table_of_the_document():
     told = (ROOT / "docs" / "deployment.md").read_text()
     named = {

@@ -35,13 +35,13 @@ LABELS = (
     "aliases",
     "artifacts",
     "prediction log",
-    "Slack",
+    "alerts",
 )
 BOTO3_GIVES_UP = 60  # seconds of its first try, of five
 ONE_OF_EACH = [
     Finding(Verdict.RIGHT, "3.11.9", name="Python"),
     Finding(Verdict.WRONG, "others may read its secrets", "chmod 600 .env", ".env"),
-    Finding(Verdict.NOTE, "not set", name="Slack"),
+    Finding(Verdict.NOTE, "not set", name="alerts"),
 ]
 
 
@@ -70,7 +70,7 @@ def test_labels_are_aligned_and_a_remedy_follows_what_is_wrong():
         "✓ Python  3.11.9",
         "✗ .env    others may read its secrets",
         "          → chmod 600 .env",
-        "– Slack   not set",
+        "– alerts  not set",
         "",
         "1 wrong.",
     ]
@@ -95,7 +95,7 @@ def test_the_exit_code_is_4_when_one_is_wrong():
 def test_what_is_in_env_is_examined(clone):
     (clone / ".env").write_text("SLACK_BOT_TOKEN=xoxb-hush\n")
     (clone / ".env").chmod(0o644)
-    assert set(wrongs(examine())) == {".env", "Slack"}
+    assert set(wrongs(examine())) == {".env", "alerts"}
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_settings_that_cannot_be_read_are_a_finding_and_not_a_crash(written, sai
     assert said in next(one.found for one in found if one.name == "settings")
     assert remedy in (None, wrongs(found)["settings"].remedy)
     assert exit_code(found) == 4
-    assert [one.found for one in found if one.name == "Slack"] == [
+    assert [one.found for one in found if one.name == "alerts"] == [
         "not looked at: the settings cannot be read"
     ]
 

@@ -1,4 +1,4 @@
-"""The doctor on the prediction log and on Slack."""
+"""The doctor on the prediction log and on alerts."""
 
 import sqlite3
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from infra.checks.alerts import alerts
 from infra.checks.finding import Verdict
 from infra.checks.prediction_log import prediction_log
-from infra.checks.slack import slack
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.spool import Spool
 from tests.servers import free_port, silent_host
@@ -127,11 +127,38 @@ def test_a_url_that_can_be_no_database_is_wrong(url):
     [
         ({}, Verdict.NOTE, "not set: alerts are printed"),
         ({"slack_channel": "#premiums"}, Verdict.NOTE, "not set: alerts are printed"),
-        ({"slack_webhook_url": "https://hooks.example/hush"}, Verdict.RIGHT, "a webhook is set"),
+        (
+            {"slack_webhook_url": "https://hooks.example/hush"},
+            Verdict.RIGHT,
+            "a Slack webhook is set",
+        ),
         (
             {"slack_bot_token": "xoxb-hush", "slack_channel": "#premiums"},
             Verdict.RIGHT,
-            "a bot posts to #premiums",
+            "a Slack bot posts to #premiums",
+        ),
+        (
+            {"alert_urls": "json://localhost/hush, mailto://ana:hush@example.org"},
+            Verdict.RIGHT,
+            "2 in ALERT_URLS (json://, mailto://)",
+        ),
+        (
+            {
+                "alert_urls": "json://localhost/hush",
+                "slack_webhook_url": "https://hooks.example/hush",
+            },
+            Verdict.RIGHT,
+            "a Slack webhook is set; 1 in ALERT_URLS (json://)",
+        ),
+        (
+            {"alert_urls": "json://localhost/hush nonsense://hush"},
+            Verdict.WRONG,
+            "apprise cannot send to this in ALERT_URLS: nonsense://",
+        ),
+        (
+            {"alert_urls": "hush"},
+            Verdict.WRONG,
+            "apprise cannot send to this in ALERT_URLS: one without ://",
         ),
         (
             {"slack_bot_token": "xoxb-hush"},
@@ -145,9 +172,9 @@ def test_a_url_that_can_be_no_database_is_wrong(url):
         ),
     ],
 )
-def test_slack_is_judged_by_what_is_set(values, verdict, said):
-    secret = ("slack_webhook_url", "slack_bot_token")
-    found = slack(
+def test_alerts_are_judged_by_what_is_set(values, verdict, said):
+    secret = ("slack_webhook_url", "slack_bot_token", "alert_urls")
+    found = alerts(
         Settings(**{name: SecretStr(v) if name in secret else v for name, v in values.items()})
     )
     assert (found.verdict, found.found) == (verdict, said)

@@ -12,7 +12,7 @@ import pytest
 from infra.github.api import open_repository
 from infra.github.cli import incidents
 from infra.github.incidents import keep_issues, read_result
-from insurance_predictor.base.errors import BadInput, InvalidSettings
+from insurance_predictor.base.errors import BadInput, InvalidSettings, Unreachable
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.serving import served_model
 from monitoring import console
@@ -204,6 +204,39 @@ def test_without_a_token_incidents_are_said_and_no_issue_is_touched(step, tmp_pa
         "::warning title=Open incident of drift::drift.age\n"
         "Without GITHUB_TOKEN no issue is opened, changed or closed.\n"
     )
+
+
+TROUBLE = "Slack refuses: token_revoked. Install the Slack app again."
+LOST = "The report of “Data drift” is given up: Slack answered 500."
+
+
+def test_alerts_that_do_not_arrive_are_a_warning_and_a_failure(step, tmp_path, capsys):
+    delivery = {"is_broken": True, "troubles": [TROUBLE], "given_up": []}
+    found = result(incident()) | {"delivery": delivery}
+    (tmp_path / "monitor.json").write_text(json.dumps(found))
+    with pytest.raises(Unreachable, match=f"Alerts do not arrive: {TROUBLE}"):
+        step()
+    said = capsys.readouterr().out
+    assert f"::warning title=Alerts do not arrive::{TROUBLE}\n" in said
+    assert "::warning title=Open incident of drift::drift.age" in said
+
+
+def test_issues_and_trainings_do_not_wait_for_alerts(server, step, tmp_path):
+    delivery = {"is_broken": True, "troubles": [TROUBLE], "given_up": []}
+    found = result(incident()) | {"delivery": delivery}
+    (tmp_path / "monitor.json").write_text(json.dumps(found))
+    named = {"GITHUB_TOKEN": github_server.TOKEN, "GITHUB_REPOSITORY": github_server.REPOSITORY}
+    named |= {"GITHUB_API_URL": f"http://127.0.0.1:{server.port}/api/v3", "RETRAIN": "1"}
+    with pytest.raises(Unreachable):
+        step(**named)
+    assert (len(server.issues), len(server.trainings)) == (1, 1)
+
+
+def test_a_report_that_is_given_up_is_a_warning_and_no_failure(step, tmp_path, capsys):
+    delivery = {"is_broken": False, "troubles": [], "given_up": [LOST]}
+    (tmp_path / "monitor.json").write_text(json.dumps(result() | {"delivery": delivery}))
+    step()
+    assert f"::warning title=Not all that was to be told arrived::{LOST}" in capsys.readouterr().out
 
 
 def test_a_training_cannot_be_asked_for_without_a_token(step, tmp_path):

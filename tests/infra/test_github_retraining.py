@@ -137,10 +137,22 @@ def test_what_github_did_not_take_is_asked_for_by_the_next_run(server, ask, look
 
 
 def test_the_issue_knows_of_a_request_whose_run_nobody_may_see(server, ask, look, opened):
-    server.hidden = {"actions/runs"}
     assert ask(opened) == ASKED
+    server.hidden = {"actions/runs"}
     assert ask(look(incident())) == []
     assert len(server.trainings) == 1
+
+
+def test_who_may_not_look_whether_it_was_asked_for_does_not_ask(server, ask, look, opened):
+    ask(opened)
+    server.issues.clear()  # what they knew is lost
+    server.hidden = {"actions/runs"}
+    refused = r"runs of the workflows: 403\. .* No training is asked for.* actions \(read\)\.$"
+    with pytest.raises(InvalidSettings, match=refused):
+        ask(look(incident()))
+    assert len(server.trainings) == 1
+    server.hidden.clear()
+    assert ask(look(incident())) == BEFORE
 
 
 def test_a_run_knows_of_a_request_whose_issue_is_gone(server, ask, look, opened):

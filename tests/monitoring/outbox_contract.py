@@ -1,16 +1,19 @@
 """What has to hold of the outbox whichever database it is in: nothing lost, nothing twice."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import Engine, select
 
+from insurance_predictor.base import formats
 from insurance_predictor.base.settings import Settings
 from monitoring.alerts.channel import Channel
-from monitoring.alerts.outbox import Delivery, deliver, open_channel, turn
+from monitoring.alerts.outbox import LONGEST_WAIT, Delivery, deliver, open_channel, turn
 from monitoring.alerts.slack import Bot, Webhook
 from monitoring.domain.incidents import Incident
 from monitoring.history import incident_store
@@ -23,9 +26,11 @@ from tests.servers import free_port
 
 QUICK = 1  # seconds of silence
 PAUSE = 0.01  # seconds
+SOON = day(1)  # after the messages
 INCIDENT = Incident(
     model_name=MODEL, kind="drift", version="7", opened=day(0), findings=("drift.bmi",)
 )
+OTHER = replace(INCIDENT, kind="performance", id=str(uuid4()))
 # Delivers once a line has told it to; prints how many it sent.
 DELIVER = f"""
 from monitoring.history.tables import opened
@@ -51,7 +56,7 @@ def impatient(settings: Settings, name: str) -> Channel:
 
 
 def delivery(settings: Settings, engine: Engine) -> Delivery:
-    return deliver(settings, engine, impatient, PAUSE)
+    return deliver(settings, engine, impatient, PAUSE, now=SOON)
 
 
 def content(text: str) -> dict[str, object]:
@@ -73,23 +78,26 @@ def rows(engine: Engine) -> list[dict[str, object]]:
         return [dict(row) for row in found.mappings()]
 
 
-def tell(engine: Engine, *events: str, report: Path | None = None) -> None:
+def tell(
+    engine: Engine, *events: str, report: Path | None = None, incident: Incident = INCIDENT
+) -> None:
     """Queue messages about the incident, which is made if it is not there."""
-    incident = {name: value for name, value in vars(INCIDENT).items() if name != "thread"}
+    made = {name: value for name, value in vars(incident).items() if name != "thread"}
     lists = {"findings": ["drift.bmi"], "told": []}
+    known = select(INCIDENTS).where(INCIDENTS.c.id == incident.id)
     with engine.begin() as connection:
-        if connection.execute(select(INCIDENTS)).first() is None:
-            connection.execute(INCIDENTS.insert(), incident | lists)
+        if connection.execute(known).first() is None:
+            connection.execute(INCIDENTS.insert(), made | lists)
         before = len(connection.execute(select(OUTBOX)).all())
         for number, event in enumerate(events, before):
-            connection.execute(OUTBOX.insert(), _row(event, number, report))
+            connection.execute(OUTBOX.insert(), _row(event, number, report, incident))
 
 
-def _row(event: str, number: int, report: Path | None) -> dict[str, object]:
+def _row(event: str, number: int, report: Path | None, incident: Incident) -> dict[str, object]:
     return {
         "id": str(uuid4()),
         "time": day(0) + timedelta(seconds=number),
-        "incident_id": INCIDENT.id,
+        "incident_id": incident.id,
         "event": event,
         "message": content(event),
         "channel": "slack_bot",
@@ -97,6 +105,11 @@ def _row(event: str, number: int, report: Path | None) -> dict[str, object]:
         "attempts": 0,
         "is_in_doubt": False,
     }
+
+
+def said_of(message: dict[str, Any]) -> str:
+    """What stands in the blocks of a message."""
+    return "\n".join(block["elements"][0]["text"] for block in message["blocks"])
 
 
 class Deliveries:
@@ -115,6 +128,12 @@ class Deliveries:
     @pytest.fixture
     def settings(self, log_settings: Settings, server: Slack) -> Settings:
         return server.bot(log_settings)
+
+    @pytest.fixture
+    def report(self, tmp_path: Path) -> Path:
+        file = tmp_path / "report.html"
+        file.write_text("<html></html>")
+        return file
 
     def test_messages_arrive_in_order_once(self, engine, server, settings):
         queue(engine, "first", "second", "third")
@@ -228,7 +247,7 @@ class Deliveries:
         queue(engine, "message")
         queue(engine, "other", channel="slack_webhook")
         found = delivery(server.webhook(log_settings), engine)
-        assert (found.sent, found.waiting) == (1, 1)
+        assert (found.sent, found.waiting, found.is_broken) == (1, 1, False)
         assert "slack_bot, which is no longer set" in found.troubles[0]
         assert delivery(settings, engine).sent == 1
 
@@ -266,18 +285,176 @@ class Deliveries:
         assert server.texts() == []
         assert deliver(settings, engine).sent == 1
 
-    def test_the_report_goes_along_once(self, engine, server, settings, tmp_path):
-        report = tmp_path / "report.html"
-        report.write_text("<html></html>")
+    def test_the_report_goes_along_once(self, engine, server, settings, report):
         tell(engine, "opened", report=report)
         server.upload_faults = ["", "hang up"]
-        found = delivery(settings, engine)
-        assert (found.sent, found.waiting) == (1, 1)
+        assert delivery(settings, engine) == Delivery(sent=1)
         assert delivery(settings, engine) == Delivery()
         assert server.texts() == ["opened"]
         assert [file["thread_ts"] for file in server.files] == [server.messages[0]["ts"]]
 
+    def test_a_report_is_brought_by_the_run_after_the_one_that_died(
+        self, engine, server, settings, report
+    ):
+        tell(engine, "opened", report=report)
+        delivery(settings, engine)
+        server.files.clear()
+        with engine.begin() as connection:
+            connection.execute(OUTBOX.update().values(report=str(report)))
+        assert delivery(settings, engine) == Delivery()
+        assert len(server.files) == 1
+
+    def test_no_message_waits_for_a_report(self, engine, server, settings, report):
+        server.takes_files = False
+        events = ("opened", "updated", "updated again", "resolved")
+        found = []
+        for event in events:
+            tell(engine, event, report=report)
+            found.append(delivery(settings, engine))
+        assert server.texts() == list(events)
+        assert [(one.sent, one.waiting, one.is_broken) for one in found] == [(1, 0, False)] * 4
+        assert found[0].given_up == [
+            "The report of “opened” is given up: Slack refuses: missing_scope. "
+            "Give the Slack app the scopes of docs/runbook.md."
+        ]
+
+    @pytest.mark.parametrize("fault", ["500", "hang up"])
+    def test_a_report_that_breaks_every_time_holds_up_nothing(
+        self, engine, server, settings, report, fault
+    ):
+        tell(engine, "opened", "updated", report=report)
+        server.upload_faults = [fault] * 99
+        found = delivery(settings, engine)
+        assert (found.sent, found.waiting, len(found.given_up)) == (2, 0, 2)
+        assert not found.is_broken
+        assert server.texts() == ["opened", "updated"]
+
+    def test_the_next_message_tells_once_what_was_given_up(self, engine, server, settings, report):
+        server.takes_files = False
+        server.never = {"bad": "invalid_blocks"}
+        tell(engine, "opened", report=report)
+        queue(engine, "first", "bad")
+        assert len(delivery(settings, engine).given_up) == 2
+        queue(engine, "next", "after")
+        assert delivery(settings, engine) == Delivery(sent=2)
+        *before, told, after = map(said_of, server.messages)
+        assert [*before, after] == ["", "", ""]
+        *lost, why = told.splitlines()
+        when = [formats.moment(day(0) + timedelta(seconds=n), "pt", None) for n in (0, 1)]
+        assert lost == [
+            f"O relatório da mensagem “opened”, de {when[0]}, não pôde ser anexado.",
+            f"A mensagem “bad”, de {when[1]}, não chegou nem será reenviada.",
+        ]
+        assert why == "O motivo está na execução que desistiu e na tabela outbox."
+
+    def test_what_was_given_up_is_told_again_where_the_telling_was_refused(
+        self, engine, server, settings
+    ):
+        server.never = {"bad": "invalid_blocks", "worse": "msg_too_long"}
+        queue(engine, "bad", "worse", "next")
+        assert delivery(settings, engine).sent == 1
+        assert "“bad”" in said_of(server.messages[0])
+        assert "“worse”" in said_of(server.messages[0])
+
+    def test_a_thread_that_is_gone_goes_on_in_the_channel(self, engine, server, settings, report):
+        tell(engine, "opened", report=report)
+        delivery(settings, engine)
+        server.gone.add(server.messages[0]["ts"])
+        tell(engine, "updated", "updated again", "resolved", report=report)
+        tell(engine, "other", incident=OTHER)
+        found = delivery(settings, engine)
+        assert found == Delivery(sent=4)
+        first, *rest, other = server.messages[1:]
+        assert server.texts() == ["opened", "updated", "updated again", "resolved", "other"]
+        assert "thread_ts" not in first
+        assert said_of(first) == "A conversa deste incidente não existe mais; ele continua aqui."
+        assert [one["thread_ts"] for one in rest] == [first["ts"]] * 2
+        assert "thread_ts" not in other
+        assert [file["thread_ts"] for file in server.files[1:]] == [first["ts"]] * 3
+
+    def test_a_thread_that_goes_before_its_report_holds_up_nothing(
+        self, engine, server, settings, report
+    ):
+        tell(engine, "opened", report=report)
+        delivery(settings, engine)
+        with engine.begin() as connection:
+            connection.execute(OUTBOX.update().values(report=str(report)))
+        server.gone.add(server.messages[0]["ts"])
+        found = delivery(settings, engine)
+        assert (found.waiting, len(found.given_up)) == (0, 1)
+        tell(engine, "updated")
+        assert delivery(settings, engine) == Delivery(sent=1)
+
+    def test_what_arrived_before_its_thread_went_is_not_sent_again(self, engine, server, settings):
+        tell(engine, "opened")
+        delivery(settings, engine)
+        server.gone.add(server.messages[0]["ts"])
+        tell(engine, "updated")
+        server.faults = ["kept and hang up"]  # of the message that begins another thread
+        assert delivery(settings, engine) == Delivery(sent=1)
+        assert server.texts() == ["opened", "updated"]
+
+    @pytest.mark.parametrize("word", ["restricted_action", "a word of tomorrow", "500"])
+    def test_no_incident_waits_for_another(self, engine, server, settings, word):
+        tell(engine, "opened")
+        tell(engine, "other", incident=OTHER)
+        queue(engine, "test")
+        server.never = {"opened": word}
+        found = delivery(settings, engine)
+        assert (found.sent, found.waiting, found.is_broken) == (2, 1, True)
+        assert sorted(server.texts()) == ["other", "test"]
+
+    def test_many_in_trouble_do_not_keep_a_new_one_waiting_for_ever(self, engine, server, settings):
+        stuck = [f"stuck {number}" for number in range(4)]
+        queue(engine, *stuck)
+        server.never = dict.fromkeys(stuck, "500")
+        assert delivery(settings, engine).waiting == 4
+        assert server.asked.count("chat.postMessage") == 9  # three of them, three times each
+        queue(engine, "new")
+        assert delivery(settings, engine).sent == 1
+        assert server.texts() == ["new"]
+
+    def test_a_channel_that_takes_nothing_is_asked_once_a_run(
+        self, engine, server, settings, log_settings
+    ):
+        queue(engine, *(f"message {number}" for number in range(20)))
+        found = delivery(server.bot(log_settings, token="xoxb-revoked"), engine)
+        assert (found.waiting, found.is_broken) == (20, True)
+        assert server.asked == ["chat.postMessage"]
+
+    def test_a_doubt_outlives_a_refusal(self, engine, server, settings, log_settings):
+        queue(engine, "message")
+        server.faults = ["kept and 500"]
+        server.may_look = False
+        nowhere = server.bot(log_settings, token="xoxb-revoked")
+        with engine.begin() as connection:
+            connection.execute(OUTBOX.update().values(is_in_doubt=True))
+        delivery(nowhere, engine)
+        assert rows(engine)[0]["is_in_doubt"]
+
+    def test_a_message_that_never_arrives_is_given_up_after_two_weeks(
+        self, engine, server, settings, log_settings
+    ):
+        revoked = server.bot(log_settings, token="xoxb-revoked")
+        queue(engine, "first", "second")
+        late = day(0) + LONGEST_WAIT
+        assert deliver(revoked, engine, impatient, PAUSE, now=late).waiting == 2
+        later = late + timedelta(seconds=2)
+        found = deliver(revoked, engine, impatient, PAUSE, now=later)
+        assert (found.waiting, len(found.given_up), found.is_broken) == (0, 2, True)
+        assert [text.partition("\n")[0] for text in found.refused] == ["first", "second"]
+        queue(engine, "third")
+        assert deliver(settings, engine, impatient, PAUSE, now=later) == Delivery(sent=1)
+        assert "“first”" in said_of(server.messages[0])
+
+    def test_an_old_message_that_can_be_sent_is_sent(self, engine, server, settings):
+        queue(engine, "message")
+        late = day(0) + 10 * LONGEST_WAIT
+        assert deliver(settings, engine, now=late) == Delivery(sent=1)
+
     def test_a_report_that_is_gone_keeps_no_message(self, engine, server, settings, tmp_path):
         tell(engine, "opened", report=tmp_path / "gone.html")
-        assert delivery(settings, engine) == Delivery(sent=1)
+        found = delivery(settings, engine)
+        assert (found.sent, found.waiting, found.is_broken) == (1, 0, False)
+        assert found.given_up[0].startswith("The report of “opened” is given up: It is not on this")
         assert server.files == []

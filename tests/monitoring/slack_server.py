@@ -32,6 +32,9 @@ class Slack:
     files: list[dict[str, Any]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)  # methods, in order
     may_look: bool = True
+    takes_files: bool = True
+    gone: set[str] = field(default_factory=set)  # threads, each by its first message's ts
+    never: dict[str, str] = field(default_factory=dict)  # text of a message -> what is said of it
     upload_faults: list[str] = field(default_factory=list)  # of the bytes, then of their place
     over: threading.Event = field(default_factory=threading.Event)
     arrived: threading.Event = field(default_factory=threading.Event)  # with the next message
@@ -78,6 +81,12 @@ def slack() -> Iterator[Slack]:
             if not is_webhook and (refused := self._refusal(message["channel"])):
                 self._json({"ok": False, "error": refused})
                 return
+            if not is_webhook and message.get("thread_ts") in state.gone:
+                self._json({"ok": False, "error": "thread_not_found"})
+                return
+            if never := state.never.get(message["text"]):
+                self._fail(never) if never in LOST else self._json({"ok": False, "error": never})
+                return
             fault = state.faults.pop(0) if state.faults else ""
             if fault in LOST | KEPT:
                 if fault in KEPT:
@@ -115,6 +124,10 @@ def slack() -> Iterator[Slack]:
                 self._json({"ok": False, "error": "missing_scope"})
             elif refused := self._refusal(channel, is_by_id=True):
                 self._json({"ok": False, "error": refused})
+            elif asked.get("ts", [""])[0] in state.gone:
+                self._json({"ok": False, "error": "thread_not_found"})
+            elif method.startswith("files.") and not state.takes_files:
+                self._json({"ok": False, "error": "missing_scope"})
             elif method == "conversations.history":
                 self._page([m for m in state.messages if "thread_ts" not in m], asked)
             elif method == "conversations.replies":

@@ -11,8 +11,9 @@ from insurance_predictor.base.settings import Settings
 from insurance_predictor.serving import served_model
 from monitoring import cli
 from tests.monitoring.logged_quotes import NOW, in_folder, log_quotes, population
-from tests.monitoring.slack_server import slack
+from tests.monitoring.slack_server import CHANNEL, TOKEN, slack
 from tests.outcome import Outcome, Terminal
+from tests.servers import free_port
 
 WINDOW = ("--from", "2026-03-14T06:00", "--to", NOW.isoformat())
 NAMES = ("mlflow_tracking_uri", "model_name", "prediction_log_url", "prediction_spool")
@@ -97,6 +98,53 @@ def test_an_open_incident_ends_with_10_and_is_printed_without_a_channel(
     again = command("run", *WINDOW)
     assert again.code == 10
     assert "Open since" in again.out
+
+
+def test_alerts_that_do_not_arrive_end_with_4_even_while_an_incident_is_open(
+    command, own, served, tmp_path
+):
+    log_quotes(own, served, population(300), region="midwest")
+    page = tmp_path / "summary.md"
+    with slack() as heard:
+        variables = {
+            "SLACK_BOT_TOKEN": "xoxb-revoked",
+            "SLACK_CHANNEL": CHANNEL,
+            "SLACK_API_URL": f"http://127.0.0.1:{heard.port}/api/",
+            "GITHUB_STEP_SUMMARY": str(page),
+            "JSON_FILE": "assessment.json",
+        }
+        done = command("run", *WINDOW, **variables)
+        tried = command("alert-test", **variables)
+        mended = command("run", *WINDOW, **variables | {"SLACK_BOT_TOKEN": TOKEN})
+    assert done.code == 4
+    assert "Alerts do not arrive; `make alert-test` tries them." in done.out
+    assert "Slack refuses: invalid_auth. Check SLACK_BOT_TOKEN." in done.out
+    assert "Open since" in done.out
+    assert "midwest" in done.out
+    assert tried.code == 4
+    summary = page.read_text()
+    assert "> [!WARNING]\n> **Alerts do not arrive**" in summary
+    assert r"invalid\_auth" in summary
+    assert (mended.code, len(heard.messages)) == (10, 2)
+    told = json.loads((tmp_path / "assessment.json").read_text())
+    assert told["delivery"] == {
+        "sent": 2,
+        "waiting": 0,
+        "troubles": [],
+        "given_up": [],
+        "is_broken": False,
+    }
+
+
+def test_the_json_says_that_alerts_do_not_arrive(command, own, served):
+    log_quotes(own, served, population(300), region="midwest")
+    port = free_port()
+    url = f"json://127.0.0.1:{port}/"
+    told = json.loads(command("run", "--json", *WINDOW, ALERT_URLS=url).out)
+    assert (told["exit_code"], told["status"]) == (4, "alarm")
+    assert told["delivery"]["is_broken"] is True
+    assert told["delivery"]["waiting"] == 1
+    assert "did not take the message" in told["delivery"]["troubles"][0]
 
 
 def test_a_dry_run_is_asked_for_by_a_variable(command, own, served):

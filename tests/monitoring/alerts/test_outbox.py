@@ -79,6 +79,39 @@ def test_another_service_gets_title_body_and_report(endpoint, tmp_path):
     assert [file["filename"] for file in taken[0]["attachments"]] == ["report.html"]
 
 
+def test_a_service_that_takes_no_report_gets_the_message_without(endpoint, tmp_path):
+    port, taken, statuses = endpoint
+    report = tmp_path / "report.html"
+    report.write_text("<html></html>")
+    settings = others(tmp_path, f"json://127.0.0.1:{port}/alerts")
+    with opened(settings.prediction_log_url) as engine:
+        (name,) = channels.configured(settings)
+        with_report = QueuedMessage(channel=name, content=content("a"), report=report)
+        incident_store.queue(engine, [with_report], "x", day(0))
+        statuses[:] = [413]
+        found = delivery(settings, engine)
+        assert (found.sent, found.waiting, found.is_broken) == (1, 0, False)
+        assert found.given_up == [
+            "The report of “a” is given up: The json:// service did not take the report."
+        ]
+        queue(engine, "b", channel=name)
+        assert delivery(settings, engine) == Delivery(sent=1)
+    assert [one["attachments"] for one in taken] == [[], []]
+    assert "O relatório da mensagem “a”" in taken[1]["message"]
+
+
+def test_a_message_that_a_service_never_takes_stops_no_other(endpoint, tmp_path):
+    port, taken, statuses = endpoint
+    settings = others(tmp_path, f"json://127.0.0.1:{port}/alerts")
+    with opened(settings.prediction_log_url) as engine:
+        (name,) = channels.configured(settings)
+        queue(engine, "first", "second", channel=name)
+        statuses[:] = [500]
+        found = delivery(settings, engine)
+        assert (found.sent, found.waiting, found.is_broken) == (1, 1, True)
+    assert [one["title"] for one in taken] == ["second"]
+
+
 def test_a_service_that_fails_does_not_repeat_what_another_took(endpoint, tmp_path):
     port, taken, statuses = endpoint
     urls = [f"json://127.0.0.1:{port}/{path}" for path in ("first", "second")]
@@ -107,6 +140,7 @@ def test_a_request_for_a_training_of_an_earlier_release_is_given_up(endpoint, tm
         incident_store.queue(engine, [old, new], "retrain", day(0))
         found = delivery(settings, engine)
         assert (found.sent, found.waiting, found.refused) == (1, 0, ["retrain"])
+        assert not found.is_broken
         assert found.troubles == [
             "A request for a training is given up: `make incidents RETRAIN=1` asks for it now."
         ]

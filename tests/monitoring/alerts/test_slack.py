@@ -51,12 +51,21 @@ def test_answers_go_into_the_thread_and_the_end_is_shown_in_the_channel_too(serv
     assert end["reply_broadcast"] is True
 
 
-def test_a_thread_that_is_gone_does_not_keep_a_message(server):
-    server.faults = ["thread_not_found"]
-    bot(server).send(outgoing(thread=f"{CHANNEL}:1.2"))
-    assert "thread_ts" not in server.messages[0]
-    bot(server).send(outgoing(thread="C0GONE:1.2"))
-    assert server.messages[1]["channel"] == CHANNEL
+def test_a_thread_that_is_gone_is_said_to_be(server):
+    place = bot(server).send(outgoing())
+    server.gone.add(server.messages[0]["ts"])
+    for thread in (place, "C0GONE:1.2"):
+        with pytest.raises(NotSent) as trouble:
+            bot(server).send(outgoing(thread=thread))
+        assert trouble.value.is_gone
+
+
+def test_what_went_to_the_channel_is_found_whose_thread_is_gone(server):
+    thread = bot(server).send(outgoing())
+    server.gone.add(server.messages[0]["ts"])
+    place = bot(server).send(outgoing(id="o2"))
+    assert bot(server).found(outgoing(id="o2", thread=thread)) == place
+    assert bot(server).found(outgoing(id="o3", thread=thread)) is None
 
 
 @pytest.mark.parametrize("channel", [CHANNEL, NAME, f"#{NAME}"])
@@ -196,6 +205,21 @@ def test_a_report_whose_answer_was_lost_is_not_sent_twice(server, report):
         bot(server).attach(outgoing(thread=place, report=report))
     bot(server).attach(outgoing(thread=place, report=report))
     assert len(server.files) == 1
+
+
+def test_who_may_not_look_still_attaches_the_report(server, report):
+    place = bot(server).send(outgoing())
+    server.may_look = False
+    bot(server).attach(outgoing(thread=place, report=report))
+    assert len(server.files) == 1
+
+
+def test_a_report_that_is_not_here_is_refused_for_good(server, report):
+    place = bot(server).send(outgoing())
+    report.unlink()
+    with pytest.raises(NotSent, match="not on this machine") as trouble:
+        bot(server).attach(outgoing(thread=place, report=report))
+    assert trouble.value.is_final
 
 
 def test_a_webhook_takes_no_report(server, report):
