@@ -4,10 +4,13 @@ import errno
 import os
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from insurance_predictor.base.answers import limit_answers
 from insurance_predictor.base.environment import export_defaults
 from insurance_predictor.base.errors import InsurancePredictorError, InvalidSettings, Unreachable
 from insurance_predictor.base.masking import without_secrets
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 CONNECT_TIMEOUT = 5  # seconds
+STORAGE_PATIENCE = 8.0  # seconds for one question, which needs no second try
 # A server that does not let us in, and one that the network has lost.
 POSTGRESQL_LIMITS = {
     "connect_timeout": str(CONNECT_TIMEOUT),
@@ -40,6 +44,8 @@ MLFLOW_DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "8",
+    # A gateway may ask to be left alone for an hour.
+    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
     # A server on S3 tells its clients to fetch large and small files from the S3 store itself,
     # which they need not reach.
     "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
@@ -61,6 +67,7 @@ def connect(settings: Settings) -> "MlflowClient":
     be a store.
     """
     export_defaults(MLFLOW_DEFAULTS)
+    limit_answers()
     uri = settings.mlflow_tracking_uri
     check_reachable(uri)
     import mlflow
@@ -112,19 +119,39 @@ def experiment_id(client: "MlflowClient", name: str, settings: Settings) -> str:
 def ask_storage(client: "MlflowClient", experiment: str) -> None:
     """One question to the storage of an experiment, before any work is done; any answer will do.
 
-    Raises what its client raises when there is none.
+    Raises Unreachable when none comes in time, and what its client raises when there is none.
     """
-    from mlflow.exceptions import MlflowException
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
     location = client.get_experiment(experiment).artifact_location
     if location.partition(":")[0] not in ("s3", "mlflow-artifacts", "http", "https"):
         return
+    answer: Future[None] = Future()
+    Thread(target=_ask_storage, args=(location, answer), daemon=True).start()
+    try:
+        answer.result(STORAGE_PATIENCE)
+    except TimeoutError as error:
+        if answer.done():
+            raise
+        raise Unreachable(
+            f"The storage of artifacts, {location}, did not answer within {STORAGE_PATIENCE:g} s. "
+            "Check that it is running and that this machine reaches it, and for s3:// "
+            "MLFLOW_S3_ENDPOINT_URL; `make doctor` looks at it."
+        ) from error
+
+
+def _ask_storage(location: str, answer: "Future[None]") -> None:
+    from mlflow.exceptions import MlflowException
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
     try:
         get_artifact_repository(location).list_artifacts("nothing-is-kept-here")
     except MlflowException as error:
         if _is_out_of_reach(error, error.error_code, _first_line(error)):
-            raise
+            answer.set_exception(error)
+            return
+    except Exception as error:  # raised again where the answer is awaited
+        answer.set_exception(error)
+        return
+    answer.set_result(None)
 
 
 def existing(call: Callable[..., T], *arguments: str) -> T | None:

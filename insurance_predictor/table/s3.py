@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from insurance_predictor.base.answers import limit_answers
 from insurance_predictor.base.errors import InvalidTable, Unreachable
 
 CONNECT_SECONDS = 3
@@ -50,6 +51,7 @@ def s3_bytes(url: str) -> bytes:
 def _client() -> Any:
     import boto3
 
+    limit_answers()
     return boto3.Session().client("s3", config=patience())
 
 

@@ -5,7 +5,9 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -13,15 +15,17 @@ from mlflow.exceptions import MlflowException
 
 from insurance_predictor.base.errors import InvalidSettings, NotFound, Unreachable
 from insurance_predictor.base.settings import Settings
+from insurance_predictor.store import tracking
 from insurance_predictor.store.tracking import (
     MLFLOW_DEFAULTS,
+    ask_storage,
     check_reachable,
     connect,
     experiment_id,
     store_errors,
 )
 from tests.repository import ROOT
-from tests.servers import free_port, host_that_answers, silent_host
+from tests.servers import Quiet, free_port, host, host_that_answers, silent_host
 
 LIMIT = 20  # seconds, of the exit code 4
 PATIENCE = 120  # seconds, on a busy machine; a client left to itself takes four minutes
@@ -147,6 +151,42 @@ def test_a_server_that_falls_silent_on_the_way_is_given_up_in_time():
     seconds = int(MLFLOW_DEFAULTS["MLFLOW_HTTP_REQUEST_TIMEOUT"])
     pauses = int(MLFLOW_DEFAULTS["MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR"]) * 2 ** (tries - 1)
     assert tries * seconds + pauses < LIMIT
+
+
+def test_a_server_that_asks_to_be_left_alone_for_an_hour_is_not_waited_for(elsewhere):
+    class Busy(Quiet):
+        def do_GET(self) -> None:  # noqa: N802 (the name is the server's)
+            self.send_response(200 if self.path == "/health" else 503)
+            self.send_header("Retry-After", "3600")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    with host(Busy) as port:
+        settings = Settings(mlflow_tracking_uri=f"http://127.0.0.1:{port}")
+        answer: Future[None] = Future()
+
+        def ask() -> None:
+            try:
+                with store_errors(settings):
+                    connect(settings).get_experiment_by_name("any")
+            except Exception as error:
+                answer.set_exception(error)
+
+        threading.Thread(target=ask, daemon=True).start()
+        with pytest.raises(Unreachable, match="too many 503 error responses"):
+            answer.result(PATIENCE)
+
+
+def test_a_storage_that_stays_silent_is_asked_once_and_named(client, store, monkeypatch):
+    monkeypatch.setattr(tracking, "STORAGE_PATIENCE", 0.2)
+    with silent_host() as port:
+        location = f"http://127.0.0.1:{port}/api/2.0/mlflow-artifacts/artifacts"
+        made = client.create_experiment("on_a_silent_storage", artifact_location=location)
+        with pytest.raises(Unreachable) as caught:
+            ask_storage(client, made)
+    assert str(caught.value).startswith(
+        f"The storage of artifacts, {location}, did not answer within 0.2 s."
+    )
 
 
 def test_a_database_server_that_is_not_there_is_unreachable():
