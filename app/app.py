@@ -14,7 +14,7 @@ if sys.path[0] != str(HERE.parent):
 
 import streamlit as st  # noqa: E402
 
-from app import frame, json_log, text  # noqa: E402
+from app import frame, json_log, memory, text  # noqa: E402
 from insurance_predictor.base.words import Text  # noqa: E402
 
 FIRST = "quote"
@@ -28,6 +28,7 @@ PAGES: tuple[tuple[str, Text, str], ...] = (
 
 
 def main() -> None:
+    memory.return_what_is_freed()
     json_log.set_up()
     language = frame.chosen_language()
     st.set_page_config(page_title=text.APP_TITLE(language), layout="centered")

@@ -132,8 +132,8 @@ def _moved(file: "UploadedFile") -> Work:
     from app.upload_folder import new_folder
 
     work = Work(file.file_id, file.name, new_folder(serving.settings().upload_folder))
-    with work.source.open("wb") as copy, file.getbuffer() as content:
-        copy.write(content)
+    # The value is shared with Streamlit; a buffer would be a copy.
+    work.source.write_bytes(file.getvalue())
     st.session_state[WORK] = work
     file.seek(0)
     file.truncate()
