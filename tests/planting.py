@@ -20,7 +20,7 @@ from insurance_predictor.base.environment import library_versions
 from insurance_predictor.base.settings import GateThresholds, Settings
 from insurance_predictor.model.fitting import Trained, fit_pair, make_golden
 from insurance_predictor.model.intervals import Intervals
-from insurance_predictor.model.manifest import Digests, file_sha256, folder_sha256
+from insurance_predictor.model.manifest import MANIFEST_TAG, Digests, file_sha256, folder_sha256
 from insurance_predictor.model.pair import Pair, golden_faults
 from insurance_predictor.model.run_layout import (
     APPROVED,
@@ -148,14 +148,27 @@ def write_version(
     return get_version(client, settings, made.number)
 
 
-def former_tags(client: MlflowClient, version: Version) -> dict[str, str]:
-    """The digests that a release without manifests would have written on `version`."""
-    files = stored_files(client, version.run_id, version.source)
+def former_tags(client: MlflowClient, run_id: str, source: str) -> dict[str, str]:
+    """The digests that a release without manifests would have written of a run and its model."""
+    files = stored_files(client, run_id, source)
     return Digests(
         preprocessor_sha256=file_sha256(files.pickled_preprocessor),
         model_sha256=folder_sha256(files.model),
         serving_sha256=file_sha256(files.serving),
     ).as_tags()
+
+
+def make_former(client: MlflowClient, run_id: str) -> dict[str, str]:
+    """Let a run carry the digests of a release without manifests, of the files that it has now.
+
+    Returns them.
+    """
+    source = client.get_run(run_id).data.tags[MODEL_URI_TAG]
+    digests = former_tags(client, run_id, source)
+    client.delete_tag(run_id, MANIFEST_TAG)
+    for name, value in digests.items():
+        client.set_tag(run_id, name, value)
+    return digests
 
 
 def stored_files(client: MlflowClient, run_id: str, source: str) -> StoredFiles:

@@ -45,6 +45,13 @@ Alias = Annotated[
 ]
 Share = Annotated[float, Field(ge=0, le=1)]
 Sha256 = Annotated[str, _text("[0-9a-f]{64}", "64 digits of 0-9 and a-f")]
+Sha256List = Annotated[
+    str,
+    _text(
+        "[0-9a-f]{64}( *, *[0-9a-f]{64})*",
+        "sha256 digests, each of 64 digits of 0-9 and a-f, apart by commas",
+    ),
+]
 # A URI may hold a password.
 Uri = Annotated[str, Field(repr=False)]
 
@@ -150,6 +157,7 @@ class Settings(BaseSettings):
 
     gate: GateThresholds = GateThresholds()
 
+    trusted_pickles: Sha256List | None = None  # of preprocessors that former releases pickled
     model_cache: Path = Path(".cache/model")
     registry_check_seconds: Annotated[float, Field(ge=0.1, le=86400)] = 60.0
     prediction_log_url: Uri = "sqlite:///prediction_log.db"
@@ -196,6 +204,11 @@ class Settings(BaseSettings):
         written = self.alert_urls.get_secret_value() if self.alert_urls else ""
         found = re.split(r"(?<![\s,])[\s,]+(?=[\w.+-]+://)", written.strip())
         return tuple(address for address in found if address)
+
+    @property
+    def trusted_digests(self) -> frozenset[str]:
+        """The sha256 of each pickle that may be loaded."""
+        return frozenset(re.findall("[0-9a-f]{64}", self.trusted_pickles or ""))
 
     @model_validator(mode="after")
     def _aliases_differ(self) -> Self:

@@ -2,11 +2,14 @@
 
 A manifest names every file of a run with its sha256, taken before any of them is uploaded; its own
 sha256 stands in a tag of the run and of the version made from it. Releases before there were
-manifests wrote three digests instead, which vouch for what a premium needs and nothing else.
+manifests wrote three digests instead, which vouch for what a premium needs and nothing else, and
+pickled their preprocessor. Whoever writes the tags chooses between the two, so that a pickle is
+loaded only where somebody else has vouched for it.
 """
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path, PurePosixPath
@@ -57,6 +60,19 @@ class Digests:
         pieces = (self.preprocessor_sha256, self.model_sha256, self.serving_sha256)
         return sha256("\n".join(map(str, pieces)).encode()).hexdigest()
 
+    def refuse_pickle(self, trusted: Collection[str], owner: str) -> None:
+        """Raise IntegrityFault where loading means unpickling, unless `trusted` has its sha256.
+
+        `trusted` comes from who operates this, never from a store.
+        """
+        if self.has_manifest or self.preprocessor_sha256 in trusted:
+            return
+        raise IntegrityFault(
+            f"{owner} is refused: its preprocessor (sha256 {self.preprocessor_sha256}) is a "
+            "pickle, which runs code when it is loaded. Train, register and promote again; or, if "
+            f"you know who made it, set TRUSTED_PICKLES={self.preprocessor_sha256}."
+        )
+
     @classmethod
     def from_tags(cls, tags: Mapping[str, str], owner: str) -> "Digests":
         """The digests written on a run or version. Raises IntegrityFault where one is absent.
@@ -66,7 +82,7 @@ class Digests:
         """
         former = MANIFEST_TAG not in tags and any(name in tags for name in FORMER_TAGS[1:])
         names = FORMER_TAGS if former else (PREPROCESSOR_TAG, MANIFEST_TAG)
-        missing = [name for name in names if name not in tags]
+        missing = [name for name in names if not re.fullmatch("[0-9a-f]{64}", tags.get(name, ""))]
         if missing:
             raise IntegrityFault(f"{owner} carries no {', '.join(missing)}: it cannot be checked.")
         return cls(**{name: tags[name] for name in names})

@@ -1,13 +1,13 @@
 """The files of one version: a model, that run's preprocessor and the facts served beside them.
 
 Nothing is loaded before its digest has been compared with the one written when the version was
-trained, nothing of a version with a manifest is unpickled, and the pieces must fit together:
+trained, nothing is unpickled that the operator has not listed, and the pieces must fit together:
 columns and golden predictions.
 """
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
@@ -90,17 +90,18 @@ class Pair:
         return pd.DataFrame({"premium": premium, "low": low, "high": high}, index=people.index)
 
 
-def open_pair(directory: Path, expected: Digests, owner: str) -> Pair:
+def open_pair(
+    directory: Path, expected: Digests, owner: str, trusted: Collection[str] = ()
+) -> Pair:
     """Check the files in `directory` against `expected`, load them and try them out.
 
-    `owner` names the version in what is said. Raises IntegrityFault, with every reason.
+    `owner` names the version in what is said, `trusted` holds the sha256 of each preprocessor that
+    may be unpickled. Raises IntegrityFault, with every reason.
     """
+    expected.refuse_pickle(trusted, owner)
     prove(directory, expected, owner)
     pair = _load(directory, expected, owner)
-    faults = [
-        *_column_faults(pair, signature_columns(directory)),
-        *golden_faults(pair),
-    ]
+    faults = [*_column_faults(pair, directory), *golden_faults(pair)]
     if faults:
         raise IntegrityFault(f"{owner} does not fit together:", tuple(faults))
     return pair
@@ -182,8 +183,12 @@ def _unpickle(path: Path) -> Any:
     return joblib.load(path)
 
 
-def _column_faults(pair: Pair, signature: tuple[str, ...]) -> list[str]:
-    made = tuple(str(name) for name in pair.preprocessor.get_feature_names_out())
+def _column_faults(pair: Pair, directory: Path) -> list[str]:
+    try:
+        signature = signature_columns(directory)
+        made = tuple(str(name) for name in pair.preprocessor.get_feature_names_out())
+    except Exception as error:  # a foreign object, or a foreign MLmodel
+        return [f"its columns cannot be told ({type(error).__name__}: {error})"]
     if made == signature:
         return []
     return [

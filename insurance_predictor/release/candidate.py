@@ -13,6 +13,7 @@ import pandas as pd
 
 from insurance_predictor.base.arrays import BoolArray, FloatArray
 from insurance_predictor.base.errors import IntegrityFault
+from insurance_predictor.base.settings import Settings
 from insurance_predictor.model import behaviour, chance
 from insurance_predictor.model.estimators import make_baseline
 from insurance_predictor.model.evaluation import (
@@ -65,17 +66,20 @@ class Champion:
     learned: pd.DataFrame | None = None
 
 
-def reload(client: "MlflowClient", run_id: str, source: str, tags: Mapping[str, str]) -> Candidate:
-    """Fetch a run's files from the store and check them before anything is unpickled.
+def reload(
+    client: "MlflowClient", settings: Settings, run_id: str, source: str, tags: Mapping[str, str]
+) -> Candidate:
+    """Fetch a run's files from the store and check them before anything is loaded.
 
     Raises IntegrityFault with what is wrong.
     """
     owner = f"The run {run_id}"
     expected = Digests.from_tags(tags, owner)
+    expected.refuse_pickle(settings.trusted_digests, owner)
     with TemporaryDirectory() as folder:
         files = Path(folder)
         checked = fetch(client, run_id, source, expected, files, owner).files
-        pair = open_pair(files, expected, owner)
+        pair = open_pair(files, expected, owner, settings.trusted_digests)
         if REFERENCE not in checked or HOLDOUT not in checked:
             raise IntegrityFault(
                 f"{owner} is refused: its hold-out or reference rows are not those that were "

@@ -170,7 +170,7 @@ def _move(
     forced: bool = False,
 ) -> Move:
     """Check the version once more, open a ledger line, move the alias, close the line."""
-    check_version(client, version)
+    check_version(client, settings, version)
     alias, after, notes = settings.production_alias, version.number, settled.notes
     before = versions.aliases(client, settings).get(alias)
     known = settled.last.after if settled.last else None

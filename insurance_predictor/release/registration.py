@@ -1,6 +1,7 @@
 """A run becomes a model version; one that the gate approves waits as the challenger."""
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from math import isfinite
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+CLOCKS_DIFFER_BY = 3600  # seconds, at most, between machines that train and register
 VERSION_METRICS = ("rmse", "mae", "r2", "median_absolute_error", "total_bias")
 INHERITED_TAGS = (
     DATASET_TAG,
@@ -164,9 +166,12 @@ def find_run(
 
 def _last_training(client: "MlflowClient", experiment: str) -> "Run":
     found = client.get_experiment_by_name(experiment)
+    # A run says itself when it began: one that begins next year would be the newest until then.
+    latest = round(1000 * (time.time() + CLOCKS_DIFFER_BY))
     runs = found and client.search_runs(
         [found.experiment_id],
-        filter_string=f"tags.{ROLE_TAG} = '{ROLE}' and attributes.status = 'FINISHED'",
+        filter_string=f"tags.{ROLE_TAG} = '{ROLE}' and attributes.status = 'FINISHED' "
+        f"and attributes.start_time <= {latest}",
         order_by=["attributes.start_time DESC"],
         max_results=1,
     )
@@ -190,7 +195,7 @@ def _production(
         version = versions.get_version(client, settings, serving)
         rows = rows_learned(version.tags, f"Version {serving}")
         with TemporaryDirectory() as folder:
-            pair = fetch_version(client, version, Path(folder)).pair
+            pair = fetch_version(client, settings, version, Path(folder)).pair
             learned = read_documents(Path(folder)).reference
     except (IntegrityFault, NotFound) as error:
         return _Production(fault=str(error))
@@ -208,7 +213,7 @@ def _judge(
     if existing is not None:  # the files are those it was made of, whatever the run says since
         source, tags = existing.source, {**_without_digests(tags), **existing.tags}
     try:
-        candidate = reload(client, run.info.run_id, source, tags)
+        candidate = reload(client, settings, run.info.run_id, source, tags)
     except IntegrityFault as fault:
         found = Measurements(integrity=fault.reasons or (str(fault),))
         return _Judged(decide(found, settings.gate))
@@ -267,7 +272,7 @@ def _description(run: "Run", evaluation: Evaluation | None) -> str:
 def _approve(client: "MlflowClient", settings: Settings, version: Version) -> None:
     """Try the registry's copy as everybody will load it, then hand it the challenger alias."""
     try:
-        load_version(client, version)
+        load_version(client, settings, version)
     except IntegrityFault:
         _refuse(client, settings, version)
         raise

@@ -126,36 +126,39 @@ def load(settings: Settings, alias: str | None = None) -> Predictor:
     with store_errors(settings):
         client = connect(settings)
         version = version_behind(client, settings, alias or settings.production_alias)
-        return load_version(client, version)
+        return load_version(client, settings, version)
 
 
-def load_version(client: "MlflowClient", version: Version) -> Predictor:
+def load_version(client: "MlflowClient", settings: Settings, version: Version) -> Predictor:
     """One version's predictor: files fetched, digests checked, golden predictions reproduced."""
     with TemporaryDirectory() as folder:
-        return fetch_version(client, version, Path(folder))
+        return fetch_version(client, settings, version, Path(folder))
 
 
-def fetch_version(client: "MlflowClient", version: Version, folder: Path) -> Predictor:
+def fetch_version(
+    client: "MlflowClient", settings: Settings, version: Version, folder: Path
+) -> Predictor:
     """As `load_version`, and all of the version's files that were checked stay in `folder`."""
-    _fetch(client, version, folder)
-    pair = open_pair(folder, version.digests, _owner(version))
+    _fetch(client, settings, version, folder)
+    pair = open_pair(folder, version.digests, _owner(version), settings.trusted_digests)
     return Predictor(version.number, pair, version.incarnation)
 
 
-def check_version(client: "MlflowClient", version: Version) -> None:
+def check_version(client: "MlflowClient", settings: Settings, version: Version) -> None:
     """Raise IntegrityFault unless the version's files are a pair that fits together.
 
     Files that were loaded and tried when the version was registered only have to be the same,
     byte for byte, which costs no import of the libraries they need; others are tried now.
     """
     if version.tags.get(TRIED_TAG) != version.digests.combined:
-        load_version(client, version)
+        load_version(client, settings, version)
         return
     with TemporaryDirectory() as folder:
-        _fetch(client, version, Path(folder))
+        _fetch(client, settings, version, Path(folder))
 
 
-def _fetch(client: "MlflowClient", version: Version, folder: Path) -> None:
+def _fetch(client: "MlflowClient", settings: Settings, version: Version, folder: Path) -> None:
+    version.digests.refuse_pickle(settings.trusted_digests, _owner(version))
     fetch(client, version.run_id, version.source, version.digests, folder, _owner(version))
 
 

@@ -77,7 +77,7 @@ def read(settings: Settings) -> Served | None:
         if kept is None or kept.folder == tried:
             return None
         try:
-            return _open(settings.model_cache / kept.folder, kept)
+            return _open(settings, kept)
         except (OSError, IntegrityFault) as error:  # or another process has switched meanwhile
             LOGGER.warning("What is kept in %s is not served: %s", settings.model_cache, error)
         tried = kept.folder
@@ -249,7 +249,7 @@ def _fetched(
     with TemporaryDirectory() as temporary, ThreadPoolExecutor(1) as beside:
         files = Path(temporary)
         facts = beside.submit(read_facts, client, settings, version)
-        predictor = fetch_version(client, version, files)
+        predictor = fetch_version(client, settings, version, files)
         _on_disk(settings, lambda: keep(settings, files, facts.result(), checked))
         return Served(predictor, facts.result(), read_documents(files), checked)
 
@@ -276,12 +276,12 @@ def _staying(before: Served, error: Exception) -> Served:
     return replace(before, problem=str(error))
 
 
-def _open(folder: Path, kept: Kept) -> Served:
-    facts = kept.facts
+def _open(settings: Settings, kept: Kept) -> Served:
+    folder, facts = settings.model_cache / kept.folder, kept.facts
     owner = f"Version {facts.version}"
     if folder_sha256(folder) != kept.sha256:
         raise IntegrityFault(f"{owner} is refused: its files in {folder} have changed.")
-    pair = open_pair(folder, facts.digests, owner)
+    pair = open_pair(folder, facts.digests, owner, settings.trusted_digests)
     predictor = Predictor(facts.version, pair, facts.incarnation)
     if kept.is_former:
         return Served(predictor, facts, NOTHING, kept.checked, is_whole=False)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from insurance_predictor.base.errors import IntegrityFault
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.store.ledger import Line, ledger_name, read_ledger
 from insurance_predictor.store.tracking import existing
@@ -42,6 +43,7 @@ def read_state(client: "MlflowClient", settings: Settings) -> RegistryState:
     )
     problems = (
         *_dangling(client, settings, state),
+        *_unloadable(settings, state),
         *_foreign(settings, ledger.foreign),
         *_unfinished(settings, state),
         *_moved_by_hand(settings, state),
@@ -69,6 +71,18 @@ def _dangling(client: "MlflowClient", settings: Settings, state: RegistryState) 
                 f"The alias {alias!r} dangles: the run {version.run_id} of version {number} "
                 f"has been deleted. {remedy}"
             )
+    return problems
+
+
+def _unloadable(settings: Settings, state: RegistryState) -> list[str]:
+    """What the digests of the version in production say before anything of it is fetched."""
+    problems = []
+    for version in state.versions:
+        if version.number == state.aliases.get(settings.production_alias):
+            try:
+                version.digests.refuse_pickle(settings.trusted_digests, f"Version {version.number}")
+            except IntegrityFault as fault:
+                problems.append(str(fault))
     return problems
 
 

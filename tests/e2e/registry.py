@@ -93,7 +93,8 @@ class Registry:
 
     def predictor(self, number: str) -> Predictor:
         """One version, past the app."""
-        return load_version(self.client, get_version(self.client, self.settings, number))
+        version = get_version(self.client, self.settings, number)
+        return load_version(self.client, self.settings, version)
 
     @contextmanager
     def tampered_in_production(self, number: str) -> Iterator[None]:

@@ -1,5 +1,6 @@
 """Versions that release 0.1 registered are served, judged against and moved by this one."""
 
+import re
 from pathlib import Path
 
 import joblib
@@ -12,12 +13,14 @@ from insurance_predictor.model.run_layout import HOLDOUT, MANIFEST, PREPROCESSOR
 from insurance_predictor.release.promotion import promote
 from insurance_predictor.release.registration import register
 from insurance_predictor.serving import served_model
+from insurance_predictor.serving.documents import version_documents
 from insurance_predictor.serving.predictor import load
 from insurance_predictor.store.status import read_state
 from insurance_predictor.store.tracking import connect
 from insurance_predictor.store.versions import get_version
-from insurance_predictor.table.read import read_table
+from insurance_predictor.table.read import Table, read_table
 from insurance_predictor.training.train import TrainingOptions, train
+from tests.former.conftest import PICKLE
 from tests.insurance_predictor.model.test_pair import WritesWhenUnpickled
 
 PERSON = {
@@ -40,6 +43,51 @@ def test_the_version_kept_on_disk_is_served_without_the_registry(former: Setting
     served = served_model.read(former)
     assert served is not None
     assert served.predictor.quote(PERSON).premium == pytest.approx(PREMIUM, abs=0.005)
+
+
+@pytest.fixture
+def unlisted(former: Settings) -> Settings:
+    """The same, for an operator who has listed no pickle."""
+    return former.model_copy(update={"trusted_pickles": None})
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_a_pickle_is_not_loaded_unless_it_is_listed(unlisted: Settings):
+    client = connect(unlisted)
+    said = (
+        rf"Version 1 is refused: its preprocessor \(sha256 {PICKLE}\) is a pickle, .*"
+        rf"Train, register and promote again; or, .* set TRUSTED_PICKLES={PICKLE}\."
+    )
+    for refused in (
+        lambda: load(unlisted),
+        lambda: promote(client, unlisted, "1"),
+        lambda: served_model.refresh(unlisted, None),
+    ):
+        with pytest.raises(IntegrityFault, match=said):
+            refused()
+    assert served_model.read(unlisted) is None
+    [problem] = read_state(client, unlisted).problems
+    assert re.fullmatch(said, problem)
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_of_a_pickle_that_is_not_listed_the_rows_can_still_be_read(unlisted: Settings):
+    """Monitoring looks back at what it served."""
+    assert version_documents(connect(unlisted), unlisted, "1").reference is not None
+
+
+@pytest.mark.process
+@pytest.mark.usefixtures("elsewhere")
+def test_instead_of_listing_a_pickle_one_trains_and_promotes_again(unlisted: Settings):
+    """Nothing can be compared with what is not loaded, so the promotion is one by force."""
+    client = connect(unlisted)
+    run = train(client, unlisted, nine_tenths(unlisted), TrainingOptions())
+    with pytest.raises(RefusedByGate, match="is a pickle") as refused:
+        register(client, unlisted, run.run_id)
+    assert '`make promote VERSION=2 FORCE=1 REASON="..."`' in str(refused.value)
+    promote(client, unlisted, "2", force=True, reason="version 1 is a pickle")
+    assert served_model.refresh(unlisted, None).facts.version == "2"
+    assert read_state(client, unlisted).problems == ()
 
 
 @pytest.mark.usefixtures("elsewhere")
@@ -103,6 +151,13 @@ def stored(former: Settings) -> Path:
     return Path(run.info.artifact_uri.removeprefix("file://"))
 
 
+def nine_tenths(settings: Settings) -> Table:
+    """A table that makes another model than the whole one."""
+    table = read_table(settings)
+    rows = table.frame.iloc[: int(0.9 * len(table.frame))].reset_index(drop=True)
+    return Table(rows, "nine tenths", "0" * 64, ())
+
+
 @pytest.mark.process
 @pytest.mark.usefixtures("elsewhere")
 def test_the_ledger_is_read_and_goes_on(former: Settings):
@@ -110,10 +165,7 @@ def test_the_ledger_is_read_and_goes_on(former: Settings):
     state = read_state(client, former)
     assert [(line.who, line.after) for line in state.ledger] == [("ana", "1")]
     assert state.problems == ()
-    table = read_table(former)
-    rows = table.frame.iloc[: int(0.9 * len(table.frame))].reset_index(drop=True)
-    smaller = type(table)(rows, "nine tenths", "0" * 64, ())
-    run = train(client, former, smaller, TrainingOptions())
+    run = train(client, former, nine_tenths(former), TrainingOptions())
     version = register(client, former, run.run_id).version
     assert version.tags["against_production"]
     promote(client, former, version.number)

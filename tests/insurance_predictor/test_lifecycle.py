@@ -235,7 +235,7 @@ def test_a_run_that_is_a_version_is_judged_by_what_the_version_says_of_its_files
         version = get_version(client, settings, "1")
         assert (version.status, version.tags[MANIFEST_TAG]) == (REFUSED, before)
     with pytest.raises(IntegrityFault):
-        load_version(client, version)
+        load_version(client, settings, version)
 
 
 def test_a_refused_run_does_not_take_the_alias_of_another(client, settings, good_run, bad_run):

@@ -30,8 +30,8 @@ def run_tags(client, trained):
 
 
 @pytest.fixture(scope="module")
-def candidate(client, trained, run_tags) -> Candidate:
-    return reload(client, trained.run_id, run_tags[MODEL_URI_TAG], run_tags)
+def candidate(client, store, trained, run_tags) -> Candidate:
+    return reload(client, store, trained.run_id, run_tags[MODEL_URI_TAG], run_tags)
 
 
 class Answers:
@@ -59,10 +59,10 @@ def test_a_reloaded_run_holds_the_pair_and_the_rows_that_were_logged(candidate, 
 
 
 @pytest.mark.parametrize("absent", ["preprocessor_sha256", "manifest_sha256"])
-def test_a_run_without_a_digest_cannot_be_checked(client, trained, run_tags, absent):
+def test_a_run_without_a_digest_cannot_be_checked(client, store, trained, run_tags, absent):
     tags = {name: value for name, value in run_tags.items() if name != absent}
     with pytest.raises(IntegrityFault, match=f"{trained.run_id} carries no {absent}"):
-        reload(client, trained.run_id, run_tags[MODEL_URI_TAG], tags)
+        reload(client, store, trained.run_id, run_tags[MODEL_URI_TAG], tags)
 
 
 @pytest.mark.parametrize("file", [HOLDOUT, REFERENCE])
@@ -72,7 +72,7 @@ def test_rows_that_are_not_those_that_were_logged_are_refused(client, store, sam
     path = stored_files(client, run_id, tags[MODEL_URI_TAG]).run / file
     pd.read_csv(path).assign(age=59).to_csv(path, index=False)
     with pytest.raises(IntegrityFault, match=f"its {file} is not the one that was trained"):
-        reload(client, run_id, tags[MODEL_URI_TAG], tags)
+        reload(client, store, run_id, tags[MODEL_URI_TAG], tags)
 
 
 def test_nothing_of_a_tampered_run_is_unpickled(client, store, sample, trained, tmp_path):
@@ -82,7 +82,7 @@ def test_nothing_of_a_tampered_run_is_unpickled(client, store, sample, trained, 
     files, made = stored_files(client, run_id, source), tmp_path / "made by unpickling"
     joblib.dump(WritesWhenUnpickled(made), files.preprocessor)
     with pytest.raises(IntegrityFault, match=r"preprocessor\.skops is not the one"):
-        reload(client, run_id, source, tags)
+        reload(client, store, run_id, source, tags)
     assert not made.exists()
 
 

@@ -1,25 +1,40 @@
 """Without production to compare with, nothing is approved; what to do is said, and works."""
 
 import json
+from pathlib import Path
 
+import joblib
 import pytest
 
-from insurance_predictor.base.errors import BadInput, RefusedByGate
+from insurance_predictor.base.errors import BadInput, IntegrityFault, RefusedByGate
+from insurance_predictor.model.manifest import PREPROCESSOR_TAG
 from insurance_predictor.model.run_layout import (
     AGAINST_TAG,
+    APPROVED,
     MODEL_URI_TAG,
     REFUSED,
     ROLE,
     ROLE_TAG,
     ROWS_TAG,
+    STATUS_TAG,
+    TRIED_TAG,
 )
 from insurance_predictor.release.promotion import promote, rollback
 from insurance_predictor.release.registration import against_production, register
 from insurance_predictor.store.ledger import open_line, read_lines
 from insurance_predictor.store.status import read_state
 from insurance_predictor.store.versions import aliases, get_version
+from tests.insurance_predictor.model.test_pair import WritesWhenUnpickled
 from tests.insurance_predictor.store.test_versions import execute
-from tests.planting import EXPERIMENT, Workshop, plant, stored_files, write_version
+from tests.planting import (
+    EXPERIMENT,
+    Planted,
+    Workshop,
+    make_former,
+    plant,
+    stored_files,
+    write_version,
+)
 
 
 @pytest.fixture(scope="module")
@@ -198,3 +213,57 @@ def test_a_comparison_with_a_field_of_a_later_release_is_read(
     written = json.loads(version.tags[AGAINST_TAG]) | {"of_a_later_release": 267}
     client.set_model_version_tag(settings.model_name, "2", AGAINST_TAG, json.dumps(written))
     assert against_production(get_version(client, settings, "2")) == against_production(version)
+
+
+# A run that somebody else wrote.
+
+
+@pytest.fixture
+def foreign(client, store, sample, trained, tmp_path) -> tuple[str, Path]:
+    """A run as of a release without manifests, with a pickle of its own, and what that makes."""
+    made = tmp_path / "made by unpickling"
+    evil = Planted(
+        trained.trained,
+        1,
+        forge=lambda files: joblib.dump(WritesWhenUnpickled(made), files.pickled_preprocessor),
+    )
+    run_id = plant(client, store, sample, evil, store.mlflow_experiment_name)
+    make_former(client, run_id)
+    return run_id, made
+
+
+def test_a_pickle_that_nobody_listed_is_not_loaded_whatever_the_tags_say(client, settings, foreign):
+    run_id, made = foreign
+    said = refused(client, settings, None)
+    assert f"(run {run_id}) is refused by the gate" in said
+    assert "is a pickle, which runs code when it is loaded" in said
+    assert not made.exists()
+    assert get_version(client, settings, "1").status == REFUSED
+    listed = settings.model_copy(
+        update={"trusted_pickles": client.get_run(run_id).data.tags[PREPROCESSOR_TAG]}
+    )
+    refused(client, listed, None)
+    assert made.exists()  # so the check above could have failed
+
+
+def test_a_promotion_by_force_loads_no_pickle_either(client, settings, foreign):
+    run_id, made = foreign
+    refused(client, settings, run_id)
+    version = get_version(client, settings, "1")
+    for tag, value in ((STATUS_TAG, APPROVED), (TRIED_TAG, version.digests.combined)):
+        client.set_model_version_tag(settings.model_name, "1", tag, value)
+    for force in (False, True):
+        with pytest.raises(IntegrityFault, match="is a pickle, which runs"):
+            promote(client, settings, "1", force=force, reason="in a hurry")
+    assert not made.exists()
+    assert aliases(client, settings) == {}
+
+
+def test_a_foreign_newest_run_stops_nobody_for_ever(
+    client, settings, store, sample, workshop, foreign
+):
+    run_id, _ = foreign
+    refused(client, settings, None)
+    execute(settings, f"UPDATE runs SET start_time = 4102444800000 WHERE run_uuid = '{run_id}'")
+    ours = plant(client, store, sample, workshop.slightly_other, store.mlflow_experiment_name)
+    assert register(client, settings, None).version.run_id == ours

@@ -156,11 +156,11 @@ def test_a_version_without_digests_cannot_be_loaded(client, settings, trained):
     version = write_version(client, settings, trained.run_id)
     versions.delete_tag(client, settings, version.number, "manifest_sha256")
     with pytest.raises(IntegrityFault, match="Version 1 carries no manifest_sha256"):
-        load_version(client, versions.get_version(client, settings, "1"))
+        load_version(client, settings, versions.get_version(client, settings, "1"))
 
 
 def test_a_digest_of_another_run_is_refused(client, settings, trained):
     write_version(client, settings, trained.run_id)
     versions.set_tag(client, settings, "1", "preprocessor_sha256", "0" * 64)
     with pytest.raises(IntegrityFault, match="its preprocessor is not the one"):
-        load_version(client, versions.get_version(client, settings, "1"))
+        load_version(client, settings, versions.get_version(client, settings, "1"))

@@ -23,12 +23,14 @@ from insurance_predictor.base.errors import (
     Unreachable,
 )
 from insurance_predictor.base.settings import Settings
+from insurance_predictor.model.manifest import MANIFEST_TAG, PREPROCESSOR_TAG
 from insurance_predictor.model.run_layout import (
     HOLDOUT,
     MODEL_CARD,
     MODEL_URI_TAG,
     PLOTS,
     REFERENCE,
+    TRIED_TAG,
 )
 from insurance_predictor.serving import served_model
 from insurance_predictor.serving.predictor import load
@@ -36,12 +38,21 @@ from insurance_predictor.serving.served_model import Served, ServedModel, read, 
 from insurance_predictor.serving.version_cache import PREFIX, RECORD, find, own_folder
 from insurance_predictor.store import versions
 from insurance_predictor.store.ledger import close_line, open_line
+from insurance_predictor.store.status import read_state
 from insurance_predictor.store.tracking import connect
 from tests.insurance_predictor.model.test_pair import WritesWhenUnpickled
 from tests.insurance_predictor.serving.test_predictor import PERSON
 from tests.insurance_predictor.store.test_versions import execute
 from tests.mutations import MUTATIONS
-from tests.planting import Planted, StoredFiles, Workshop, plant, stored_files, write_version
+from tests.planting import (
+    Planted,
+    StoredFiles,
+    Workshop,
+    former_tags,
+    plant,
+    stored_files,
+    write_version,
+)
 from tests.servers import (
     Server,
     free_port,
@@ -362,6 +373,41 @@ def test_digests_that_change_on_the_version_that_serves_refuse_it(client, served
     assert premium(now) == premium(served)
     versions.delete_tag(client, settings, "1", tag)
     assert f"carries no {tag}" in refresh(settings, now).refusal
+
+
+def test_a_serving_version_that_becomes_one_of_a_former_release_runs_no_code(
+    client, served, settings, sample, trained, tmp_path
+):
+    """Whoever writes the tags of a version chooses what its files are checked by, not how loaded.
+
+    The version before stays.
+    """
+    run_id = plant(client, settings, sample, Planted(trained.trained, 1))
+    put_in_production(client, settings, run_id)
+    good = refresh(settings, served)
+    version = versions.get_version(client, settings, "2")
+    made = tmp_path / "made by unpickling"
+    files = stored_files(client, run_id, version.source)
+    joblib.dump(WritesWhenUnpickled(made), files.pickled_preprocessor)
+    digests = former_tags(client, run_id, version.source)
+    for name, value in digests.items():
+        versions.set_tag(client, settings, "2", name, value)
+    versions.delete_tag(client, settings, "2", MANIFEST_TAG)
+    combined = versions.get_version(client, settings, "2").digests.combined
+    versions.set_tag(client, settings, "2", TRIED_TAG, combined)
+    now = refresh(settings, good)
+    digest = digests[PREPROCESSOR_TAG]
+    assert now.refusal == (
+        f"Version 2 is refused: its preprocessor (sha256 {digest}) is a pickle, which runs code "
+        "when it is loaded. Train, register and promote again; or, if you know who made it, set "
+        f"TRUSTED_PICKLES={digest}."
+    )
+    assert premium(now) == premium(good) == premium(read(settings))
+    assert not made.exists()
+    assert any("is a pickle" in problem for problem in read_state(client, settings).problems)
+    listed = settings.model_copy(update={"trusted_pickles": digest})
+    refresh(listed, good)
+    assert made.exists()  # so the check above could have failed
 
 
 def test_without_the_alias_the_last_good_one_stays_and_nothing_is_started(client, served, settings):
