@@ -24,6 +24,7 @@ def text(done: Monitored) -> str:
         f"Version {found.version}: {_window(found)}: {HEADINGS[found.status]}.",
         *(f"  {line}" for line in _findings(found)),
         *(f"  {line}" for line in _undecided(found)),
+        *done.problems,
         *_incidents(done),
         *_delivery(done.delivery),
     ]
@@ -49,6 +50,7 @@ def markdown(done: Monitored) -> str:
             f"## Monitoring: {HEADINGS[done.assessment.status]}",
             "",
             f"Version {for_github(done.assessment.version)}: {_window(done.assessment)}.",
+            *problems_markdown(done),
             *map(for_github, _incidents(done)),
             "",
             *delivery_markdown(done.delivery),
@@ -81,12 +83,20 @@ def as_json(done: Monitored) -> str:
         "assessment": assessment_json(done.assessment),
         "incidents": incidents,
         "messages": list(done.messages),
+        "problems": list(done.problems),
         "report": str(done.report) if done.report else None,
         "report_url": done.report_url,
         "run_id": done.run_id,
         "delivery": done.delivery and _delivery_json(done.delivery),
     }
     return json.dumps(found, indent=2)
+
+
+def problems_markdown(done: Monitored) -> list[str]:
+    """What monitoring could not see or do, for the page of a workflow's run."""
+    if not done.problems:
+        return []
+    return ["", "> [!WARNING]", *(f"> {for_github(problem)}" for problem in done.problems), ""]
 
 
 def delivery(done: Delivery) -> str:
@@ -134,7 +144,11 @@ def _findings(assessment: Assessment) -> Iterable[str]:
 
 
 def _undecided(assessment: Assessment) -> Iterable[str]:
-    unknown = [verdict for verdict in assessment.verdicts if verdict.status == "unknown"]
+    unknown = [
+        verdict
+        for verdict in assessment.verdicts
+        if verdict.status == "unknown" and (verdict.missing or not assessment.registry_problem)
+    ]
     if unknown:
         names = [verdict_text.check_name(verdict, LANGUAGE) for verdict in unknown[:MOST_UNDECIDED]]
         more = f" and {len(unknown) - len(names)} more" if len(unknown) > len(names) else ""

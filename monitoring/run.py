@@ -1,7 +1,7 @@
 """One run of `monitor`: assess, decide, write it down, and say what is worth saying."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,17 +21,25 @@ from monitoring.alerts.messages import (
     test_message,
 )
 from monitoring.alerts.outbox import Delivery, deliver
-from monitoring.checks.assess import assess
+from monitoring.checks.assess import assess, assess_service
 from monitoring.domain.assessment import Assessment, Window
 from monitoring.domain.incidents import Change, Incident, IncidentDecision
 from monitoring.domain.windows import parse_window
 from monitoring.history import incident_store, mlflow_runs
 from monitoring.history.incident_store import QueuedMessage
+from monitoring.history.mlflow_runs import MonitoringRun, Trend
 from monitoring.history.tables import opened
 from monitoring.report import report_folder
 from monitoring.report.page import ReportLinks, report_page
-from monitoring.window.reader import ModelLog, last_rows, outcomes_by_version, sample
+from monitoring.window.reader import (
+    ModelLog,
+    last_rows,
+    newest_version,
+    outcomes_by_version,
+    sample,
+)
 from monitoring.window.reference import PREMIUM, Reference, build, holdouts
+from monitoring.words import report_words
 
 INCIDENT_OPEN = 10  # exit code
 EVIDENTLY_ROWS = 5000  # of each side that Evidently's page is drawn from
@@ -58,7 +66,8 @@ class Monitored:
     """What a run found and did. `messages` are what there was to say, as plain text.
 
     `report` is the page on this machine and `report_url` the one in MLflow; `delivery` is None
-    where no channel is set, or nothing was to be sent because the run was dry.
+    where no channel is set, or nothing was to be sent because the run was dry. `problems` are what
+    monitoring could not ask or record, a sentence each.
     """
 
     assessment: Assessment
@@ -69,11 +78,12 @@ class Monitored:
     report_url: str | None = None
     run_id: str | None = None
     delivery: Delivery | None = None
+    problems: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
-        """4 when messages do not arrive, else 10 while an incident is open, else 0."""
-        if self.delivery is not None and self.delivery.is_broken:
+        """4 when a store was away or messages do not arrive, else 10 while one is open, else 0."""
+        if self.problems or (self.delivery is not None and self.delivery.is_broken):
             return Unreachable.exit_code
         return INCIDENT_OPEN if self.open else 0
 
@@ -86,21 +96,61 @@ def monitor(
     Raises BadInput, InvalidSettings, NoProductionModel, NotFound and Unreachable; what was
     decided before stays, and what could not be sent is sent by the next run.
     """
-    now = now or datetime.now(UTC)
-    asked = asked_window(options, now)
     channels.configured(settings)  # raises before anything is done
-    served = _served(settings, options, now)
-    PredictionLog(settings).close()  # what waits in the spool is assessed, too
+    asked_window(options, now or datetime.now(UTC))
+    # What waits in the spool here is assessed, too; what came late is reported before `now`.
+    PredictionLog(settings).close()
+    now = now or datetime.now(UTC)
+    try:
+        served = _served(settings, options, now)
+    except Unreachable as error:
+        seen = _without_version(settings, options, error, now)
+    else:
+        seen = _with_version(settings, options, served, now)
+    with opened(settings.prediction_log_url) as engine:
+        if options.dry_run:
+            return _preview(settings, engine, seen.assessment, now)
+        return _record(settings, options, seen, engine, now)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """An assessment, and what it was made with: neither where no version can be had."""
+
+    assessment: Assessment
+    served: Served | None = None
+    reference: Reference | None = None
+
+
+def _with_version(
+    settings: Settings, options: MonitoringOptions, served: Served, now: datetime
+) -> _Seen:
+    """By the version in production, or the last good one while the registry is away."""
     reference, version = build(served), served.facts.version
     with reading(settings.prediction_log_url) as engine:
         log = ModelLog(engine, settings.model_name, served.facts.incarnation)
-        window = asked or last_rows(log, version, options.last or 0, now)
+        window = asked_window(options, now) or last_rows(log, version, options.last or 0, now)
         others = _holdouts(settings, served, window, log)
-        assessment = assess(settings, version, reference, window, log, others)
+        found = assess(settings, version, reference, window, log, others, served.problem)
+    return _Seen(found, served, reference)
+
+
+def _without_version(
+    settings: Settings, options: MonitoringOptions, error: Unreachable, now: datetime
+) -> _Seen:
+    """By the log alone. Raises `error` where that has nothing to say either."""
     with opened(settings.prediction_log_url) as engine:
-        if options.dry_run:
-            return _preview(settings, engine, assessment, now)
-        return _record(settings, options, served, reference, engine, assessment, now)
+        last = incident_store.assessments(engine, settings.model_name, most=1)
+    with reading(settings.prediction_log_url) as engine:
+        log = ModelLog(engine, settings.model_name)
+        window = asked_window(options, now)
+        version = last[0].version if last else None
+        if version is None and window is not None:
+            version = newest_version(log, window)
+        if version is None:
+            raise error
+        window = window or last_rows(log, version, options.last or 0, now)
+        return _Seen(assess_service(settings, version, window, log, str(error)))
 
 
 def asked_window(options: MonitoringOptions, now: datetime) -> Window | None:
@@ -127,12 +177,19 @@ def _holdouts(
 
 
 def _served(settings: Settings, options: MonitoringOptions, now: datetime) -> Served:
-    """The version in production; a dry run asks the registry no more often than the app does."""
+    """The version in production; a dry run asks the registry no more often than the app does.
+
+    The last good one while the registry is away, which `problem` says; raises Unreachable where
+    none is kept here, or only what an earlier release kept of it.
+    """
     kept = served_model.read(settings)
     fresh = timedelta(seconds=settings.registry_check_seconds)
     if options.dry_run and kept is not None and now - kept.checked < fresh:
         return kept
-    return served_model.refresh(settings, kept)
+    served = served_model.refresh(settings, kept)
+    if served.problem is not None and not served.is_whole:
+        raise Unreachable(served.problem)
+    return served
 
 
 def alert_test(settings: Settings) -> tuple[str, Delivery | None]:
@@ -153,26 +210,30 @@ def _preview(
     """What would be said; nothing is written and nothing sent."""
     decision = incident_store.preview(engine, assessment, settings.incident, now)
     messages = _messages(settings, decision, assessment, None)
-    return Monitored(assessment, decision, decision.open, messages)
+    problem = _begun(settings, assessment).problem if assessment.registry_problem else None
+    problems = (problem,) if problem else ()
+    return Monitored(assessment, decision, decision.open, messages, problems=problems)
 
 
 def _record(
     settings: Settings,
     options: MonitoringOptions,
-    served: Served,
-    reference: Reference,
+    seen: _Seen,
     engine: Engine,
-    assessment: Assessment,
     now: datetime,
 ) -> Monitored:
-    """Record the assessment, decide about incidents, write the pages, send what is queued."""
+    """Record the assessment, decide about incidents, write the pages, send what is queued.
+
+    What MLflow does not take stays out of its record, and is decided and told all the same.
+    """
+    assessment = seen.assessment
     slot = f"{assessment.window.slot:%Y-%m-%d-%H}-version-{assessment.version}"
     folder = settings.report_folder / slot
     report_folder.make(folder)  # raises before anything is recorded
-    earlier = mlflow_runs.trend(settings)
-    run = mlflow_runs.begin(settings, assessment)
+    record = _begun(settings, assessment)
+    run = record.run
     page = folder / mlflow_runs.REPORT
-    report_url = mlflow_runs.report_url(settings, run)
+    report_url = mlflow_runs.report_url(settings, run) if run else None
     links = _links(settings, report_url or str(page))
 
     def announce(change: Change) -> Iterable[QueuedMessage]:
@@ -183,25 +244,24 @@ def _record(
         ]
 
     decision = incident_store.record(
-        engine, assessment, settings.incident, now, announce, run.run_id
+        engine, assessment, settings.incident, now, announce, run.run_id if run else None
     )
     open_now = incident_store.open_incidents(engine, assessment.model_name)
     no_evidently = None
     pages = [page]
     if options.full or assessment.alarms:
-        no_evidently = _write_evidently(settings, served, reference, assessment, folder)
+        no_evidently = _write_evidently(settings, seen, folder)
         pages += [] if no_evidently else [folder / mlflow_runs.EVIDENTLY]
     shown = ReportLinks(
         runbook=settings.runbook_url,
         evidently=mlflow_runs.EVIDENTLY if len(pages) > 1 else None,
         no_evidently=no_evidently,
-        run=mlflow_runs.run_url(settings, run),
+        run=mlflow_runs.run_url(settings, run) if run else None,
     )
-    trend = earlier.with_runs([run])
     language = settings.alert_language
-    html = report_page(assessment, open_now, trend, shown, language, now)
+    html = report_page(assessment, open_now, record.trend, shown, language, now)
     page.write_text(html, encoding="utf-8")
-    mlflow_runs.finish(settings, run.run_id, *pages)
+    unfinished = _finish(settings, record, pages)
     return Monitored(
         assessment=assessment,
         decision=decision,
@@ -209,21 +269,51 @@ def _record(
         messages=_messages(settings, decision, assessment, links.report),
         report=page,
         report_url=report_url,
-        run_id=run.run_id,
+        run_id=run.run_id if run else None,
+        problems=tuple(one for one in (record.problem, unfinished) if one),
         delivery=deliver(settings, engine, now=now),
     )
 
 
-def _write_evidently(
-    settings: Settings,
-    served: Served,
-    reference: Reference,
-    assessment: Assessment,
-    folder: Path,
-) -> str | None:
+@dataclass(frozen=True)
+class _Record:
+    """The run of an assessment in MLflow, with those before it; or why there is none."""
+
+    trend: Trend = field(default_factory=Trend)
+    run: MonitoringRun | None = None
+    problem: str | None = None
+
+
+def _begun(settings: Settings, assessment: Assessment) -> _Record:
+    if assessment.registry_problem is not None:  # there is no use in asking again
+        judged_by = f"Judged by version {assessment.version}, the last that was known to serve"
+        return _Record(problem=f"{judged_by}, and by the log: {assessment.registry_problem}")
+    try:
+        earlier = mlflow_runs.trend(settings)
+        run = mlflow_runs.begin(settings, assessment)
+    except Unreachable as error:
+        return _Record(problem=f"This assessment is not in MLflow: {error}")
+    return _Record(earlier.with_runs([run]), run)
+
+
+def _finish(settings: Settings, record: _Record, pages: Iterable[Path]) -> str | None:
+    """None, or why the pages are not in MLflow; the next run marks this one as broken off."""
+    if record.run is None:
+        return None
+    try:
+        mlflow_runs.finish(settings, record.run.run_id, *pages)
+    except Unreachable as error:
+        return f"The report is not in MLflow: {error}"
+    return None
+
+
+def _write_evidently(settings: Settings, seen: _Seen, folder: Path) -> str | None:
     """None, or why there is no such page."""
     from monitoring.report.evidently_page import write_page
 
+    served, reference, assessment = seen.served, seen.reference, seen.assessment
+    if served is None or reference is None:
+        return report_words.LAST_GOOD(settings.alert_language)
     with reading(settings.prediction_log_url) as engine:
         log = ModelLog(engine, settings.model_name, served.facts.incarnation)
         drawn = sample(log, assessment.window, assessment.version, EVIDENTLY_ROWS)

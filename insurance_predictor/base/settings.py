@@ -92,12 +92,13 @@ class MonitorThresholds(BaseModel):
     performance_budget: Share = 0.01  # the same for the alarms that need outcomes
     least_rows: Annotated[int, Field(ge=20)] = 100  # fewer are too few to judge drift
     least_outcomes: Annotated[int, Field(ge=20)] = 100  # fewer are too few to judge performance
+    least_quotes: Annotated[int, Field(ge=1)] = 100  # fewer are too few for error_rate and stale
     null_share: Share = 0.0  # of a feature's values
     unseen_share: Share = 0.0  # of a feature's values that are no known category
     outside_share: Share = 0.0  # of a feature's values beyond the limits of `schema`
     error_rate: Share = 0.01  # of quotes that were asked for
     latency_p95_ms: Annotated[float, Field(gt=0)] = 500.0
-    spool_backlog: Annotated[int, Field(ge=0)] = 1000  # quotes that wait for the database
+    spool_backlog: Annotated[int, Field(ge=0)] = 100  # quotes that waited long for the database
     stale_share: Share = 0.10  # of quotes, while the registry could not be asked
 
 

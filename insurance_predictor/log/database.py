@@ -136,6 +136,17 @@ FAILURES = Table(
     *_origin(),
     Index("failures_time", "time"),
 )
+# A row each time that quotes arrive long after they were given: how many, and the longest wait.
+LATE_DELIVERIES = Table(
+    "late_deliveries",
+    METADATA,
+    Column("id", String(36), primary_key=True),
+    Column("time", UtcTime, nullable=False),  # when they arrived
+    Column("quotes", Integer, nullable=False),
+    Column("longest_seconds", Double, nullable=False),
+    *_origin(),
+    Index("late_deliveries_time", "time"),
+)
 
 
 @contextmanager

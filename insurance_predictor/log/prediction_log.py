@@ -18,7 +18,13 @@ from uuid import uuid4
 
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.spool import Spool
-from insurance_predictor.log.writer import FAILURE_NAMES, OWN_NAMES, DatabaseWriter
+from insurance_predictor.log.writer import (
+    FAILURE_NAMES,
+    OWN_NAMES,
+    Clock,
+    DatabaseWriter,
+    utc_now,
+)
 from insurance_predictor.table.schema import FEATURE_NAMES
 
 LOGGER = logging.getLogger(__name__)
@@ -73,12 +79,13 @@ class Failure:
 class PredictionLog:
     """Keeps quotes in the database of the settings; several processes may share it.
 
-    Opening asks no network and makes no file. Close it, or use it as a context.
+    Opening asks no network and makes no file. Close it, or use it as a context. What arrives in
+    the database long after it was given, by `clock`, is reported there.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Clock = utc_now) -> None:
         self._spool = Spool(settings.prediction_spool, settings.prediction_log_url)
-        self._writer = DatabaseWriter(self._spool, settings.prediction_log_url)
+        self._writer = DatabaseWriter(self._spool, settings.prediction_log_url, clock)
         self._model = settings.model_name
         self._changed = Condition()  # guards the next five
         self._calls: list[_Call] = []

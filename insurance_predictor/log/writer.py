@@ -2,10 +2,12 @@
 
 import json
 import logging
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from math import isfinite
 from typing import TYPE_CHECKING, Any
+from uuid import NAMESPACE_OID, uuid5
 
 from insurance_predictor.base.errors import InsurancePredictorError
 from insurance_predictor.log.spool import Spool, told_elsewhere
@@ -24,19 +26,28 @@ TEXTS = {"id", "version", "source", "error", *ORIGIN}
 TEXTS |= {column.name for column in FEATURES if isinstance(column, CategoryColumn)}
 FLAGS = {"stale"}
 LARGEST = 2**63 - 1  # whole number that a database keeps
+LATE = timedelta(minutes=10)  # a large batch is not: it takes a few to get in
 
 Rows = list[dict[str, Any]]
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The moment, aware."""
+    return datetime.now(UTC)
 
 
 class DatabaseWriter:
     """Brings the rows of `spool` into the database at `url`, exactly once; for one thread.
 
-    The libraries of the database are loaded when there is a row to deliver.
+    The libraries of the database are loaded when there is a row to deliver. What had to wait long
+    is reported there, by `clock`: once it has arrived, nobody could tell any more.
     """
 
-    def __init__(self, spool: Spool, url: str) -> None:
+    def __init__(self, spool: Spool, url: str, clock: Clock = utc_now) -> None:
         self._spool = spool
         self._url = url
+        self._clock = clock
         self._engine: Engine | None = None
         self._trouble: str | None = None
         self._others: set[str] = set()  # databases that rows wait for, which have been told
@@ -72,6 +83,8 @@ class DatabaseWriter:
                 self._engine = database.open_database(self._url)
             refused = database.insert(self._engine, database.PREDICTIONS, predictions)
             refused += database.insert(self._engine, database.FAILURES, failures)
+            late = list(_late(predictions, self._clock()))
+            database.insert(self._engine, database.LATE_DELIVERIES, late)
         useless += [json.dumps(row, default=str).encode() + b"\n" for row in refused]
         if useless:
             path = self._spool.set_aside(useless)
@@ -89,6 +102,24 @@ class DatabaseWriter:
         elif trouble is None and self._trouble is not None:
             LOGGER.info("The prediction log takes predictions again.")
         self._trouble = trouble
+
+
+def _late(predictions: Rows, now: datetime) -> Iterator[dict[str, Any]]:
+    """A report for each model whose quotes waited longer than LATE; the same one if repeated."""
+
+    def origin(row: dict[str, Any]) -> tuple[str, str]:
+        return row["model"] or "", row["incarnation"] or ""
+
+    late = [row for row in predictions if now - row["time"] > LATE]
+    for _, group in groupby(sorted(late, key=origin), key=origin):
+        rows = list(group)
+        yield {
+            "id": str(uuid5(NAMESPACE_OID, f"{rows[0]['id']} {len(rows)}")),
+            "time": now,
+            "quotes": len(rows),
+            "longest_seconds": max(now - row["time"] for row in rows).total_seconds(),
+            **{name: rows[0][name] for name in ORIGIN},
+        }
 
 
 def _parsed(lines: Iterable[bytes]) -> tuple[Rows, Rows, list[bytes]]:

@@ -230,6 +230,7 @@ def _facts(change: Change, assessment: Assessment, language: Language) -> list[s
             rows=formats.decimal(assessment.rows, language, 0),
             outcomes=formats.decimal(assessment.outcomes, language, 0),
         ),
+        *([words.NO_REGISTRY(language)] if assessment.registry_problem else []),
     ]
 
 

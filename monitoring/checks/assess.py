@@ -5,19 +5,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 
-from insurance_predictor.base.settings import Settings
-from insurance_predictor.log.spool import Spool
-from monitoring.checks.data_quality import features_with_unseen, quality_verdicts
+from insurance_predictor.base.settings import MonitorThresholds, Settings
+from insurance_predictor.table.schema import FEATURE_NAMES
+from monitoring.checks.data_quality import check_names, features_with_unseen, quality_verdicts
 from monitoring.checks.detectable_change import power
 from monitoring.checks.drift import drift_verdicts
 from monitoring.checks.histograms import distributions
-from monitoring.checks.other_versions import TESTS, other_versions_verdict
+from monitoring.checks.other_versions import CHECK, TESTS, other_versions_verdict
 from monitoring.checks.performance import CHECKS, performance_verdicts
 from monitoring.checks.service import service_verdicts
-from monitoring.domain.assessment import Assessment, Window
+from monitoring.domain.assessment import Assessment, Verdict, Window, undecided
 from monitoring.window.reader import (
     ModelLog,
     count_failures,
+    late_deliveries,
     outcomes_by_version,
     read_chunks,
     read_outcomes,
@@ -26,7 +27,7 @@ from monitoring.window.reader import (
     unseen_values,
 )
 from monitoring.window.reference import PREMIUM, Reference
-from monitoring.window.statistics import WindowStatistics
+from monitoring.window.statistics import ServiceStatistics, WindowStatistics
 
 
 def assess(
@@ -36,11 +37,13 @@ def assess(
     window: Window,
     log: ModelLog,
     others: Mapping[str, Reference] = MappingProxyType({}),
+    registry_problem: str | None = None,
 ) -> Assessment:
     """Everything that is judged of the predictions that `version` made in the window.
 
     `reference` is the version's own, and `others` has the hold-outs of versions whose charges came
-    to be known meanwhile. An engine of `database.reading` lets others write meanwhile.
+    to be known meanwhile. `registry_problem` says why nobody could ask whether `version` still
+    serves. An engine of `database.reading` lets others write meanwhile.
     """
     thresholds = settings.monitor
     other_versions, left_out = rows_by_version(log, window)
@@ -56,7 +59,6 @@ def assess(
         column.name: unseen_values(log, window, version, column)
         for column in features_with_unseen(statistics)
     }
-    backlog = Spool(settings.prediction_spool, settings.prediction_log_url).waiting()
     premium = statistics.numbers[PREMIUM]
     return Assessment(
         model_name=settings.model_name,
@@ -73,11 +75,60 @@ def assess(
             *drift_verdicts(reference, statistics, thresholds),
             *performance_verdicts(reference, statistics, thresholds, tests),
             elsewhere,
-            *service_verdicts(statistics, count_failures(log, window), backlog, thresholds),
+            *_service(log, window, statistics.service, thresholds),
         ),
         distributions=distributions(reference, statistics),
         power=power(reference, statistics.rows, statistics.outcomes.rows, thresholds),
+        registry_problem=registry_problem,
     )
+
+
+def assess_service(
+    settings: Settings, version: str, window: Window, log: ModelLog, registry_problem: str
+) -> Assessment:
+    """What the log alone can say, while the registry is away and no version is kept here.
+
+    `version` is the one that was judged last. Everything that needs its reference is undecided.
+    """
+    versions, left_out = rows_by_version(log, window)
+    service = ServiceStatistics()
+    for one in versions:
+        for answers in read_service(log, window, one):
+            service.add(answers)
+    rows = versions.pop(version, 0)
+    outcomes = outcomes_by_version(log, window)
+    return Assessment(
+        model_name=settings.model_name,
+        version=version,
+        window=window,
+        rows=rows,
+        outcomes=outcomes.pop(version, 0),
+        other_versions=versions,
+        other_outcomes=outcomes,
+        left_out=left_out,
+        average_premium=None,
+        verdicts=(*_not_judged(), *_service(log, window, service, settings.monitor)),
+        distributions=(),
+        power=(),
+        registry_problem=registry_problem,
+    )
+
+
+def _not_judged() -> Iterator[Verdict]:
+    """Every verdict that a reference is needed for."""
+    for check in check_names():
+        yield undecided("schema", check, rows=0, missing=0)
+    for name in (*FEATURE_NAMES, PREMIUM):
+        yield undecided("drift", name, rows=0, missing=0)
+    for check in (*CHECKS, CHECK, "estimated_error"):
+        yield undecided("performance", check, rows=0, missing=0)
+
+
+def _service(
+    log: ModelLog, window: Window, service: ServiceStatistics, thresholds: MonitorThresholds
+) -> tuple[Verdict, ...]:
+    failures, late = count_failures(log, window), late_deliveries(log, window)
+    return service_verdicts(service, failures, late, thresholds)
 
 
 def read_statistics(
@@ -103,7 +154,7 @@ def read_statistics(
                 counted.add(outcomes)
         for other in also:
             for answers in read_service(log, window, other):
-                statistics.add_other(answers)
+                statistics.service.add(answers)
     return statistics
 
 

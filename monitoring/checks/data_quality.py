@@ -30,6 +30,15 @@ def quality_verdicts(
     )
 
 
+def check_names() -> tuple[str, ...]:
+    """The names of all these checks."""
+    return (
+        *(f"null.{column.name}" for column in FEATURES),
+        *(f"unseen.{column.name}" for column in CATEGORY_COLUMNS),
+        *(f"outside.{column.name}" for column in NUMBER_COLUMNS),
+    )
+
+
 def features_with_unseen(statistics: WindowStatistics) -> tuple[CategoryColumn, ...]:
     """The features that have values of no known category."""
     return tuple(column for column in CATEGORY_COLUMNS if statistics.unseen(column).rows)

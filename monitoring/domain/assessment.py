@@ -104,7 +104,8 @@ class Assessment:
     predictions of the same window that other versions made, which only the service is judged by.
     `average_premium` is the window's, US dollars a year; None without a row. `left_out` counts
     predictions of the window that are of another model in the same log, or of another registry's
-    model of this name, which nothing is judged by.
+    model of this name, which nothing is judged by. `registry_problem` says why the registry could
+    not be asked which version serves: then it is the last good one.
     """
 
     model_name: str
@@ -119,6 +120,7 @@ class Assessment:
     power: tuple[Power, ...]
     left_out: int = 0
     other_outcomes: Mapping[str, int] = field(default_factory=dict)
+    registry_problem: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "average_premium", _finite(self.average_premium))

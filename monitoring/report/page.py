@@ -163,6 +163,11 @@ def _facts(
         (report_words.FROM(language), _moment(language, assessment.window.start)),
         (report_words.UNTIL(language), _moment(language, assessment.window.end)),
         (report_words.VERSION(language), f"{assessment.model_name} {assessment.version}"),
+        *(
+            [(report_words.REGISTRY(language), report_words.LAST_GOOD(language))]
+            if assessment.registry_problem
+            else []
+        ),
         (report_words.OTHERS(language), by_version(assessment.other_versions)),
         *([(report_words.OTHER_OUTCOMES(language), by_version(outcomes))] if outcomes else []),
         *([(report_words.LEFT_OUT(language), left_out)] if assessment.left_out else []),

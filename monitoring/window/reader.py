@@ -15,7 +15,12 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, c
 
 from insurance_predictor.base.arrays import FloatArray, IntArray
 from insurance_predictor.base.errors import BadInput
-from insurance_predictor.log.database import FAILURES, OUTCOMES, PREDICTIONS
+from insurance_predictor.log.database import (
+    FAILURES,
+    LATE_DELIVERIES,
+    OUTCOMES,
+    PREDICTIONS,
+)
 from insurance_predictor.table.schema import AGE, FEATURE_NAMES, SMOKER, TARGET, CategoryColumn
 from monitoring.domain.assessment import Window
 from monitoring.domain.windows import slot
@@ -86,6 +91,14 @@ class ServiceChunk:
 
     latency: FloatArray
     stale: int
+
+
+@dataclass(frozen=True)
+class LateQuotes:
+    """Quotes that arrived in the log more than ten minutes after they were given."""
+
+    quotes: int = 0
+    longest_seconds: float = 0.0
 
 
 def last_rows(log: ModelLog, version: str, rows: int, now: datetime) -> Window:
@@ -179,6 +192,26 @@ def count_failures(log: ModelLog, window: Window) -> int:
     """How many quotes failed in the window, of whatever version."""
     with log.engine.connect() as connection:
         return connection.scalar(_own(log, FAILURES, window, None, [func.count()])) or 0
+
+
+def late_deliveries(log: ModelLog, window: Window) -> LateQuotes:
+    """What those who write the log have reported in the window."""
+    counted = [
+        func.coalesce(func.sum(LATE_DELIVERIES.c.quotes), 0),
+        func.coalesce(func.max(LATE_DELIVERIES.c.longest_seconds), 0.0),
+    ]
+    with log.engine.connect() as connection:
+        chosen = _own(log, LATE_DELIVERIES, window, None, counted)
+        quotes, seconds = connection.execute(chosen).one()
+    return LateQuotes(int(quotes), float(seconds))
+
+
+def newest_version(log: ModelLog, window: Window) -> str | None:
+    """The version of the window's last quote; None without one."""
+    chosen = _own(log, PREDICTIONS, window, None, [PREDICTIONS.c.version])
+    with log.engine.connect() as connection:
+        found = connection.scalar(chosen.order_by(PREDICTIONS.c.time.desc()).limit(1))
+    return None if found is None else str(found)
 
 
 def unseen_values(

@@ -74,6 +74,21 @@ class Latencies:
         return LEAST_LATENCY * float(LATENCY_STEP ** (place + 0.5))
 
 
+class ServiceStatistics:
+    """How quotes were given, by whatever version: how many, how many of them stale, how quickly."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.stale = 0
+        self.latencies = Latencies()
+
+    def add(self, chunk: ServiceChunk) -> None:
+        """Count the quotes of a chunk."""
+        self.rows += len(chunk.latency)
+        self.stale += chunk.stale
+        self.latencies.add(chunk.latency)
+
+
 class OutcomeStatistics:
     """Predictions whose charges became known; those that are no positive numbers are left out.
 
@@ -115,8 +130,8 @@ class WindowStatistics:
     """Everything that is judged of a window.
 
     `table` counts predictions of the version by the places of SHAPE. `slices` counts them by the
-    slices of `reference.slices`. `stale` and `latencies` are of all versions. `other_outcomes` are
-    those of quotes that another version gave, where its hold-out is there to judge them by.
+    slices of `reference.slices`. `service` is of all versions. `other_outcomes` are those of quotes
+    that another version gave, where its hold-out is there to judge them by.
     """
 
     def __init__(
@@ -132,9 +147,7 @@ class WindowStatistics:
         self.other_outcomes = {
             version: OutcomeStatistics(other) for version, other in others.items()
         }
-        self.latencies = Latencies()
-        self.other_rows = 0
-        self._other_stale = 0
+        self.service = ServiceStatistics()
         self._premiums = np.zeros(SHAPE)
         self._absent: defaultdict[str, Faults] = defaultdict(Faults)
         self._outside: defaultdict[str, Faults] = defaultdict(Faults)
@@ -143,11 +156,6 @@ class WindowStatistics:
     def rows(self) -> int:
         """Predictions of the version."""
         return int(self.table.sum())
-
-    @property
-    def stale(self) -> int:
-        """Predictions of all versions, made while the registry could not be asked."""
-        return int(self.table[..., 1].sum()) + self._other_stale
 
     def categories(self, column: CategoryColumn) -> IntArray:
         """How many predictions are of each category of the schema, (k,)."""
@@ -180,13 +188,8 @@ class WindowStatistics:
         for column in NUMBER_COLUMNS:
             self._look_for_faults(column, chunk.numbers[column.name], premium)
         self._add_slices(chunk)
-        self.latencies.add(chunk.numbers["latency_ms"])
-
-    def add_other(self, chunk: ServiceChunk) -> None:
-        """Count predictions of another version."""
-        self.latencies.add(chunk.latency)
-        self.other_rows += len(chunk.latency)
-        self._other_stale += chunk.stale
+        stale = int((chunk.code % SHAPE[-1]).sum())
+        self.service.add(ServiceChunk(chunk.numbers["latency_ms"], stale))
 
     def _add_slices(self, chunk: Chunk) -> None:
         places = np.unravel_index(chunk.code, SHAPE)

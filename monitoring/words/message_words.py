@@ -19,6 +19,12 @@ WINDOW = Text(
     "Janela de {start} a {end} · {rows} cotações, {outcomes} com resultado real",
     "Window from {start} to {end} · {rows} quotes, {outcomes} with a known outcome",
 )
+NO_REGISTRY = Text(
+    "O registro de modelos não respondeu ao monitoramento: julgou-se pela última versão boa e pelo "
+    "registro de previsões.",
+    "The model registry did not answer monitoring: this was judged by the last good version and "
+    "the prediction log.",
+)
 NEW = Text("{title} (novidade)", "{title} (new)")
 EARLIER = Text(
     "{name}: confirmado pelas janelas anteriores, não por esta",

@@ -128,11 +128,20 @@ NO_TREND = Text(
     "This is the first window: from the next one on there is something to compare.",
 )
 
+NO_HISTORY = Text(
+    "O registro de modelos não respondeu, então não há com que comparar.",
+    "The model registry did not answer, so there is nothing to compare with.",
+)
+
 # The bottom
 FACTS = Text("Esta janela", "This window")
 FROM = Text("De", "From")
 UNTIL = Text("Até, exclusive", "Until, excluded")
 VERSION = Text("Versão julgada", "Version judged")
+REGISTRY = Text("Registro de modelos", "Model registry")
+LAST_GOOD = Text(
+    "não respondeu: vale a última versão boa", "did not answer: this is of the last good version"
+)
 OTHERS = Text("Cotações de outras versões", "Quotes of other versions")
 OTHER_OUTCOMES = Text("Resultados reais de outras versões", "Outcomes of other versions")
 LEFT_OUT = Text(

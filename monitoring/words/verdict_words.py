@@ -332,18 +332,22 @@ SERVICE: Mapping[str, CheckWords] = {
         runbook="Quotes are slow",
     ),
     "backlog": CheckWords(
-        Text("Cotações à espera do banco", "Quotes waiting for the database"),
+        Text("Cotações que esperaram pelo banco", "Quotes that waited for the database"),
         Text(
-            "{value} cotações esperam pelo banco (limite: {limit})",
-            "{value} quotes wait for the database (limit: {limit})",
+            "{value} cotações esperaram mais de dez minutos pelo banco (limite: {limit})",
+            "{value} quotes waited for the database for more than ten minutes (limit: {limit})",
         ),
         Text(
-            "O banco do registro de previsões não responde; as cotações estão seguras no disco.",
-            "The prediction log's database does not answer; the quotes are safe on the disk.",
+            "O banco do registro de previsões não respondeu a quem grava; as cotações esperaram, "
+            "seguras, no disco.",
+            "The prediction log's database did not answer those who write to it; the quotes "
+            "waited, safe, on the disk.",
         ),
         Text(
-            "Suba o banco e confira PREDICTION_LOG_URL; a entrega recomeça sozinha.",
-            "Bring the database up and check PREDICTION_LOG_URL; delivery resumes by itself.",
+            "Veja desde quando em late_deliveries, e se cada aplicativo alcança o banco "
+            "(`make doctor` ali); a entrega recomeça sozinha.",
+            "See since when in late_deliveries, and whether each app reaches the database "
+            "(`make doctor` there); delivery resumes by itself.",
         ),
         runbook="Quotes wait for the database",
     ),

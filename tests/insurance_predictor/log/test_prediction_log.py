@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.log.database import FAILURES
+from insurance_predictor.log.database import FAILURES, LATE_DELIVERIES
 from insurance_predictor.log.prediction_log import PredictionLog, _line
 from insurance_predictor.log.spool import ASIDE, QUEUE, Spool
 from insurance_predictor.log.writer import DatabaseWriter
@@ -194,6 +194,36 @@ def test_a_spool_of_the_last_release_is_delivered(log_settings, tmp_path):
     (row,) = kept(log_settings.prediction_log_url)
     assert (row["id"], row["premium"], row["smoker"]) == ("of-the-last-release", 8123.45, "no")
     assert (row["model"], row["incarnation"]) == (None, None)
+
+
+def test_what_waited_long_for_the_database_is_reported_there_once(log_settings):
+    hours_ago = datetime.now(UTC) - timedelta(hours=2)
+    with away(log_settings), PredictionLog(log_settings) as log:
+        log.write([entry(time=hours_ago, incarnation="1") for _ in range(3)])
+        log.write([entry(time=hours_ago, incarnation="2"), failure(time=hours_ago), entry()])
+    spool = Spool(log_settings.prediction_spool, log_settings.prediction_log_url)
+    lines: list[bytes] = []
+
+    def look(waiting: list[bytes]) -> None:
+        lines.extend(waiting)
+        raise OSError("broken off")
+
+    with pytest.raises(OSError, match="broken off"):
+        spool.deliver(look)
+    PredictionLog(log_settings).close()
+    spool.append(lines)  # as after a process that died before they were gone from the queue
+    PredictionLog(log_settings).close()
+    reports = kept(log_settings.prediction_log_url, LATE_DELIVERIES)
+    found = {report["incarnation"]: report["quotes"] for report in reports}
+    assert (len(reports), found) == (2, {"1": 3, "2": 1})
+    assert {report["model"] for report in reports} == {log_settings.model_name}
+    assert all(7190 < report["longest_seconds"] < 7200 + PATIENCE for report in reports)
+
+
+def test_what_arrives_at_once_is_no_late_delivery(log_settings, log, rows):
+    log.write(entries(500))
+    assert log.flush(PATIENCE)
+    assert kept(log_settings.prediction_log_url, LATE_DELIVERIES) == []
 
 
 def test_a_time_is_kept_in_utc_wherever_it_comes_from(log, rows):

@@ -4,15 +4,17 @@ import numpy as np
 import pytest
 
 from monitoring.checks.service import service_verdicts
-from monitoring.window.reader import ServiceChunk
-from monitoring.window.statistics import WindowStatistics
-from tests.monitoring.windows import THRESHOLDS, model, named
+from monitoring.window.reader import LateQuotes, ServiceChunk
+from monitoring.window.statistics import ServiceStatistics
+from tests.monitoring.windows import THRESHOLDS, named
+
+NONE_LATE = LateQuotes()
 
 
-def judged(latency=(), stale: int = 0, failures: int = 0, backlog: int = 0):
-    statistics = WindowStatistics(model()[1])
-    statistics.add_other(ServiceChunk(np.array(latency, dtype=float), stale))
-    return named(service_verdicts(statistics, failures, backlog, THRESHOLDS))
+def judged(latency=(), stale: int = 0, failures: int = 0, late: LateQuotes = NONE_LATE):
+    service = ServiceStatistics()
+    service.add(ServiceChunk(np.array(latency, dtype=float), stale))
+    return named(service_verdicts(service, failures, late, THRESHOLDS))
 
 
 def test_a_service_that_does_its_part_is_quiet():
@@ -55,9 +57,33 @@ def test_of_a_batch_nobody_waits_for_one():
     assert (verdict.status, verdict.rows) == ("unknown", 0)
 
 
-def test_quotes_that_wait_for_the_database_are_an_alarm_beyond_the_limit():
-    assert judged(backlog=1000)["backlog"].status == "quiet"
-    assert judged(backlog=1001)["backlog"].status == "alarm"
+@pytest.mark.parametrize(("stale", "rows"), [(1, 6), (2, 6), (1, 1), (5, 20), (15, 99)])
+def test_few_stale_quotes_are_no_share_unless_chance_cannot_be_it(stale, rows):
+    verdict = judged([20.0] * rows, stale=stale)["stale"]
+    assert (verdict.status, verdict.missing) == ("unknown", 100 - rows)
+    assert judged([20.0] * rows, stale=rows)["stale"].status == ("alarm" if rows > 1 else "unknown")
+
+
+@pytest.mark.parametrize(("failures", "rows"), [(1, 1), (1, 6), (1, 60), (2, 30)])
+def test_a_failure_or_two_of_a_few_quotes_are_no_rate(failures, rows):
+    verdict = judged([20.0] * (rows - failures), failures=failures)["error_rate"]
+    assert (verdict.status, verdict.missing) == ("unknown", 100 - rows)
+
+
+@pytest.mark.parametrize(("failures", "rows"), [(2, 2), (3, 30), (15, 30), (2, 100)])
+def test_failures_that_chance_cannot_explain_are_an_alarm_however_few_are_asked_for(failures, rows):
+    assert judged([20.0] * (rows - failures), failures=failures)["error_rate"].status == "alarm"
+
+
+def test_a_few_quotes_without_a_fault_end_an_incident():
+    verdicts = judged([20.0] * 5)
+    assert verdicts["error_rate"].status == verdicts["stale"].status == "quiet"
+
+
+def test_quotes_that_came_late_are_an_alarm_beyond_the_limit():
+    assert judged(late=LateQuotes(100, 3600.0))["backlog"].status == "quiet"
+    verdict = judged(late=LateQuotes(101, 3600.0))["backlog"]
+    assert (verdict.status, verdict.effects["longest_minutes"]) == ("alarm", 60.0)
 
 
 def test_stale_quotes_are_an_alarm_beyond_a_tenth():

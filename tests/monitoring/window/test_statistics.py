@@ -72,7 +72,7 @@ def test_stale_quotes_of_the_version_are_counted(engine):
     log(engine, people(4))
     log(engine, people(3), stale=True)
 
-    assert statistics_of(engine).stale == 3
+    assert statistics_of(engine).service.stale == 3
 
 
 def test_a_latency_is_kept_to_one_percent():
@@ -131,5 +131,5 @@ def test_an_outcome_that_is_no_ratio_is_left_out():
 def test_nothing_is_a_window_too():
     statistics = WindowStatistics(model()[1])
 
-    assert statistics.rows == statistics.stale == statistics.outcomes.rows == 0
+    assert statistics.rows == statistics.service.stale == statistics.outcomes.rows == 0
     assert statistics.outcomes.sums.shape == (0, 3)
