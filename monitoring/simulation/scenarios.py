@@ -28,22 +28,27 @@ POUNDS_A_SQUARE_INCH = 703.07  # kg/m² of 1 lb/in²
 NEW_REGION = "midwest"
 
 
+Stretch = tuple[float, float]  # of a month: from this share of it up to that one
+NEVER: Stretch = (0.0, 0.0)
+
+
 @dataclass(frozen=True, eq=False)
 class Month:
     """The quotes of one month, (n, ...), in the order in which they were given.
 
     `logged` are the six features as somebody logged them and `seen` as the model got them;
-    `charges` are US dollars a year. `stale` and `slow` are shares of the quotes, `failed` is how
-    many more were asked for and not given.
+    `charges` are US dollars a year. In the stretches `no_registry`, `no_service` and `no_database`
+    that part was away. `slow` is a share of the quotes.
     """
 
     number: int
     logged: pd.DataFrame
     seen: pd.DataFrame
     charges: FloatArray
-    stale: float = 0.0
+    no_registry: Stretch = NEVER
+    no_service: Stretch = NEVER
+    no_database: Stretch = NEVER
     slow: float = 0.0
-    failed: int = 0
 
     @property
     def start(self) -> datetime:
@@ -54,6 +59,19 @@ class Month:
     def end(self) -> datetime:
         """The first moment of the next one, UTC."""
         return month_start(self.number + 1)
+
+    def at(self, share: float) -> datetime:
+        """The moment when that share of the month is over."""
+        return self.start + share * (self.end - self.start)
+
+    def is_in(self, stretch: Stretch, moment: datetime) -> bool:
+        """Whether a moment is within a stretch of the month."""
+        return self.at(stretch[0]) <= moment < self.at(stretch[1])
+
+    @property
+    def ends_without_registry(self) -> bool:
+        """Whether monitoring, which looks at the end, cannot ask it either."""
+        return self.no_registry[1] >= 1
 
 
 Change = Callable[[Month, Predictor, np.random.Generator], Month]
@@ -142,10 +160,12 @@ def _no_habits(month: Month, predictor: Predictor, dice: np.random.Generator) ->
 
 
 def _bad_month(month: Month, predictor: Predictor, dice: np.random.Generator) -> Month:
-    """In one month the registry and then the machine are down."""
+    """In one month the service is away, then the log's database, then the registry to the end."""
     if month.number != CHANGE:
         return month
-    return replace(month, stale=0.4, slow=0.1, failed=25)
+    return replace(
+        month, no_service=(0.1, 0.16), no_database=(0.2, 0.55), no_registry=(0.6, 1.0), slow=0.1
+    )
 
 
 def _young_families(month: Month, predictor: Predictor, dice: np.random.Generator) -> Month:
@@ -175,7 +195,8 @@ SCENARIOS: Mapping[str, Scenario] = {
         "From the third month on a form loses whether people smoke, one time in five.", _no_habits
     ),
     "outage": Scenario(
-        "In the third month the registry is down, and then the service itself.", _bad_month
+        "In the third month the service, then the log's database and then the registry are away.",
+        _bad_month,
     ),
     "seasonal": Scenario("In the third month a campaign brings young families.", _young_families),
 }

@@ -1,6 +1,6 @@
 """Plays months of production in minutes: what `monitor` would have seen, decided and said."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,13 +11,13 @@ from uuid import UUID
 import numpy as np
 from sqlalchemy import Engine
 
-from insurance_predictor.base.errors import BadInput
+from insurance_predictor.base.errors import BadInput, Unreachable
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.log.database import FAILURES, OUTCOMES, PREDICTIONS
+from insurance_predictor.log.database import OUTCOMES
+from insurance_predictor.log.prediction_log import Entry, Failure, PredictionLog
 from insurance_predictor.serving import served_model
 from insurance_predictor.serving.served_model import Served
 from insurance_predictor.table.read import Table, read_table
-from insurance_predictor.table.schema import FEATURE_NAMES
 from monitoring.alerts.messages import MessageLinks, incident_message, plain_text
 from monitoring.checks.assess import assess
 from monitoring.domain.assessment import Assessment, Window
@@ -33,6 +33,8 @@ ALL = "all"
 DELAY = timedelta(days=30)  # until the charges of a quote are known
 KNOWN = 0.8  # of quotes, whose charges are known in the end
 LATENCY, SLOW = 20.0, 2000.0  # milliseconds
+PATIENCE = 60.0  # seconds until a log on this machine has taken a month's quotes
+AWAY = "the registry is away in this story."
 
 
 @dataclass(frozen=True)
@@ -78,54 +80,73 @@ def play_months(
             log = ModelLog(engine, settings.model_name, served.facts.incarnation)
             waiting: list[dict[str, Any]] = []
             for month in play(scenario, table, served.predictor, months, seed):
-                waiting += _log(engine, month, served, np.random.default_rng([seed, month.number]))
+                dice = np.random.default_rng([seed, month.number])
+                waiting += _play(thrown_away, month, served, dice)
                 waiting = _record_known(engine, waiting, month.end)
                 window = Window(month.start, month.end, month.start)
-                assessment = assess(thrown_away, version, reference, window, log)
+                problem = AWAY if month.ends_without_registry else None
+                assessment = assess(
+                    thrown_away, version, reference, window, log, registry_problem=problem
+                )
                 decision = incident_store.record(
                     engine, assessment, settings.incident, month.end, announce=lambda change: ()
                 )
                 yield Played(month, assessment, decision)
 
 
-def _log(
-    engine: Engine, month: Month, served: Served, dice: np.random.Generator
+def _play(
+    settings: Settings, month: Month, served: Served, dice: np.random.Generator
 ) -> list[dict[str, Any]]:
-    """Write a month's quotes and failures; returns the outcomes that will be known one day."""
-    version = served.facts.version
-    answers = served.predictor.pair.predict(month.seen)
+    """Give a month's quotes by way of the spool; returns what will be known of them one day."""
+    asked = list(_asked(month, served, dice))
+    late = [one for one in asked if month.is_in(month.no_database, one.time)]
+    in_time = [one for one in asked if not month.is_in(month.no_database, one.time)]
+    _write(settings, in_time, month.start)
+    _write(settings, late, month.at(month.no_database[1]))
+    charges = dict(zip((one.id for one in asked), month.charges, strict=True))
+    return [
+        dict.fromkeys(("time", "recorded"), one.time + DELAY)
+        | {"id": one.id, "charges": float(charges[one.id])}
+        for one in asked
+        if isinstance(one, Entry) and dice.random() < KNOWN
+    ]
+
+
+def _asked(month: Month, served: Served, dice: np.random.Generator) -> Iterator[Entry | Failure]:
+    """What became of each quote that somebody asked for."""
+    answers = served.predictor.pair.predict(month.seen).to_numpy().tolist()
     seconds = np.sort(dice.uniform(0, (month.end - month.start).total_seconds(), len(answers)))
-    times = [month.start + timedelta(seconds=float(second)) for second in seconds]
-    facts: dict[str, Any] = {"version": version, "source": "app"}
     # A column with a missing value would give NaN, which is no NULL.
     people = month.logged.astype(object).where(month.logged.notna(), None)
-    rows = [
-        facts
-        | {"id": _identifier(dice), "time": time, "stale": bool(dice.random() < month.stale)}
-        | {"latency_ms": SLOW if dice.random() < month.slow else dice.normal(LATENCY, 2)}
-        | dict(zip(FEATURE_NAMES, person, strict=True))
-        | dict(zip(("premium", "low", "high"), answer, strict=True))
-        for time, person, answer in zip(
-            times,
-            people[list(FEATURE_NAMES)].itertuples(index=False),
-            answers.to_numpy().tolist(),
-            strict=True,
+    told: dict[str, Any] = {"source": "app", "incarnation": served.facts.incarnation}
+    for second, person, (premium, low, high) in zip(
+        seconds, people.to_dict("records"), answers, strict=True
+    ):
+        time = month.start + timedelta(seconds=float(second))
+        given = told | {"version": served.facts.version, "id": _identifier(dice), "time": time}
+        latency = SLOW if dice.random() < month.slow else dice.normal(LATENCY, 2)
+        if month.is_in(month.no_service, time):
+            yield Failure(**given, error="TimeoutError", latency_ms=latency)
+            continue
+        yield Entry(
+            **given,
+            person=person,
+            premium=premium,
+            low=low,
+            high=high,
+            latency_ms=latency,
+            stale=month.is_in(month.no_registry, time),
         )
-    ]
-    failures = [
-        {"id": _identifier(dice), "time": time, "error": "TimeoutError"} | facts
-        for time in times[: month.failed]
-    ]
-    with engine.begin() as connection:
-        connection.execute(PREDICTIONS.insert(), rows)
-        if failures:
-            connection.execute(FAILURES.insert(), failures)
-    return [
-        dict.fromkeys(("time", "recorded"), row["time"] + DELAY)
-        | {"id": row["id"], "charges": float(charges)}
-        for row, charges in zip(rows, month.charges, strict=True)
-        if dice.random() < KNOWN
-    ]
+
+
+def _write(settings: Settings, asked: Sequence[Entry | Failure], arrival: datetime) -> None:
+    """Bring them into the log, where they arrive at that moment."""
+    if not asked:
+        return
+    with PredictionLog(settings, lambda: arrival) as log:
+        log.write(asked)
+        if not log.flush(PATIENCE):
+            raise Unreachable(f"{settings.prediction_log_url} takes no quotes. Is the disk full?")
 
 
 def _record_known(
@@ -148,6 +169,8 @@ def _told(settings: Settings, played: Played) -> Iterator[str]:
     assessment = played.assessment
     known = f"{assessment.rows:,} quotes, {assessment.outcomes:,} outcomes"
     yield f"  {played.month.start:%Y-%m}: {known}: {'alarm' if assessment.alarms else 'quiet'}"
+    if assessment.registry_problem:
+        yield "    the registry is away: judged from the last good version and the log"
     for verdict in assessment.alarms:
         money = verdict_text.money(verdict, "en")
         yield f"    seen: {verdict_text.title(verdict, 'en')}" + (f" ({money})" if money else "")

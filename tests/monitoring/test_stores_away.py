@@ -53,7 +53,7 @@ def test_stale_quotes_are_an_incident_while_the_registry_is_still_away(cut_off, 
     log_quotes(cut_off, served, population(300), stale=True)
     with slack() as heard:
         done = monitor(heard.webhook(cut_off), DAY, NOW)
-        [message] = heard.texts()
+        message = str(heard.messages)
     assert done.assessment.version == served.facts.version
     assert "service.stale" in {verdict.name for verdict in done.assessment.alarms}
     assert [incident.kind for incident in done.open] == ["service"]
@@ -74,7 +74,8 @@ def test_drift_is_judged_by_the_last_good_version(cut_off, served):
 
 def test_a_dry_run_says_it_too(cut_off, served):
     log_quotes(cut_off, served, population(300))
-    done = monitor(cut_off, MonitoringOptions(window="1d", dry_run=True), NOW)
+    in_an_hour = datetime.now(UTC) + timedelta(hours=1)
+    done = monitor(cut_off, MonitoringOptions(window="1d", dry_run=True), in_an_hour)
     assert done.exit_code == UNREACHABLE
     assert done.report is None
 
@@ -104,10 +105,10 @@ def test_with_nothing_at_all_to_go_by_the_registry_is_what_is_missing(alone, pro
 
 
 def test_storage_that_takes_no_report_stops_no_decision_and_no_message(
-    own, served, client, tmp_path
+    own, served, client, monkeypatch
 ):
-    (tmp_path / "file").write_text("in the way")
-    place = str(tmp_path / "file" / "artifacts")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    place = f"http://127.0.0.1:{free_port()}/artifacts"
     client.create_experiment(own.monitoring_experiment_name, artifact_location=place)
     log_quotes(own, served, population(300), bmi=0.04)
     with slack() as heard:

@@ -23,7 +23,10 @@ EXPECTED: dict[str, list[set[str]]] = {
     "new_region": [{"schema.unseen.region"}] * 4,
     "ageing": [set(), {"drift.age"}, {"drift.age", "drift.premium"}, {"drift.age"}],
     "smoker_nulls": [{"schema.null.smoker"}] * 4,
-    "outage": [{"service.error_rate", "service.stale", "service.latency"}, set(), set(), set()],
+    "outage": [
+        {f"service.{check}" for check in ("error_rate", "stale", "latency", "backlog")},
+        *[set()] * 3,
+    ],
     "seasonal": [set(), set(), set(), set()],
 }
 KINDS = {
@@ -71,6 +74,19 @@ def test_a_seasonal_month_is_an_alarm_and_no_incident(story):
         "drift.premium",
     }
     assert all(not one.decision.open for one in played)
+
+
+def test_an_outage_goes_the_way_of_a_real_one(story):
+    _, before, during, after, *_ = story("outage")
+    verdicts = {verdict.name: verdict for verdict in during.assessment.verdicts}
+    assert during.assessment.registry_problem
+    assert before.assessment.registry_problem is after.assessment.registry_problem is None
+    assert verdicts["service.stale"].value == pytest.approx(0.4, abs=0.08)
+    assert verdicts["service.error_rate"].value == pytest.approx(0.06, abs=0.04)
+    days = verdicts["service.backlog"].effects["longest_minutes"] / 60 / 24
+    assert days == pytest.approx(0.35 * 31, abs=1)
+    failures = int(verdicts["service.error_rate"].effects["rows"])
+    assert during.assessment.rows == 400 - failures
 
 
 def test_an_outage_is_told_when_it_begins_and_when_it_is_over(story):
