@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 BROKEN = "Alerts do not arrive"
 PARTLY = "Not all that was to be told arrived"
+INCOMPLETE = "Monitoring could not reach all that it needs"
+NOTE = "About monitoring itself"
 NO_TOKEN = "Without GITHUB_TOKEN no issue is opened, changed or closed."  # noqa: S105 - a sentence
 
 app = typer.Typer(help="Tell GitHub how a workflow's run ended.", no_args_is_help=True)
@@ -57,7 +59,8 @@ def incidents(
 ) -> None:
     """One issue for each incident: opened, updated and closed with it; and perhaps a training.
 
-    Ends with 4 when the alerts of that run did not arrive: GitHub tells who watches its workflows.
+    Ends with 4 when the alerts of that run did not arrive, or a store was away for it: GitHub tells
+    who watches its workflows.
     """
     from infra.github.incidents import read_result
     from infra.github.workflow import annotate
@@ -72,12 +75,18 @@ def incidents(
             annotate("warning", f"Open incident of {incident.kind}", ", ".join(incident.findings))
     for trouble in result.troubles:
         annotate("warning", BROKEN if result.is_broken else PARTLY, trouble)
+    for problem in result.problems:
+        annotate("warning", INCOMPLETE, problem)
+    for one in result.notes:
+        annotate("warning", NOTE, one)
     if settings.github_token is None and not retrain:
         say(NO_TOKEN)
     else:
         _act_on(settings, result, retrain)
     if result.is_broken:
         raise Unreachable(f"{BROKEN}: {' '.join(result.troubles)}")
+    if result.problems:
+        raise Unreachable(f"{INCOMPLETE}: {' '.join(result.problems)}")
 
 
 def _act_on(settings: "Settings", result: "Result", retrain: bool) -> None:

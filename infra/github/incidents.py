@@ -59,7 +59,8 @@ class Result:
     """What `python -m monitoring run --json` says, as far as GitHub needs it.
 
     The window's `start` and `end` are in ISO 8601. `troubles` are what is in the way of alerts and
-    what is given up, a sentence each; `is_broken` says that alerts do not arrive.
+    what is given up, a sentence each; `is_broken` says that alerts do not arrive. `problems` are
+    what monitoring could not ask or record, and `notes` what else a person should know.
     """
 
     model_name: str
@@ -69,6 +70,8 @@ class Result:
     report_url: str | None
     troubles: tuple[str, ...] = ()
     is_broken: bool = False
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def read_result(file: Path) -> Result:
@@ -87,6 +90,8 @@ def read_result(file: Path) -> Result:
             report_url=found["report_url"],
             troubles=(*delivery.get("troubles", ()), *delivery.get("given_up", ())),
             is_broken=delivery.get("is_broken", False),
+            problems=tuple(found.get("problems", ())),
+            notes=tuple(found.get("notes", ())),
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise BadInput(f"{file} is no result of `make monitor`: {error!r}.") from error

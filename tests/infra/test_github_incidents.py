@@ -221,6 +221,23 @@ def test_alerts_that_do_not_arrive_are_a_warning_and_a_failure(step, tmp_path, c
     assert "::warning title=Open incident of drift::drift.age" in said
 
 
+def test_a_store_that_was_away_is_a_warning_and_a_failure_and_a_note_is_none(
+    step, tmp_path, capsys
+):
+    away, note = "Judged by version 3: the registry is away.", "Monitoring had stopped for 9 days."
+    file = tmp_path / "monitor.json"
+    file.write_text(json.dumps(result(incident()) | {"problems": [], "notes": [note]}))
+    step()
+    said = capsys.readouterr().out
+    assert f"::warning title=About monitoring itself::{note}\n" in said
+    file.write_text(json.dumps(result(incident()) | {"problems": [away]}))
+    with pytest.raises(Unreachable, match="could not reach all that it needs: Judged by version 3"):
+        step()
+    assert f"::warning title=Monitoring could not reach all that it needs::{away}\n" in (
+        capsys.readouterr().out
+    )
+
+
 def test_issues_and_trainings_do_not_wait_for_alerts(server, step, tmp_path):
     delivery = {"is_broken": True, "troubles": [TROUBLE], "given_up": []}
     found = result(incident()) | {"delivery": delivery}
