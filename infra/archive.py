@@ -3,19 +3,25 @@
 The databases are dumped first and the bucket is copied after them. MLflow writes a file before
 the row that names it and deletes no file of its own accord, so whatever a dump names is in the
 copy. Files of runs that were logged in between are in it too and do no harm.
+
+A restore makes each database anew beside the one that is there, migrates it, and puts it in its
+place last of all: whatever fails before that leaves the stack as it was.
 """
 
+import errno
 import hashlib
 import json
+import os
 import tarfile
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from infra import stack
 from infra.compose import answer, check_docker, check_env_file, compose, into
-from insurance_predictor.base.errors import BadInput
+from insurance_predictor.base.errors import BadInput, InsurancePredictorError
 from insurance_predictor.base.settings import read_settings
 
 # Database -> the role that owns it.
@@ -24,12 +30,16 @@ BUCKET = "bucket.tar"
 MANIFEST = "manifest.json"
 FORMAT = 1
 
-# A fresh stack has MLflow's default experiment and nothing else.
-RUNS = """SELECT (SELECT count(*) FROM experiments WHERE experiment_id <> 0)
-  + (SELECT count(*) FROM runs) + (SELECT count(*) FROM registered_models)"""
+BESIDE = "_restored"  # after the name of a database that takes the place of another
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+# A fresh stack has MLflow's default experiment and its administrator, and nothing else.
+EXPERIMENTS = "SELECT count(*) FROM experiments WHERE experiment_id <> 0"
+USERS = "SELECT username FROM users"
 ROWS = """SELECT coalesce(sum((xpath('//c/text()', query_to_xml(
   format('SELECT count(*) AS c FROM %I', tablename), false, true, '')))[1]::text::bigint), 0)
-  FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"""
+  FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE '%alembic_version'
+  AND tablename NOT IN ('experiments', 'workspaces')"""
 
 Say = Callable[[str], None]
 
@@ -46,27 +56,48 @@ def restore(file: Path, say: Say) -> None:
     Raises BadInput, before anything is touched, for a file that is not whole or a stack that
     holds something.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with _workplace(file) as folder:
         parts = Path(folder)
         _unpack(file, parts)
         say(stack.up())
         _require_empty()
-        compose("stop", "mlflow", "app")
+        running = stack.stop_writers()
         try:
+            _require_empty()  # now that nobody writes any more
             _load(parts, say)
         finally:
-            stack.start("mlflow")
+            _start_all(running)
 
 
 def upgrade_database(folder: Path, say: Say) -> None:
-    """Back up, then migrate MLflow's database to the MLflow of our lock file, and start it."""
+    """Back up, then migrate MLflow's database to the MLflow of our lock file, and start it.
+
+    What was running and cannot be migrated runs again as it was.
+    """
     _require_stack()
-    compose("build", "mlflow")
+    stack.build(*stack.wanted())
     stack.start("postgres", *stack.object_store())
-    say(f"Backed up to {_back_up(folder, say)}.")
-    compose("stop", "mlflow", "app")
-    say(answer("run", "--rm", "--no-deps", "-T", "mlflow", "python", "-m", "infra.mlflow.upgrade"))
-    stack.start("mlflow")
+    running = stack.stop_writers()
+    try:
+        say(f"Backed up to {_back_up(folder, say)}.")
+        say(_migrate("mlflow"))
+    except BaseException:
+        if running:
+            with suppress(InsurancePredictorError):  # it is on the terminal already
+                compose("start", *running)  # the containers of before, with the image of before
+        raise
+    _start_all(running)
+
+
+def _start_all(running: list[str]) -> None:
+    """Start what this stack is made of and what was `running` besides, such as the app."""
+    stack.start(*dict.fromkeys([*stack.wanted(), *running]))
+
+
+def _migrate(database: str) -> str:
+    """Bring MLflow's tables in `database` to the MLflow of the image; the value says what was."""
+    command = ["python", "-m", "infra.mlflow.upgrade", database]
+    return answer("run", "--rm", "--no-deps", "-T", "mlflow", *command).strip()
 
 
 def _require_stack() -> None:
@@ -105,15 +136,33 @@ def _save(folder: Path, say: Say) -> Path:
 
 
 def _load(parts: Path, say: Say) -> None:
-    with (parts / BUCKET).open("rb") as file:
-        answer(*_objects("load"), stdin=file)
-    say("  bucket")
     for database, owner in DATABASES.items():
+        beside = database + BESIDE
+        _change(
+            f"DROP DATABASE IF EXISTS {beside} WITH (FORCE)",
+            f"CREATE DATABASE {beside} OWNER {owner}",
+            f"REVOKE CONNECT ON DATABASE {beside} FROM PUBLIC",
+        )
         command = ["pg_restore", "--clean", "--if-exists", "--single-transaction"]
-        command += ["--no-owner", f"--role={owner}", f"--dbname={database}"]
+        command += ["--no-owner", f"--role={owner}", f"--dbname={beside}"]
         with (parts / f"{database}.dump").open("rb") as file:
             answer(*_postgres(*command), stdin=file)
         say(f"  database {database}")
+    say(f"  {_migrate('mlflow' + BESIDE)}")
+    with (parts / BUCKET).open("rb") as file:
+        answer(*_objects("load"), stdin=file)
+    say("  bucket")
+    for database in DATABASES:
+        _change(
+            f"DROP DATABASE IF EXISTS {database} WITH (FORCE)",
+            f"ALTER DATABASE {database}{BESIDE} RENAME TO {database}",
+        )
+
+
+def _change(*statements: str) -> None:
+    """Each statement on its own, as a database cannot be made or dropped in a transaction."""
+    each = [part for statement in statements for part in ("-c", statement)]
+    answer(*_postgres("psql", "-q", "-v", "ON_ERROR_STOP=1", *each, "postgres"))
 
 
 def _write_manifest(parts: Path, moment: datetime) -> None:
@@ -129,6 +178,22 @@ def _pack(parts: Path, whole: Path) -> None:
             tar.add(path, path.name)
 
 
+def _workplace(file: Path) -> tempfile.TemporaryDirectory[str]:
+    """A folder for the parts of `file`, gone with the object. Raises BadInput."""
+    try:
+        return tempfile.TemporaryDirectory()
+    except OSError as error:
+        raise _no_room(file) from error
+
+
+def _no_room(file: Path) -> BadInput:
+    places = os.environ.get("TMPDIR") or tempfile.tempdir or "No folder for temporary files"
+    return BadInput(
+        f"{places} has no room to unpack {file}. Make some, or name a folder on a larger disk: "
+        f"TMPDIR=... make restore FILE={file}"
+    )
+
+
 def _unpack(file: Path, parts: Path) -> None:
     """Put the parts of the archive `file` into the folder `parts`, or raise BadInput."""
     try:
@@ -138,6 +203,8 @@ def _unpack(file: Path, parts: Path) -> None:
     except FileNotFoundError as error:
         raise BadInput(f"No whole archive {file}. `ls backups` shows what there is.") from error
     except (OSError, tarfile.TarError, ValueError, KeyError) as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise _no_room(file) from error
         raise BadInput(f"{file} is not a whole archive of `make backup`: {error}.") from error
 
 
@@ -151,13 +218,31 @@ def _check(parts: Path) -> None:
 
 
 def _require_empty() -> None:
-    for database, question in (("mlflow", RUNS), ("predictions", ROWS)):
-        found = int(answer(*_postgres("psql", "-Atqc", question, database)))
-        if found:
-            raise BadInput(
-                f"The stack is not empty: {found} entries in the database {database}. "
-                "`make destroy` deletes them; nothing was changed."
-            )
+    """Raise BadInput, with what it is, when the stack holds anything of anybody's."""
+    administrator = os.environ.get("MLFLOW_ADMIN_USERNAME") or "admin"
+    users = set(_ask("mlflow_auth", USERS).splitlines()) - {administrator}
+    found = {
+        "entries in the database mlflow": sum(
+            int(_ask("mlflow", it)) for it in (EXPERIMENTS, ROWS)
+        ),
+        "entries in the database predictions": _rows("predictions"),
+        "users": len(users),
+        "objects in the bucket": int(answer(*_objects("count"))),
+    }
+    if held := [f"{count:,} {what}" for what, count in found.items() if count]:
+        own = " in MinIO; of another S3 store, name an empty bucket as S3_BUCKET"
+        raise BadInput(
+            f"The stack is not empty: {', '.join(held)}. `make destroy` deletes them"
+            f"{'' if stack.object_store() else own}. Nothing was changed."
+        )
+
+
+def _rows(database: str) -> int:
+    return int(_ask(database, ROWS))
+
+
+def _ask(database: str, question: str) -> str:
+    return answer(*_postgres("psql", "-Atqc", question, database))
 
 
 def _postgres(*command: str) -> list[str]:

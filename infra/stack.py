@@ -19,6 +19,8 @@ from insurance_predictor.base.settings import read_settings
 
 ENV_FILE = Path(".env")
 HEALTHY_WITHIN = 300  # seconds
+WRITERS = ("mlflow", "app")
+RUNNING = ("running", "restarting")
 
 
 @dataclass(frozen=True)
@@ -67,13 +69,18 @@ def up() -> str:
     check_docker()
     make_env()
     read_settings(ENV_FILE)
-    wanted = _wanted()
-    _check_ports(wanted)
-    ours = [name for name in wanted if not os.environ.get(IMAGES[name])]
+    names = wanted()
+    _check_ports(names)
+    build(*names)
+    start(*names)
+    return addresses(names)
+
+
+def build(*names: str) -> None:
+    """Build the images of the services `names`, except where .env names one that is ready."""
+    ours = [name for name in names if not os.environ.get(IMAGES[name])]
     if ours:
         compose("build", *ours)
-    start(*wanted)
-    return addresses(wanted)
 
 
 def start(*names: str) -> None:
@@ -87,6 +94,13 @@ def start(*names: str) -> None:
         compose("up", *waiting, *elsewhere, *names)
     except Unreachable as error:
         raise _unhealthy(error) from error
+
+
+def stop_writers() -> list[str]:
+    """Stop what writes to the databases and the bucket; the value names what of it was running."""
+    running = [it.name for it in services() if it.name in WRITERS and it.state in RUNNING]
+    compose("stop", *WRITERS)
+    return running
 
 
 def down() -> None:
@@ -122,7 +136,7 @@ def _address(published: Published, space: str | None) -> str:
     return f"http://127.0.0.1:{published.port}"
 
 
-def _wanted() -> list[str]:
+def wanted() -> list[str]:
     """The services of this start: what COMPOSE_PROFILES adds, without a MinIO nobody asks."""
     profiles = (os.environ.get("COMPOSE_PROFILES") or "").split(",")
     return ["postgres", *object_store(), "mlflow", *(["app"] if "app" in profiles else [])]

@@ -1,4 +1,8 @@
-"""Migrates MLflow's database to the schema of this MLflow."""
+"""Migrates MLflow's database to the schema of this MLflow.
+
+`python -m infra.mlflow.upgrade [DATABASE]`: another one than MLFLOW_BACKEND_STORE_URI names, on
+the same server.
+"""
 
 import os
 import sys
@@ -8,7 +12,7 @@ from infra.mlflow import schema
 
 def main() -> None:
     """Migrate when there is something to migrate; end with one line when it cannot be done."""
-    uri = os.environ["MLFLOW_BACKEND_STORE_URI"]
+    uri = _uri(os.environ["MLFLOW_BACKEND_STORE_URI"], *sys.argv[1:])
     try:
         if schema.complaint(uri) is None:
             print("The schema is current.")
@@ -21,6 +25,13 @@ def main() -> None:
     print("Migrated.")
 
 
+def _uri(configured: str, database: str | None = None) -> str:
+    from sqlalchemy import make_url
+
+    url = make_url(configured)
+    return url.set(database=database or url.database).render_as_string(hide_password=False)
+
+
 def _upgrade(uri: str) -> None:
     from alembic.util import CommandError
     from mlflow.store.db.utils import _upgrade_db, create_sqlalchemy_engine_with_retry
@@ -31,13 +42,14 @@ def _upgrade(uri: str) -> None:
         _upgrade_db(engine)
     except CommandError as error:
         sys.exit(
-            f"error: {str(error).rstrip('.')}. The database was made by a newer MLflow: "
-            "use that version's image (MLFLOW_IMAGE), or restore a backup."
+            f"error: {str(error).rstrip('.')}. The database was made by a newer MLflow: use its "
+            "requirements.txt, or its image as MLFLOW_IMAGE. Nothing was changed."
         )
     except SQLAlchemyError as error:
+        # PostgreSQL takes back all the steps of a migration that fails.
         sys.exit(
-            f"error: The migration failed: {str(error).splitlines()[0]}. The backup that was just "
-            "written holds the state before it: `make destroy`, `make restore FILE=...`."
+            f"error: The migration failed: {str(error).splitlines()[0]}. Nothing was changed: keep "
+            "to the MLflow of before, by its requirements.txt or its image as MLFLOW_IMAGE."
         )
 
 

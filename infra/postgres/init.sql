@@ -1,15 +1,18 @@
--- Run once, on an empty volume. The passwords come from the container's environment.
+-- Makes what is missing; what is there is left alone. The passwords come from the container.
 \set ON_ERROR_STOP on
 \getenv mlflow_password MLFLOW_DATABASE_PASSWORD
 \getenv predictions_password PREDICTION_LOG_PASSWORD
 
-CREATE ROLE mlflow LOGIN PASSWORD :'mlflow_password';
-CREATE ROLE predictions LOGIN PASSWORD :'predictions_password';
+SELECT format('CREATE ROLE %I LOGIN PASSWORD %L', role, password)
+FROM (VALUES ('mlflow', :'mlflow_password'), ('predictions', :'predictions_password'))
+  AS wanted (role, password)
+WHERE role NOT IN (SELECT rolname FROM pg_roles) \gexec
 
 -- MLflow migrates its own tables and those of its users apart, so each has a database.
-CREATE DATABASE mlflow OWNER mlflow;
-CREATE DATABASE mlflow_auth OWNER mlflow;
-CREATE DATABASE predictions OWNER predictions;
+SELECT format('CREATE DATABASE %I OWNER %I', name, role)
+FROM (VALUES ('mlflow', 'mlflow'), ('mlflow_auth', 'mlflow'), ('predictions', 'predictions'))
+  AS wanted (name, role)
+WHERE name NOT IN (SELECT datname FROM pg_database) \gexec
 
 -- Only the owner of a database may enter it.
 REVOKE CONNECT ON DATABASE mlflow, mlflow_auth, predictions FROM PUBLIC;

@@ -1,14 +1,19 @@
 """The commands of the stack as processes, on machines where something is missing."""
 
+import errno
 import os
 import socket
 import stat
 import subprocess
 import sys
+import tarfile
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from infra.archive import restore
+from insurance_predictor.base.errors import BadInput
 from tests.repository import ROOT
 
 pytestmark = pytest.mark.process
@@ -133,3 +138,21 @@ def test_restore_wants_a_whole_archive_before_it_touches_anything(content, place
         (place / "archive.tar").write_bytes(content)
     done = run(place, "restore", "archive.tar")
     assert_one_line(done, 2, "archive.tar")
+
+
+def test_a_full_disk_for_temporary_files_is_no_damaged_archive(tmp_path, monkeypatch):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tarfile.TarFile, "extractall", full)
+    archive = tmp_path / "archive.tar"
+    tarfile.open(archive, "w").close()
+    with pytest.raises(BadInput, match=r"no room to unpack .*archive\.tar.*TMPDIR=") as told:
+        restore(archive, print)
+    assert "not a whole archive" not in str(told.value)
+
+
+def test_without_any_place_for_temporary_files_the_remedy_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(BadInput, match="TMPDIR="):
+        restore(tmp_path / "archive.tar", print)

@@ -35,6 +35,7 @@ class Postgres:
     passwords: dict[str, str] = field(
         default_factory=lambda: {role: secrets.token_hex() for role in ("mlflow", "predictions")}
     )
+    durable: bool = True  # in a crash of the machine; one of the server loses nothing in any case
     process: subprocess.Popen[bytes] | None = None
 
     def uri(self, role: str, database: str) -> str:
@@ -57,12 +58,12 @@ class Postgres:
         command += ["--encoding", "UTF8", "--no-locale"]
         run([*command, "--pwfile", password_file], cwd=self.folder, **unprivileged())
         self.start()
-        self._make_databases()
+        self.make_databases()
 
     def start(self) -> None:
         """Return once it answers, which after a kill is only when the old backends are gone."""
         end = time.monotonic() + PATIENCE
-        while not self._answers():
+        while not self.answers():
             if time.monotonic() > end:
                 raise RuntimeError(f"PostgreSQL did not start:\n{self._log.read_text()}")
             if self.process is None or self.process.poll() is not None:
@@ -77,28 +78,8 @@ class Postgres:
         """End it without waiting for its clients."""
         self._end(signal.SIGINT)
 
-    def _end(self, number: signal.Signals) -> None:
-        if self.process is not None:
-            self.process.send_signal(number)
-            self.process.wait(PATIENCE)
-
-    def _launch(self) -> subprocess.Popen[bytes]:
-        command = [binaries() / "postgres", "-D", self.folder / "data", "-p", str(self.port)]
-        command += ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
-        with self._log.open("ab") as output:
-            return subprocess.Popen(
-                command, cwd=self.folder, stdout=output, stderr=output, **unprivileged()
-            )
-
-    def _answers(self) -> bool:
-        try:
-            with psycopg.connect(**self._as_superuser(), connect_timeout=5):
-                return True
-        except psycopg.OperationalError:
-            return False
-
-    def _make_databases(self) -> None:
-        """As the container does: the same file, run by psql."""
+    def make_databases(self) -> None:
+        """Make what is missing of the stack as the container does: the same file, by psql."""
         command = [binaries() / "psql", "--no-psqlrc", "--quiet", "--file", INIT_SQL]
         secret = {
             "PGPASSWORD": self.superuser_password,
@@ -108,7 +89,8 @@ class Postgres:
         where = ["--host", "127.0.0.1", "--port", str(self.port), "--username", SUPERUSER]
         run([*command, *where], env=os.environ | secret)
 
-    def _as_superuser(self) -> dict[str, Any]:
+    def as_superuser(self) -> dict[str, Any]:
+        """Arguments of psycopg for the administrator."""
         return {
             "host": "127.0.0.1",
             "port": self.port,
@@ -116,18 +98,40 @@ class Postgres:
             "password": self.superuser_password,
         }
 
+    def answers(self) -> bool:
+        """Whether the administrator is let in."""
+        try:
+            with psycopg.connect(**self.as_superuser(), connect_timeout=5):
+                return True
+        except psycopg.OperationalError:
+            return False
+
+    def _end(self, number: signal.Signals) -> None:
+        if self.process is not None:
+            self.process.send_signal(number)
+            self.process.wait(PATIENCE)
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        command = [binaries() / "postgres", "-D", self.folder / "data", "-p", str(self.port)]
+        command += ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
+        command += [] if self.durable else ["-c", "fsync=off"]
+        with self._log.open("ab") as output:
+            return subprocess.Popen(
+                command, cwd=self.folder, stdout=output, stderr=output, **unprivileged()
+            )
+
     @property
     def _log(self) -> Path:
         return self.folder / "postgres.log"
 
 
 @contextmanager
-def postgres() -> Iterator[Postgres]:
+def postgres(durable: bool = True) -> Iterator[Postgres]:
     """A running cluster with the databases of the stack, gone afterwards."""
     # Not in pytest's folder, which nobody but its owner may enter.
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     give_to_unprivileged(folder)
-    cluster = Postgres(folder)
+    cluster = Postgres(folder, durable=durable)
     try:
         cluster.create()
         yield cluster
