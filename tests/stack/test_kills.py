@@ -3,13 +3,14 @@
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Thread
 
 import pytest
 import requests
 
-from tests.stack.clone import Clone, kill
-from tests.stack.docker import PATIENCE, wait_until
+from tests.stack.clone import Clone, cloned, kill
+from tests.stack.docker import PATIENCE, docker, wait_until
 from tests.stack.moments import MODEL_BEGUN, assert_done_or_explained, interrupted
 
 ENOUGH = 20  # acknowledged writes before the kill
@@ -59,6 +60,27 @@ def test_nothing_acknowledged_is_lost(own: Clone, service: str):
         assert own.ask("GET", "mlflow/runs/get", params={"run_id": run_id}).status_code == 200
         assert own.ask("GET", file_of(run_id)).content == content
     assert (own.person.state(), own.person.quote()) == (state, quote)
+
+
+def test_a_first_start_that_was_cut_off_before_the_databases_is_finished(tmp_path: Path):
+    with cloned(tmp_path) as own:
+        own.good("env")
+        own.compose("build", "postgres")
+        # What a kill between initdb and the first script leaves.
+        cut_off = 'initdb -U postgres -A trust -D "$PGDATA"'
+        own.compose("run", "--rm", "--entrypoint", "sh", "postgres", "-c", cut_off)
+        own.good("up")
+        databases = "SELECT count(*) FROM pg_database WHERE datname ~ '^(mlflow|predictions)'"
+        assert own.psql("postgres", databases) == "3"
+
+
+def test_postgres_without_a_database_is_not_healthy_and_makes_it_at_its_next_start(own: Clone):
+    own.psql("postgres", "DROP DATABASE predictions WITH (FORCE)")
+    health = ["inspect", "--format", "{{.State.Health.Status}}", own.container("postgres")]
+    wait_until(lambda: docker(*health).strip() == "unhealthy", "a complaint")
+    own.compose("restart", "postgres")
+    own.wait_until_healthy()
+    assert own.psql("predictions", "SELECT 1") == "1"
 
 
 @contextmanager
