@@ -5,10 +5,12 @@ SQLite writes ahead and waits for the disk at each commit. Each row says which d
 and only who writes to that one delivers it.
 """
 
+import errno
 import fcntl
 import logging
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -180,7 +182,7 @@ class Spool:
         """
         with ExitStack() as opened:
             try:
-                file = opened.enter_context(FileIO(path, "r"))
+                file = opened.enter_context(FileIO(path, "r", opener=_plain))
             except OSError as error:  # others wait, too
                 self._leave(path, error)
                 return
@@ -257,11 +259,21 @@ def _has_former(queue: sqlite3.Connection) -> bool:
 
 def _lines_in(path: Path) -> int:
     try:
-        return path.read_bytes().count(b"\n")
+        with FileIO(path, "r", opener=_plain) as file:
+            return file.readall().count(b"\n")
     except OSError:  # taken over meanwhile, or nothing that can be read
         return 0
 
 
 def _private(path: str, flags: int) -> int:
     """An opener: what somebody asked a quote for is nobody else's business."""
-    return os.open(path, flags, mode=0o600)
+    return _plain(path, flags)
+
+
+def _plain(path: str, flags: int) -> int:
+    """An opener: a file, private if it is made, and nothing that would wait or never end."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW, mode=0o600)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "it is no file", path)

@@ -1,6 +1,7 @@
 """Rows that are on the disk survive kill -9 and full disks, and are handed over."""
 
 import fcntl
+import os
 import stat
 import subprocess
 import sys
@@ -215,9 +216,10 @@ def test_a_file_that_a_process_of_release_0_1_still_writes_is_left_to_it(folder)
     assert taken == [b"theirs\n"]
 
 
-def test_a_file_that_cannot_be_read_holds_up_no_other(folder, caplog):
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to(os.devnull)])
+def test_what_is_no_file_holds_up_no_other(folder, caplog, make):
     folder.mkdir()
-    (folder / "1-000ddba1.jsonl").mkdir()
+    make(folder / "1-000ddba1.jsonl")
     (folder / "2-0000dead.jsonl").write_bytes(b"whole\n")
     spool, taken = Spool(folder), Taken()
     assert spool.waiting() == 1
@@ -309,6 +311,13 @@ def test_what_is_set_aside_is_kept_and_not_delivered(folder):
     spool.close()
     assert path == folder / ASIDE
     assert path.read_bytes() == b"bad\nworse\n"
+
+
+def test_nothing_is_set_aside_where_there_is_no_file(folder):
+    folder.mkdir()
+    os.mkfifo(folder / ASIDE)
+    with pytest.raises(OSError, match=ASIDE):
+        Spool(folder).set_aside([b"bad\n"])
 
 
 def test_no_row_is_lost_between_those_who_come_and_go_and_those_who_deliver(folder):
