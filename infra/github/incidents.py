@@ -6,10 +6,12 @@ whether a training was asked for. So a second run with the same result changes n
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 from github.Issue import Issue
 from github.Repository import Repository
@@ -131,7 +133,7 @@ def _incidents(found: Mapping[str, Any]) -> Iterator[ReportedIncident]:
     messages = list(found["messages"])
     for one in found["incidents"]:
         yield ReportedIncident(
-            id=one["id"],
+            id=_harmless(one["id"]),
             kind=one["kind"],
             version=one["version"],
             opened=one["opened"],
@@ -140,6 +142,17 @@ def _incidents(found: Mapping[str, Any]) -> Iterator[ReportedIncident]:
             is_told=one["is_told"],
             message=messages.pop(0) if one["event"] else None,
         )
+
+
+def _harmless(name: str) -> str:
+    """An incident's id; of one that monitoring did not make, an id that can stand in any text.
+
+    Whoever writes to the log's database may put what he likes there.
+    """
+    with suppress(ValueError):
+        if str(UUID(name)) == name:
+            return name
+    return str(uuid5(NAMESPACE_OID, name))
 
 
 def _kept(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import datetime, timedelta
@@ -21,6 +22,7 @@ from tests.infra import github_server
 from tests.monitoring.logged_quotes import NOW, in_folder, log_quotes, population
 
 WINDOW = {"start": "2026-02-23T00:00:00+00:00", "end": "2026-03-02T00:00:00+00:00"}
+ONE, TWO = "6f1c1f0e-5d0b-4d53-9a52-6f0f0d5f3a01", "0b9a4c1e-2f0d-4a52-8f2e-33d7a1d2f902"
 RUN = "https://github.com/ana/insurance/actions/runs/7"
 OPENED = "🔴 Data drift: incident opened – Age\nFrom 40 to 52. Ask @everybody ``` #1"
 CHANGED = "🟠 Data drift: the incident has changed – BMI\nFrom 28 to 34."
@@ -56,13 +58,13 @@ def result(*incidents: dict, messages: tuple[str, ...] = (), model: str = "mine"
     }
 
 
-def incident(name: str = "one", event: str | None = None, **more: object) -> dict:
+def incident(name: str = ONE, event: str | None = None, **more: object) -> dict:
     usual = {"kind": "drift", "is_open": True, "is_told": True, "findings": ["drift.age"]}
     since = {"version": "3", "opened": "2026-03-01T06:00:00+00:00"}
     return {**usual, **since, "id": name, "event": event, **more}
 
 
-def over(name: str = "one", event: str | None = "resolved") -> dict:
+def over(name: str = ONE, event: str | None = "resolved") -> dict:
     return incident(name, event, is_open=False)
 
 
@@ -80,6 +82,18 @@ def test_an_incident_becomes_an_issue(server, keep):
 def test_a_message_calls_nobody(server, keep):
     keep(incident(event="opened"), messages=(OPENED,))
     assert f"````text\n{OPENED}\n````" in server.issues[0]["body"]
+
+
+@pytest.mark.parametrize("name", ["x --> @acme/all ![](http://e.vil/p)", "", "o", f"{{{ONE}}}"])
+def test_an_id_that_is_not_ours_leaves_no_comment_and_is_known_again(server, keep, name):
+    for event, messages in (("opened", (OPENED,)), (None, ())):
+        keep(incident(name, event), messages=messages)
+    (issue,) = server.issues
+    first, _, rest = issue["body"].partition("\n")
+    assert re.fullmatch(r"<!-- insurance-predictor: incident [0-9a-f-]{36} of mine -->", first)
+    assert "@acme" not in rest
+    keep(over(name), messages=(OVER,))
+    assert issue["state"] == "closed"
 
 
 @pytest.mark.parametrize("event", ["opened", None])
@@ -111,8 +125,8 @@ def test_the_end_closes_the_issue_once(server, keep):
 
 
 def test_each_incident_has_its_own_issue_and_message(server, keep):
-    keep(incident("one", "opened"), messages=(OPENED,))
-    keep(over("one"), incident("two", "opened", kind="service"), messages=(OVER, CHANGED))
+    keep(incident(ONE, "opened"), messages=(OPENED,))
+    keep(over(ONE), incident(TWO, "opened", kind="service"), messages=(OVER, CHANGED))
     assert [one["state"] for one in server.issues] == ["closed", "open"]
     assert CHANGED in server.issues[1]["body"]
 
@@ -127,7 +141,7 @@ def test_an_issue_that_could_not_be_opened_is_opened_by_the_next_run(server, kee
 
 
 def test_an_issue_of_an_incident_that_ended_unseen_is_closed(server, keep):
-    keep(incident("one", "opened"), messages=(OPENED,))
+    keep(incident(ONE, "opened"), messages=(OPENED,))
     keep()
     assert server.issues[0]["state"] == "closed"
     assert server.on(1) == ["The incident is over."]
@@ -148,7 +162,7 @@ def test_an_issue_that_somebody_closed_is_opened_by_news_alone(server, keep):
 
 
 def test_issues_of_others_are_left_alone(server, keep):
-    marker = "<!-- insurance-predictor: incident one of mine -->"
+    marker = f"<!-- insurance-predictor: incident {ONE} of mine -->"
     server.open_issue("Ours too", labels=("incident",))
     server.open_issue(None, labels=("incident",))
     server.open_issue(f"They quote us:\n{marker}", labels=("incident",))

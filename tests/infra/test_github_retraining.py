@@ -14,7 +14,16 @@ from insurance_predictor.serving import served_model
 from monitoring import console
 from monitoring.run import MonitoringOptions, monitor
 from tests.infra import github_server
-from tests.infra.test_github_incidents import CHANGED, OPENED, OVER, incident, over, result
+from tests.infra.test_github_incidents import (
+    CHANGED,
+    ONE,
+    OPENED,
+    OVER,
+    TWO,
+    incident,
+    over,
+    result,
+)
 from tests.monitoring.logged_quotes import NOW, in_folder, log_quotes, population
 from tests.servers import free_port
 
@@ -64,8 +73,8 @@ def test_a_training_is_asked_for_with_what_the_workflow_needs_to_know(server, as
     assert body == {
         "event_type": "retrain",
         "client_payload": {
-            "id": "one",
-            "incident": "one",
+            "id": ONE,
+            "incident": ONE,
             "kind": "drift",
             "findings": ["drift.age", "drift.bmi"],
             "model_name": "mine",
@@ -81,10 +90,10 @@ def test_it_is_asked_for_once_an_incident(server, ask, look, opened):
     assert ask(opened) == ASKED
     again = look(incident(event="updated"), messages=(CHANGED,))
     assert [ask(one) for one in (opened, look(incident()), again, look(incident()))] == [[]] * 4
-    another = incident("two", "opened", kind="performance")
+    another = incident(TWO, "opened", kind="performance")
     found = look(over(), another, messages=(OVER, OPENED))
     assert ask(found) == ["A training is asked for because of performance."]
-    assert [one["client_payload"]["incident"] for one in server.trainings] == ["one", "two"]
+    assert [one["client_payload"]["incident"] for one in server.trainings] == [ONE, TWO]
     assert "GET actions/runs" not in server.asked[-2:]
 
 
@@ -117,7 +126,7 @@ def test_a_request_whose_answer_got_lost_is_found_by_its_run(server, ask, look, 
 
 def test_the_runs_since_the_incident_began_are_looked_through(server, ask, look, opened):
     server.runs = [{"display_title": f"Retrain other-{number}"} for number in range(3)]
-    server.runs.append({"display_title": "Retrain one"})
+    server.runs.append({"display_title": f"Retrain {ONE}"})
     repository = open_repository(server.settings(Settings()))
     list(keep_issues(repository, opened))
     server.forbidden = {"issues/1"}  # so that the runs are the last that is asked for
