@@ -152,8 +152,10 @@ def _key(name: str) -> str:
 
 def _answered(served: "Served", asked: link.Ask) -> Answer:
     from app.what_if import questions
+    from insurance_predictor.serving.predictor import check_person
     from insurance_predictor.serving.quoting import quote_person
 
+    check_person(asked.person)  # before anything of the size of its values is made
     predictor, log = served.predictor, serving.prediction_log()
     what_if = questions(asked.person, predictor.pair.serving.ranges)
     given = quote_person(

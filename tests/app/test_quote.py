@@ -7,8 +7,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import link, serving, text
-from app.views.quote import START
+from app.views.quote import START, _answered
 from insurance_predictor.base import formats
+from insurance_predictor.base.errors import BadInput
 from insurance_predictor.base.settings import Settings, read_settings
 from insurance_predictor.log.database import FAILURES
 from insurance_predictor.release.promotion import promote
@@ -114,6 +115,11 @@ def test_a_link_that_cannot_be_used_says_so_and_nothing_is_quoted(quoting: Versi
     assert [field.value for field in visit.number_input] == [40, 28.0, 1]
     assert not visit.header
     assert logged_rows() == []
+
+
+def test_a_person_whom_no_form_lets_through_is_refused_before_anything_is_made(quoting: Version):
+    with pytest.raises(BadInput, match="age"):
+        _answered(serving.served(), link.Ask({**START, "age": 1e15}))
 
 
 @in_both_languages
