@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from app.spreadsheet import neutral_column, neutral_names
-from app.table_upload import Upload
+from app.table_upload import Upload, shortened
 from app.upload_folder import PACKED, RESULT
 from insurance_predictor.log.prediction_log import PredictionLog
 from insurance_predictor.serving.quoting import ADDED, quote_table
@@ -25,11 +25,11 @@ MOST_PLAIN_BYTES = 5 * 2**20
 class Scored:
     """The people with their premiums, US dollars a year to the cent, and how it went.
 
-    `path` is the file: CSV, or a ZIP of it when that is large. `first` are the first rows of it.
-    `outside` counts the people beyond what the model saw in training, whose column
-    `outside_range` names the features; `neutralised` counts the texts that would have been run,
-    and `renamed` are the columns whose name was one, each with its new name. `failure` is why not
-    every row was quoted; those that were are in the file.
+    `path` is the file: CSV, or a ZIP of it when that is large. `first` are the first rows of it,
+    long texts shortened. `outside` counts the people beyond what the model saw in training, whose
+    column `outside_range` names the features; `neutralised` counts the texts that would have been
+    run, and `renamed` are the columns whose name was one, each with its new name. `failure` is why
+    not every row was quoted; those that were are in the file.
     """
 
     version: str
@@ -120,7 +120,12 @@ def _count(scored: Scored, table: pd.DataFrame) -> None:
         scored.neutralised += len(scored.renamed)
     if (more := SHOWN_ROWS - len(scored.first)) > 0:
         # Built anew: a part of a table would keep the whole of it in memory.
-        shown = pd.DataFrame(table.head(more).to_dict("list"))
+        shown = pd.DataFrame(
+            {
+                name: [shortened(cell) if isinstance(cell, str) else cell for cell in cells]
+                for name, cells in table.head(more).to_dict("list").items()
+            }
+        )
         scored.first = pd.concat([scored.first, shown], ignore_index=True)
     scored.rows += len(table)
     scored.total += float(table["premium"].sum())

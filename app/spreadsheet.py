@@ -5,16 +5,18 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from insurance_predictor.table.check import is_number
+from insurance_predictor.table.check import NUMBER
 
 # Where a spreadsheet may begin a new cell, whatever separates the columns of the file: one that
 # expects semicolons, as in Portuguese, does not honour quotation marks in the middle of its cells.
-SEPARATORS = re.compile(r"([;|\t\r\n\v\f\x1c-\x1e\x85\u2028\u2029])")
+SEPARATOR = r"[;|\t\r\n\v\f\x1c-\x1e\x85\u2028\u2029]"
 # What it passes over before a formula, and what it takes for the start of one, in both widths.
-PASSED_OVER = '"\x00-\x20\x7f-\xa0\\s\u200b-\u200f\u2060\ufeff'
-FORMULA = re.compile(f"[{PASSED_OVER}]*[=+\\-@＝＋－＠]")
+PASSED_OVER = rf'(?:(?!{SEPARATOR})["\x00-\x20\x7f-\xa0\s\u200b-\u200f\u2060\ufeff])*+'
+FORMULA = rf"{PASSED_OVER}[=+\-@＝＋－＠]"
+QUOTED_NUMBER = rf'[ "]*+{NUMBER}[ "]*+(?:{SEPARATOR}|\Z)'
+# One pattern without a width, so that what a stranger wrote costs little for each of its letters.
+FORMULAS = re.compile(rf"(?:\A|(?<={SEPARATOR}))(?={FORMULA})(?!{QUOTED_NUMBER})")
 BREAKS = ("\t", "\r", "\n")
-QUOTES = ' "'
 
 
 def neutral(text: str) -> str:
@@ -22,9 +24,7 @@ def neutral(text: str) -> str:
 
     A number written as text is no formula, and text that is neutral already stays as it is.
     """
-    pieces = SEPARATORS.split(text)  # part, separator, part, ...
-    parts = [part if place % 2 else _neutral_part(part) for place, part in enumerate(pieces)]
-    return ("'" if text.startswith(BREAKS) else "") + "".join(parts)
+    return ("'" if text.startswith(BREAKS) else "") + FORMULAS.sub("'", text)
 
 
 def neutral_column(column: pd.Series) -> tuple[pd.Series, int]:
@@ -57,9 +57,3 @@ def neutral_names(names: Iterable[str]) -> dict[str, str]:
         taken.add(free)
         called[name] = free
     return called
-
-
-def _neutral_part(part: str) -> str:
-    if FORMULA.match(part) and not is_number(part.strip(QUOTES)):
-        return f"'{part}"
-    return part

@@ -28,6 +28,7 @@ from insurance_predictor.table.schema import FEATURE_NAMES, FEATURES
 MOST_COLUMNS = 100
 KEPT_FAULTS = 10_000
 LONGEST_NAME = 250  # characters of a column's name
+LONGEST_TEXT = 32_767  # characters of a cell, the most that a spreadsheet holds
 LONGEST_SHOWN = 100  # characters of a cell or of a column's name
 # Of a file, looked at together; a row is shorter, so that each block has the end of one.
 BLOCK_BYTES = MEGABYTE
@@ -177,6 +178,7 @@ def read_upload(
     check = _Check()
     for piece in rows.pieces():
         if not piece.empty:
+            _require_short_cells(piece)
             check.add(piece)
         if check.count > limits.rows:
             raise UnusableFile(text.TOO_MANY_ROWS, limit=limits.rows)
@@ -189,6 +191,14 @@ def read_upload(
     return Upload(name, rows, check.count, faults, check.cells, check.rows)
 
 
+def _require_short_cells(piece: pd.DataFrame) -> None:
+    """Raise UnusableFile for a cell of more than 32,767 characters beside the features."""
+    others = [name for name in piece.columns if name not in FEATURE_NAMES]
+    long = [shortened(name) for name in others if piece[name].str.len().max() > LONGEST_TEXT]
+    if long:
+        raise UnusableFile(text.LONG_CELLS, columns=", ".join(long), limit=LONGEST_TEXT)
+
+
 def _faults(piece: pd.DataFrame, broken: NDArray[np.bool_]) -> pd.DataFrame:
     rows = np.flatnonzero(broken.any(axis=1))[:KEPT_FAULTS]
     places, columns = np.nonzero(broken[rows])
@@ -198,12 +208,13 @@ def _faults(piece: pd.DataFrame, broken: NDArray[np.bool_]) -> pd.DataFrame:
         {
             "row": piece.index.to_numpy()[found],
             "column": [FEATURE_NAMES[column] for column in columns],
-            "value": [_shortened(str(cell)) for cell in cells[found, columns]],
+            "value": [shortened(str(cell)) for cell in cells[found, columns]],
         }
     )
 
 
-def _shortened(written: str) -> str:
+def shortened(written: str) -> str:
+    """What is shown of a cell or of a column's name, and held while somebody looks at it."""
     return written if len(written) <= LONGEST_SHOWN else written[: LONGEST_SHOWN - 1] + "…"
 
 
@@ -271,12 +282,12 @@ def _require_columns(names: Sequence[str]) -> None:
     if missing:
         columns, every = ", ".join(missing), ", ".join(FEATURE_NAMES)
         raise UnusableFile(text.MISSING_COLUMNS, columns=columns, all=every)
-    long = [_shortened(name) for name in names if len(name) > LONGEST_NAME]
+    long = [shortened(name) for name in names if len(name) > LONGEST_NAME]
     if long:
         raise UnusableFile(text.LONG_NAMES, columns=", ".join(long), limit=LONGEST_NAME)
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
-        raise UnusableFile(text.REPEATED_COLUMNS, columns=", ".join(map(_shortened, repeated)))
+        raise UnusableFile(text.REPEATED_COLUMNS, columns=", ".join(map(shortened, repeated)))
 
 
 def _parquet_rows(source: Path, limits: BatchLimits, alive: Callable[[], object]) -> Rows:
@@ -289,7 +300,7 @@ def _parquet_rows(source: Path, limits: BatchLimits, alive: Callable[[], object]
     target = source.with_name(PARQUET_TEXT)
     found = write_text(source, target, bounds, alive)
     if found.fault == "nested":
-        raise UnusableFile(text.NESTED_COLUMNS, columns=", ".join(map(_shortened, found.columns)))
+        raise UnusableFile(text.NESTED_COLUMNS, columns=", ".join(map(shortened, found.columns)))
     if found.fault == "columns":
         raise UnusableFile(text.TOO_MANY_COLUMNS, count=found.count, limit=MOST_COLUMNS)
     if found.fault == "rows":

@@ -212,6 +212,11 @@ LONG_NAMES = Text(
     "o nome da coluna {columns} tem mais de {limit} caracteres. Encurte-o.",
     "the name of the column {columns} has more than {limit} characters. Shorten it.",
 )
+LONG_CELLS = Text(
+    "uma célula da coluna {columns} tem mais de {limit} caracteres. Encurte-a ou retire a coluna.",
+    "a cell of the column {columns} has more than {limit} characters. Shorten it, or leave the "
+    "column out.",
+)
 NESTED_COLUMNS = Text(
     "a coluna {columns} não tem um valor simples em cada célula.",
     "the column {columns} does not hold one plain value in each cell.",

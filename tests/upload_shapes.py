@@ -43,6 +43,11 @@ def _page() -> bytes:
     return parquet_file(10, column, compression="zstd", use_dictionary=False)
 
 
+def _formulas() -> bytes:
+    """Not many rows, whose text takes long to be made harmless."""
+    return parquet_file(3_000, pa.array(["=;" * 15_000] * 3_000).dictionary_encode())
+
+
 def _nested() -> bytes:
     column = pa.array([[0] * 1_000_000, *[[]] * 9], pa.list_(pa.int8()))
     return parquet_file(10, column, compression="zstd")
@@ -71,6 +76,7 @@ SHAPES: Mapping[str, Callable[[], bytes]] = {
     "Parquet, 490,000 good rows": lambda: parquet_file(MANY),
     "Parquet, a megabyte in each row": _dictionary,
     "Parquet, one page of 300 MB": _page,
+    "Parquet, 90 MB of formulas in few rows": _formulas,
     "Parquet, lists": _nested,
     "Parquet, 2,000 columns": _tables,
 }

@@ -248,7 +248,8 @@ def _scored(upload: "Upload", rows: int, language: Language) -> "Scored":
         shown = formats.number(done, language)
         place.progress(done / rows, text.SCORING(language, done=shown, rows=total))
 
-    with _turn(rows > LARGE_ROWS, place, language):
+    is_large = rows > LARGE_ROWS or upload.rows.path.stat().st_size > LARGE_BYTES
+    with _turn(is_large, place, language):
         place.progress(0.0)
         scored = score(upload, served, serving.prediction_log(), _result_name(upload), progress)
     if scored.failure is not None:

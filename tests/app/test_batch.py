@@ -11,12 +11,14 @@ from threading import Event, Thread
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import batch_scoring, serving, text
+from app import turn as turns
 from app.batch_scoring import neutralise, score
-from app.table_upload import Upload, read_upload
+from app.table_upload import LONGEST_SHOWN, Upload, read_upload
 from app.turn import turn
 from app.upload_folder import new_folder
 from insurance_predictor.base import formats
@@ -24,6 +26,7 @@ from insurance_predictor.base.settings import BatchLimits
 from insurance_predictor.serving.quoting import ADDED
 from insurance_predictor.store.versions import Version
 from tests.app.conftest import PATIENCE, events, in_both_languages, logged_rows, page, press, words
+from tests.upload_shapes import parquet_file
 
 HEADER = "id,age,sex,bmi,children,smoker,region,note\n"
 GOOD = "A-1,40,female,28.5,1,no,southeast,=1+1\nA-2,23,male,31.2,0,yes,northwest,-5\n"
@@ -279,6 +282,48 @@ def test_a_small_table_does_not_wait(quoting: Version):
     with turn(lambda before: None):
         visit = press(_uploaded("en", HEADER + GOOD), text.SCORE("en", rows=2))
     assert len(_result(visit)) == 2
+
+
+LONG_NOTE = "=;" * 16_000  # of which the browser is shown a little
+
+
+def _long_cells_as_csv() -> bytes:
+    row = GOOD.partition("\n")[0].replace("=1+1", LONG_NOTE)
+    return (HEADER + f"{row}\n" * 40).encode()
+
+
+def _long_cells_as_parquet() -> bytes:
+    """Some kilobytes, which are a megabyte as text."""
+    return parquet_file(40, pa.array([LONG_NOTE] * 40).dictionary_encode())
+
+
+@pytest.mark.parametrize("make", [_long_cells_as_csv, _long_cells_as_parquet])
+def test_few_rows_of_long_cells_wait_for_their_turn_and_are_held_as_a_few_letters(
+    quoting: Version, make: Callable[[], bytes]
+):
+    visit = _uploaded("en", make())
+    has_turn, is_done, waited = Event(), Event(), Event()
+
+    def other() -> None:
+        with turn(lambda before: None):
+            has_turn.set()
+            while not is_done.wait(0.05) and len(turns._waiting) == 1:
+                pass
+            if len(turns._waiting) > 1:
+                waited.set()
+
+    thread = Thread(target=other)
+    thread.start()
+    assert has_turn.wait(PATIENCE)
+    visit = press(visit, text.SCORE("en", rows=40))
+    is_done.set()
+    thread.join(PATIENCE)
+    assert waited.is_set()
+    scored = visit.session_state["batch_work"].scored
+    assert scored.rows == 40
+    assert scored.first["note"].str.len().max() <= LONGEST_SHOWN
+    assert len(visit.dataframe[0].value) == 40
+    assert _result(visit)[0]["note"] == "'=;" * 16_000
 
 
 def test_the_limits_are_settings(place: Callable[..., None], quoting: Version, language: str):

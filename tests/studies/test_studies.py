@@ -46,7 +46,9 @@ def watched(sample: Table):
 @pytest.fixture(scope="module")
 def calibration(sample: Table):
     # Everybody: of fewer people the gate cannot tell premiums × 0.95 (docs/gate.md).
-    return gate_calibration.calibrate(sample.frame, GateThresholds(), resamples=1, resamples_of_bad=1)
+    return gate_calibration.calibrate(
+        sample.frame, GateThresholds(), resamples=1, resamples_of_bad=1
+    )
 
 
 def test_every_candidate_is_measured_and_beats_the_textbook(measured):
