@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import urllib.request
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ admin_password = {password}
 authorization_function = mlflow.server.auth:authenticate_request_basic_auth
 auth_cache_ttl_seconds = 300
 """
+
+
+USABLE = "3.0.0"  # a version of MLflow that a server may have
 
 
 @dataclass(frozen=True)
@@ -152,18 +156,19 @@ def host(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
 
 
 @contextmanager
-def host_that_is_only_healthy() -> Iterator[int]:
-    """The port of an HTTP host that answers /health and leaves every other question open."""
+def host_that_only_greets() -> Iterator[int]:
+    """The port of an HTTP host that says an MLflow's version and leaves other questions open."""
     over = threading.Event()
 
     class Handler(Quiet):
         def do_GET(self) -> None:
-            if self.path != "/health":
+            if self.path != "/version":
                 over.wait(PATIENCE)
                 return
             self.send_response(200)
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(USABLE)))
             self.end_headers()
+            self.wfile.write(USABLE.encode())
 
         do_POST = do_GET  # noqa: N815 (the name is the server's)
 
@@ -175,14 +180,15 @@ def host_that_is_only_healthy() -> Iterator[int]:
 
 
 @contextmanager
-def host_that_answers(status: int) -> Iterator[int]:
-    """The port of an HTTP host that answers everything with `status`."""
+def host_that_answers(status: int, said: str = "") -> Iterator[int]:
+    """The port of an HTTP host that answers everything with `status` and what is `said`."""
 
     class Handler(Quiet):
         def do_GET(self) -> None:
             self.send_response(status)
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(said)))
             self.end_headers()
+            self.wfile.write(said.encode())
 
     with host(Handler) as port:
         yield port
@@ -255,9 +261,13 @@ class Relay:
 
 
 @contextmanager
-def relay(target: str) -> Iterator[Relay]:
-    """A relay between a client and the server at `target`."""
+def relay(target: str, prefix: str = "", login: tuple[str, str] | None = None) -> Iterator[Relay]:
+    """A relay between a client and the server at `target`.
+
+    It may have the server below a path, `prefix`, as in /mlflow, and ask for a `login` of its own.
+    """
     state = Relay()
+    wanted = login and "Basic " + b64encode(":".join(login).encode()).decode()
 
     class Handler(Quiet):
         def do_GET(self) -> None:
@@ -265,7 +275,12 @@ def relay(target: str) -> Iterator[Relay]:
             state.is_cut = state.is_cut or (
                 state.cut_at is not None and path.endswith(state.cut_at)
             )
-            status, kind, content = self._passed_on()
+            if not self.path.startswith(f"{prefix}/"):
+                status, kind, content = 404, "text/plain", b"Not here"
+            elif wanted and self.headers.get("Authorization") != wanted:
+                status, kind, content = 401, "text/plain", b"Who are you?"
+            else:
+                status, kind, content = self._passed_on()
             if state.is_cut:
                 self.close_connection = True
                 return
@@ -283,10 +298,10 @@ def relay(target: str) -> Iterator[Relay]:
             host, _, port = urlsplit(target).netloc.partition(":")
             with closing(HTTPConnection(host, int(port), timeout=PATIENCE)) as connection:
                 kind = {"Content-Type": self.headers.get("Content-Type", "application/json")}
-                connection.request(self.command, self.path, body, kind)
+                connection.request(self.command, self.path.removeprefix(prefix), body, kind)
                 answer = connection.getresponse()
                 return answer.status, answer.headers.get("Content-Type", ""), answer.read()
 
     with host(Handler) as port:
-        state.uri = f"http://127.0.0.1:{port}"
+        state.uri = f"http://127.0.0.1:{port}{prefix}"
         yield state

@@ -1,6 +1,5 @@
 """A tracking server: its version, its clock, and whether it lets us in."""
 
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,12 +13,13 @@ from infra.checks.stack import is_local_stack
 from insurance_predictor.base.errors import Unreachable
 from insurance_predictor.base.masking import without_secrets
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.store.tracking import CONNECT_TIMEOUT, store_errors
+from insurance_predictor.store.tracking import CONNECT_TIMEOUT, check_version, store_errors
 
 # S3 signatures fail at 15 minutes; long before that a ledger is out of order.
 MOST_SKEW = 60  # seconds
 API = "/api/2.0/mlflow/experiments/search"  # unlike /version it knows hosts and passwords
 REFUSALS = (401, 403)
+OF_THE_STACK = "`make up` builds the server's image from our lock; then `make upgrade-db`."
 REFUSED_HOST = "Invalid Host header"
 
 
@@ -42,30 +42,26 @@ def greet(settings: Settings) -> Greeting:
     ahead = _ahead(answer.headers.get("Date"), (begun + time.time()) / 2)
     if answer.status_code in REFUSALS:
         return Greeting(None, ahead)
-    if answer.status_code != 200 or not re.fullmatch(r"\d+\.\d+\.\w+", answer.text.strip()):
+    where = without_secrets(settings.mlflow_tracking_uri)
+    if answer.status_code != 200:
         raise Unreachable(
-            f"{without_secrets(settings.mlflow_tracking_uri)} answers /version with "
-            f"{answer.status_code}, but not as an MLflow server. Check MLFLOW_TRACKING_URI, "
-            "and any proxy in between."
+            f"{where} answers /version with {answer.status_code}, but not as an MLflow server. "
+            "Check MLFLOW_TRACKING_URI, and any proxy in between."
         )
-    return Greeting(answer.text.strip(), ahead)
+    return Greeting(check_version(answer.text, where), ahead)
 
 
 @check("MLflow")
 def server_version(settings: Settings, greeting: Greeting) -> Finding:
-    """Whether server and client are of the same minor version."""
+    """Whether server and client are of the same version; another major one is no greeting."""
     ours, uri = version("mlflow"), settings.mlflow_tracking_uri
     if greeting.version is None:
         return note(f"answers at {uri}, and tells its version to those it lets in")
     if _minor(greeting.version) == _minor(ours):
         return right(f"{greeting.version} at {uri}")
-    remedy = (
-        "`make up` builds the server's image from our lock; then `make upgrade-db`."
-        if is_local_stack(settings)
-        else f"Pin mlflow[auth]=={greeting.version} in requirements.in, `make lock setup`; "
-        "or update the server."
-    )
-    return wrong(f"the server at {uri} is {greeting.version}, this is {ours}", remedy)
+    if is_local_stack(settings):
+        return wrong(f"the server at {uri} is {greeting.version}, this is {ours}", OF_THE_STACK)
+    return note(f"{greeting.version} at {uri}, this is {ours}; these work together")
 
 
 @check("clock")

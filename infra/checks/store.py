@@ -18,12 +18,13 @@ from infra.checks.finding import (
     told,
     wrong,
 )
-from infra.checks.server import access, clock, greet, server_version
+from infra.checks.server import OF_THE_STACK, access, clock, greet, server_version
 from infra.checks.stack import is_local_stack
 from insurance_predictor.base.errors import InsurancePredictorError
 from insurance_predictor.base.masking import without_secrets
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.store.tracking import (
+    OtherVersion,
     check_reachable,
     connect,
     store_errors,
@@ -142,6 +143,9 @@ def aliases(client: "MlflowClient", settings: Settings) -> Finding:
 
 def _out_of_reach(settings: Settings, error: InsurancePredictorError) -> Finding:
     found = failed(NAMES[0], error)
+    if isinstance(error, OtherVersion):
+        remedy = OF_THE_STACK if is_local_stack(settings) else found.remedy
+        return replace(found, remedy=remedy)
     if is_local_stack(settings):
         return replace(found, remedy="`make up` starts it, `make logs` says what it is doing.")
     return found

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 CONNECT_TIMEOUT = 5  # seconds
+MAJOR = 3  # version of MLflow; servers of 2.x lack what a model is logged by
 STORAGE_PATIENCE = 8.0  # seconds for one question, which needs no second try
 # A server that does not let us in, and one that the network has lost.
 POSTGRESQL_LIMITS = {
@@ -58,6 +59,10 @@ OUTSIDE_LIBRARIES = (
 )
 DATABASES = ("postgresql", "mysql", "mssql")
 STORAGE_ERRNOS = {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT, errno.EIO}
+
+
+class OtherVersion(Unreachable):
+    """The server is an MLflow that this program cannot work with."""
 
 
 def connect(settings: Settings) -> "MlflowClient":
@@ -228,22 +233,66 @@ def _is_out_of_reach(error: Exception, code: str | None, text: str) -> bool:
 
 
 def _check_server(uri: str) -> None:
+    """One question, as MLflow's client asks: whether somebody is there, and of which version.
+
+    Who tells its version only to those it lets in, or to nobody, is found out by the next question.
+    """
     import requests
 
+    where = without_secrets(uri)
     try:
-        answer = requests.get(f"{uri.rstrip('/')}/health", timeout=CONNECT_TIMEOUT)
+        answer = requests.get(
+            f"{uri.rstrip('/')}/version", timeout=CONNECT_TIMEOUT, **_as_mlflow_asks()
+        )
     except (requests.exceptions.InvalidURL, ValueError) as error:
         raise _unusable(uri, "is not a URL") from error
     except requests.RequestException as error:
         raise Unreachable(
-            f"No answer from {without_secrets(uri)} within {CONNECT_TIMEOUT} s. Check that the "
-            "MLflow server is running (`curl` its /health) and that MLFLOW_TRACKING_URI is right."
+            f"No answer from {where} within {CONNECT_TIMEOUT} s. Check that the MLflow server is "
+            "running (`curl` its /version) and that MLFLOW_TRACKING_URI is right."
         ) from error
     if answer.status_code in (502, 503, 504):
         raise Unreachable(
-            f"{without_secrets(uri)} answers {answer.status_code}: something is there, the "
+            f"{where} answers {answer.status_code}: something is there, the "
             "MLflow server behind it is not. Look at its log."
         )
+    if answer.status_code == 200:
+        check_version(answer.text, where)
+
+
+def check_version(said: str, where: str) -> str:
+    """The version that a server gives as its own. Raises OtherVersion, or Unreachable for none."""
+    version = said.strip()
+    if not re.fullmatch(r"\d+\.\d+\.\w+(\.\w+)?", version):
+        raise Unreachable(
+            f"{where} answers as a website does, not as an MLflow server. Check "
+            "MLFLOW_TRACKING_URI, with the path if there is one; a login page in front of it lets "
+            "no program in: docs/deployment.md says which logins work."
+        )
+    if not version.startswith(f"{MAJOR}."):
+        raise OtherVersion(
+            f"{where} is an MLflow server of version {version}, and this program works with "
+            f"{MAJOR}.x. Use a server of version {MAJOR}.x, as `make up` starts, or update that "
+            "one."
+        )
+    return version
+
+
+def _as_mlflow_asks() -> dict[str, Any]:
+    """The login and the certificate that MLflow's own client takes from the environment."""
+    known = os.environ.get
+    user, password = known("MLFLOW_TRACKING_USERNAME"), known("MLFLOW_TRACKING_PASSWORD")
+    token = known("MLFLOW_TRACKING_TOKEN")
+    asked: dict[str, Any] = {}
+    if user and password:
+        asked["auth"] = (user, password)
+    elif token:
+        asked["headers"] = {"Authorization": f"Bearer {token}"}
+    if known("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1"):
+        asked["verify"] = False
+    elif certificate := known("MLFLOW_TRACKING_SERVER_CERT_PATH"):
+        asked["verify"] = certificate
+    return asked
 
 
 def _check_file(uri: str) -> None:

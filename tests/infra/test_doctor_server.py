@@ -162,19 +162,34 @@ def test_a_date_that_cannot_be_read_is_none(elsewhere):
     assert (found.verdict, found.found) == (Verdict.NOTE, "the server does not tell the time")
 
 
-@pytest.mark.parametrize("theirs", ["2.22.0", "3.1.4"])
-def test_a_server_of_another_minor_version_is_told_with_both(theirs, elsewhere):
+@pytest.mark.parametrize("theirs", ["2.22.0", "4.0.0"])
+def test_a_server_of_another_major_version_is_told_with_those_that_work(theirs, elsewhere):
     with mlflow_like(version=theirs) as uri:
+        found = findings(Settings(mlflow_tracking_uri=uri))
+    assert set(said(found, Verdict.WRONG)) == {"MLflow"}
+    assert found["MLflow"].found == (
+        f"{uri} is an MLflow server of version {theirs}, and this program works with 3.x"
+    )
+    assert found["MLflow"].remedy == (
+        "Use a server of version 3.x, as `make up` starts, or update that one."
+    )
+
+
+def test_a_server_of_another_minor_version_is_worked_with(elsewhere):
+    with mlflow_like(version="3.1.4") as uri:
         found = findings(Settings(mlflow_tracking_uri=uri))["MLflow"]
-    assert found.verdict is Verdict.WRONG
-    assert found.found == f"the server at {uri} is {theirs}, this is {OURS}"
-    assert f"mlflow[auth]=={theirs}" in found.remedy
+    assert found.verdict is Verdict.NOTE
+    assert found.found == f"3.1.4 at {uri}, this is {OURS}; these work together"
 
 
-def test_another_version_of_the_local_stack_is_answered_with_its_commands(elsewhere, monkeypatch):
-    with mlflow_like(version="2.22.0") as uri:
+@pytest.mark.parametrize("theirs", ["2.22.0", "3.1.4"])
+def test_another_version_of_the_local_stack_is_answered_with_its_commands(
+    theirs, elsewhere, monkeypatch
+):
+    with mlflow_like(version=theirs) as uri:
         monkeypatch.setenv("MLFLOW_PORT", uri.rpartition(":")[2])
         found = findings(Settings(mlflow_tracking_uri=uri))["MLflow"]
+    assert found.verdict is Verdict.WRONG
     assert found.remedy.startswith("`make up` builds")
 
 
@@ -183,8 +198,8 @@ def test_a_host_that_is_no_mlflow_server_is_told_once(version, elsewhere):
     with mlflow_like(version=version) as uri:
         found = findings(Settings(mlflow_tracking_uri=uri))
     assert set(said(found, Verdict.WRONG)) == {"MLflow"}
-    assert "but not as an MLflow server" in found["MLflow"].found
-    assert found["MLflow"].remedy == "Check MLFLOW_TRACKING_URI, and any proxy in between."
+    assert "as a website does, not as an MLflow server" in found["MLflow"].found
+    assert found["MLflow"].remedy.startswith("Check MLFLOW_TRACKING_URI, with the path")
     assert tuple(found) == NAMES
 
 

@@ -11,7 +11,7 @@ from insurance_predictor.log.database import FAILURES
 from insurance_predictor.table import download
 from tests.outcome import Terminal, library_terminal
 from tests.predictions import kept
-from tests.servers import free_port, host_that_answers
+from tests.servers import USABLE, free_port, host_that_answers
 
 ANA = ["--age", "40", "--sex", "female", "--bmi", "27.5", "--children", "2"]
 ANA += ["--smoker", "no", "--region", "southeast"]
@@ -267,7 +267,7 @@ def test_a_store_that_does_not_answer_exits_4(run):
 
 
 def test_the_pages_of_a_server_are_its_own(run):
-    with host_that_answers(200) as port:
+    with host_that_answers(200, USABLE) as port:
         shown = run("ui", MLFLOW_TRACKING_URI=f"http://ana:hush@127.0.0.1:{port}")
     assert (shown.code, shown.out) == (
         0,

@@ -32,7 +32,7 @@ from tests.insurance_predictor.serving.test_served_model import (
     premium,
     put_in_production,
 )
-from tests.servers import host_that_answers, host_that_is_only_healthy, silent_host
+from tests.servers import host_that_answers, host_that_only_greets, silent_host
 
 READ_COLD = """
 import json, sys
@@ -171,7 +171,7 @@ def test_reading_loads_nothing_that_asks_a_registry_draws_or_checks_tables(serve
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("host", [silent_host, host_that_is_only_healthy])
+@pytest.mark.parametrize("host", [silent_host, host_that_only_greets])
 def test_a_registry_that_hangs_is_given_up_on_within_ten_seconds(host, hosted, served):
     assert CONNECT_TIMEOUT + ANSWER_PATIENCE <= 10
     with host() as port:

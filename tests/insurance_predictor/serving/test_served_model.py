@@ -644,7 +644,7 @@ def test_asking_for_the_same_version_takes_two_calls(elsewhere, remote):
     assert refresh(remote.settings, first).problem is None
     assert remote.asked() - before == Counter(
         {
-            "/health": 1,
+            "/version": 1,
             "/api/2.0/mlflow/registered-models/get": 1,
             "/api/2.0/mlflow/model-versions/get": 1,
         }

@@ -25,7 +25,7 @@ from insurance_predictor.store.tracking import (
     store_errors,
 )
 from tests.repository import ROOT
-from tests.servers import Quiet, free_port, host, host_that_answers, silent_host
+from tests.servers import USABLE, Quiet, free_port, host, host_that_answers, silent_host
 
 LIMIT = 20  # seconds, of the exit code 4
 PATIENCE = 120  # seconds, on a busy machine; a client left to itself takes four minutes
@@ -114,7 +114,7 @@ def test_a_closed_port_is_unreachable_with_its_url_and_what_to_check():
         check_reachable(f"http://ana:hush@127.0.0.1:{port}/")
     assert str(caught.value) == (
         f"No answer from http://ana:***@127.0.0.1:{port}/ within 5 s. Check that the MLflow server "
-        "is running (`curl` its /health) and that MLFLOW_TRACKING_URI is right."
+        "is running (`curl` its /version) and that MLFLOW_TRACKING_URI is right."
     )
 
 
@@ -132,11 +132,71 @@ def test_a_host_that_is_no_mlflow_server_is_unreachable(elsewhere):
             connect(settings).get_experiment_by_name("any")
 
 
+@pytest.mark.parametrize("version", ["2.22.1", "1.30.0", "4.0.0", "4.0.0rc1", "30.1.0"])
+def test_a_server_of_another_major_version_is_told_before_anything_is_done(version, elsewhere):
+    with host_that_answers(200, version) as port:
+        uri = f"http://127.0.0.1:{port}"
+        with pytest.raises(Unreachable) as caught:
+            connect(Settings(mlflow_tracking_uri=uri))
+    assert str(caught.value) == (
+        f"{uri} is an MLflow server of version {version}, and this program works with 3.x. Use a "
+        "server of version 3.x, as `make up` starts, or update that one."
+    )
+
+
+@pytest.mark.parametrize("version", ["3.0.0", "3.99.1\n", "3.18.0rc0", "3.18.0.dev0"])
+def test_a_server_of_any_minor_version_is_worked_with(version):
+    with host_that_answers(200, version) as port:
+        check_reachable(f"http://127.0.0.1:{port}/")
+
+
+@pytest.mark.parametrize("said", ["<html>Sign in</html>", ""])
+def test_a_page_in_front_of_the_server_is_told(said):
+    with host_that_answers(200, said) as port, pytest.raises(Unreachable) as caught:
+        check_reachable(f"http://127.0.0.1:{port}")
+    assert "answers as a website does, not as an MLflow server" in str(caught.value)
+    assert "login page" in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 500])
+def test_who_does_not_tell_the_version_may_be_a_server_all_the_same(status):
+    with host_that_answers(status) as port:
+        check_reachable(f"http://127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize(
+    ("variables", "header"),
+    [
+        ({"USERNAME": "ana", "PASSWORD": "hush"}, "Basic YW5hOmh1c2g="),
+        ({"TOKEN": "hush"}, "Bearer hush"),
+        ({"USERNAME": "ana", "PASSWORD": "hush", "TOKEN": "other"}, "Basic YW5hOmh1c2g="),
+        ({}, None),
+    ],
+)
+def test_the_first_look_has_the_login_that_mlflow_uses(variables, header, monkeypatch):
+    heard: list[str | None] = []
+
+    class Handler(Quiet):
+        def do_GET(self) -> None:  # noqa: N802 (the name is the server's)
+            heard.append(self.headers.get("Authorization"))
+            self.send_response(401)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    for name in ("USERNAME", "PASSWORD", "TOKEN"):
+        monkeypatch.delenv(f"MLFLOW_TRACKING_{name}", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(f"MLFLOW_TRACKING_{name}", value)
+    with host(Handler) as port:
+        check_reachable(f"http://127.0.0.1:{port}")
+    assert heard == [header]
+
+
 @pytest.mark.parametrize("status", [500, 503])
 def test_a_server_that_fails_after_the_first_look_is_unreachable(status, elsewhere, monkeypatch):
     # The retries are MLflow's; one shows that they end in our words.
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    with host_that_answers(200) as fine:
+    with host_that_answers(200, USABLE) as fine:
         settings = Settings(mlflow_tracking_uri=f"http://127.0.0.1:{fine}")
         client = connect(settings)
     with host_that_answers(status) as port:
@@ -156,10 +216,12 @@ def test_a_server_that_falls_silent_on_the_way_is_given_up_in_time():
 def test_a_server_that_asks_to_be_left_alone_for_an_hour_is_not_waited_for(elsewhere):
     class Busy(Quiet):
         def do_GET(self) -> None:  # noqa: N802 (the name is the server's)
-            self.send_response(200 if self.path == "/health" else 503)
+            said = USABLE if self.path == "/version" else ""
+            self.send_response(200 if said else 503)
             self.send_header("Retry-After", "3600")
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(said)))
             self.end_headers()
+            self.wfile.write(said.encode())
 
     with host(Busy) as port:
         settings = Settings(mlflow_tracking_uri=f"http://127.0.0.1:{port}")
