@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 PATIENCE = 120  # seconds; a cold start takes about 15 on an idle machine
 BASIC_AUTH = """[mlflow]
-default_permission = MANAGE
+default_permission = {permission}
 database_uri = sqlite:///{folder}/users.db
 admin_username = {user}
 admin_password = {password}
@@ -87,12 +87,16 @@ def start(command: Sequence[str], port: int, folder: Path, **environment: str) -
 
 @contextmanager
 def mlflow_server(
-    folder: Path, credentials: tuple[str, str] | None = None, port: int | None = None
+    folder: Path,
+    credentials: tuple[str, str] | None = None,
+    port: int | None = None,
+    permission: str = "MANAGE",
 ) -> Iterator[Server]:
     """`mlflow server` on `folder`/mlflow.db and `folder`/artifacts, asking for `credentials`.
 
     The client's side of the credentials is MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.
-    A server that comes back after its end needs its old `port`.
+    `permission` is what a user has of what belongs to others. A server that comes back after its
+    end needs its old `port`.
     """
     port = port or free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
@@ -103,7 +107,9 @@ def mlflow_server(
     if credentials is not None:
         user, password = credentials
         configuration = folder / "basic_auth.ini"
-        configuration.write_text(BASIC_AUTH.format(folder=folder, user=user, password=password))
+        configuration.write_text(
+            BASIC_AUTH.format(folder=folder, user=user, password=password, permission=permission)
+        )
         command += ["--app-name", "basic-auth"]
         environment["MLFLOW_AUTH_CONFIG_PATH"] = str(configuration)
         environment["MLFLOW_FLASK_SERVER_SECRET_KEY"] = secrets.token_hex()

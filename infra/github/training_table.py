@@ -11,7 +11,7 @@ from infra.github.workflow import Run, annotate, show
 from insurance_predictor.base.command_line import hand_on
 from insurance_predictor.base.errors import BadInput, InsurancePredictorError
 from insurance_predictor.base.foreign_text import for_github
-from insurance_predictor.base.settings import Settings
+from insurance_predictor.base.settings import DEFAULT_TRACKING_URI, Settings
 from insurance_predictor.table.choice import Choice, choose_table
 from insurance_predictor.table.files import read_bytes
 from insurance_predictor.table.s3 import NoKey
@@ -24,6 +24,9 @@ RULE = """A training learns from the first of these:
 3. the usual one: the repository's variable `DATA`, in a terminal `DATA=` in `.env`
 4. `data/insurance.csv` of the repository, and where there is none, the public table, downloaded
 """
+
+
+NO_SERVER = "No MLflow server is set here: what is trained is in SQLite, an artifact of this run.\n"
 
 
 def announce_table(settings: Settings, run: Run) -> bool:
@@ -39,6 +42,8 @@ def announce_table(settings: Settings, run: Run) -> bool:
         comment(settings, run, text)
         raise
     show(as_markdown(choice))
+    if settings.mlflow_tracking_uri == DEFAULT_TRACKING_URI:
+        show(NO_SERVER)
     refusal = _refusal(choice, run)
     if refusal:
         _tell_not_tried(settings, run, choice, refusal)

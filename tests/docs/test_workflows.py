@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from infra.github.retraining import EVENT_TYPE
+from tests.infra.workflow_walk import evaluate
 from tests.repository import ROOT
 
 FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -288,8 +289,59 @@ def test_the_code_of_a_pull_request_runs_where_no_secret_is():
     flows = [Workflow(path.stem, path.read_text()) for path in FILES]
     from_outside = {flow.name for flow in flows if FORKS & set(flow.events)}
     assert from_outside == {"ci", "train"}
-    environment = workflow("train").jobs["train"]["environment"]
-    assert environment.startswith("${{ github.event_name == 'pull_request' && 'pull-request' ")
+    assert environment_of_train("pull_request", "refs/pull/12/merge") == "pull-request"
+
+
+@pytest.mark.parametrize("named", ["", "production"])
+@pytest.mark.parametrize(
+    ("event", "ref"),
+    [
+        ("push", "refs/heads/data/march"),
+        ("push", "refs/heads/data-update"),
+        ("workflow_dispatch", "refs/heads/main-2"),
+        ("workflow_dispatch", "refs/heads/data/main"),
+    ],
+)
+def test_the_code_of_a_branch_never_runs_with_the_secrets_of_main_or_of_production(
+    event, ref, named
+):
+    assert environment_of_train(event, ref, TRAINING_ENVIRONMENT=named) == "data"
+
+
+@pytest.mark.parametrize("event", ["schedule", "repository_dispatch", "workflow_dispatch"])
+def test_what_main_trains_waits_for_nobody(event):
+    assert environment_of_train(event, "refs/heads/main") == "training"
+
+
+def test_no_training_has_a_secret_that_it_does_not_use():
+    text = workflow("train").text
+    assert set(re.findall(r"secrets\.(\w+)", text)) == {
+        "MLFLOW_TRACKING_URI",
+        "MLFLOW_TRACKING_USERNAME",
+        "MLFLOW_TRACKING_PASSWORD",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+    }
+
+
+def test_the_document_lets_only_main_into_what_holds_secrets_without_a_reviewer():
+    """Of each environment: who reviews, and from which branches."""
+    told = (ROOT / "docs" / "deployment.md").read_text()
+    rows = dict(re.findall(r"^\| `([\w-]+)` \| [^|]+ \| ([^|]+) \|$", told, re.MULTILINE))
+    assert set(rows) >= {"production", "training", "data", "monitoring", "pull-request"}
+    for name in ("production", "training", "monitoring"):
+        assert "deployment branch `main`" in rows[name]
+        assert "data/**" not in rows[name]
+    assert "required reviewers" in rows["production"]
+    assert "required reviewers" in rows["data"]
+
+
+def environment_of_train(event: str, ref: str, **variables: str) -> str:
+    """The environment in which GitHub runs the job."""
+    expression = workflow("train").jobs["train"]["environment"].strip()
+    found = re.fullmatch(r"\$\{\{(.*)\}\}", expression, re.DOTALL)
+    contexts = {"github": {"event_name": event, "ref": ref}, "vars": variables}
+    return evaluate(found[1], contexts, "success")
 
 
 def test_only_a_person_promotes_and_reviewers_stand_before_it():

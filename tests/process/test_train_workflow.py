@@ -94,7 +94,7 @@ class Team:
     empty_store: Path
     storage: str
     github: github_server.GitHub
-    keys: dict[str, str] = field(default_factory=lambda: dict(KEYS))  # of `production`
+    keys: dict[str, str] = field(default_factory=lambda: dict(KEYS))  # of `training` and `data`
     variables: dict[str, str] = field(default_factory=dict)  # of the repository
     download: str = NOWHERE
     download_sum: str = "0" * 64
@@ -176,7 +176,7 @@ class Team:
                 "AWS_ENDPOINT_URL": self.storage,
                 **self.variables,
             },
-            "environments": {"production": self.keys, "pull-request": {}},
+            "environments": {"training": self.keys, "data": self.keys, "pull-request": {}},
         }
 
         def check_out(where: Path, asked: dict[str, Any]) -> None:
@@ -281,6 +281,7 @@ def test_a_pushed_table_becomes_a_candidate_with_everything_else_away(team: Team
     assert walk.status == "success", walk.log
     assert people(walk) == PEOPLE["march"]
     assert {check["name"] for check in team.github.checks} == {"Model"}
+    assert "No MLflow server is set here" in walk.page
     assert walk.kept == ["mlflow.db", "mlartifacts"]
 
 
