@@ -107,7 +107,7 @@ def plant(
         trained = _run(run_id, experiment, settings, table, planted)
         model_id = write_model(client, folder, trained)
         planted.forge(StoredFiles(folder, folder / MODEL))
-        manifest = store_files(client, run_id, model_id, folder)
+        manifest = store_files(client, settings, run_id, model_id, folder)
         log_tags(client, trained, model_id, manifest)
         files = stored_files(client, run_id, model_uri(model_id))
     planted.tamper(files)

@@ -206,7 +206,9 @@ def storage_that_breaks_off() -> Iterator[str]:
 
     class Handler(Quiet):
         def do_GET(self) -> None:
-            listing = json.dumps({"files": [{"path": "MLmodel", "is_dir": False, "file_size": 9}]})
+            listing = json.dumps(
+                {"files": [{"path": "manifest.json", "is_dir": False, "file_size": 9}]}
+            )
             if "path=" not in self.path:
                 self.close_connection = True
                 return

@@ -10,6 +10,7 @@ from uuid import uuid4
 from infra.checks.finding import Finding, check, note, right, wrong
 from infra.checks.stack import is_local_stack
 from insurance_predictor.base.settings import DEFAULT_ARTIFACTS, DEFAULT_TRACKING_URI, Settings
+from insurance_predictor.store.locations import REMEDY, foreign_place
 from insurance_predictor.store.tracking import store_errors
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def artifacts(client: "MlflowClient", settings: Settings) -> Finding:
     for place in places:
         if (folder := _local_folder(place)) and not folder.exists():
             return note(f"nothing yet: the first training makes {folder}")
+        if fault := foreign_place(place, settings, place):
+            return wrong(f"the experiment has {fault}", REMEDY)
         try:
             round_trip(place)
         except Exception as error:  # each storage has errors of its own

@@ -26,6 +26,7 @@ from insurance_predictor.model.run_layout import (
 )
 
 FORMAT = 1
+MOST_MANIFEST_BYTES = 2**20  # a run has about 20 files
 PREPROCESSOR_TAG, MANIFEST_TAG = "preprocessor_sha256", "manifest_sha256"
 FORMER_TAGS = (PREPROCESSOR_TAG, "model_sha256", "serving_sha256")
 TAGS = (*FORMER_TAGS, MANIFEST_TAG)
@@ -135,6 +136,8 @@ def read_manifest(folder: Path, expected: str, owner: str) -> Manifest:
     """The manifest in `folder`, whose sha256 is `expected`; any other one is an IntegrityFault."""
     if not (folder / MANIFEST).is_file():
         raise IntegrityFault(f"{owner} has lost a file: {MANIFEST} is not there.")
+    if (size := (folder / MANIFEST).stat().st_size) > MOST_MANIFEST_BYTES:
+        raise too_large(owner, f"its {MANIFEST} has", size, MOST_MANIFEST_BYTES)
     content = (folder / MANIFEST).read_bytes()
     if sha256(content).hexdigest() != expected:
         raise IntegrityFault(_changed(owner, f"its {MANIFEST} is"))
@@ -145,6 +148,14 @@ def read_manifest(folder: Path, expected: str, owner: str) -> Manifest:
         return Manifest({_below(name): str(digest) for name, digest in found["files"].items()})
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise IntegrityFault(f"{owner} has a {MANIFEST} that cannot be read: {error}") from error
+
+
+def too_large(owner: str, what: str, size: int, most: int) -> IntegrityFault:
+    """What is said of files that are not even read; `size` and `most` in bytes."""
+    return IntegrityFault(
+        f"{owner} is refused: {what} {size:,} bytes; {most:,} is the most that is read. "
+        "Train and register again, or restore the file."
+    )
 
 
 def prove(folder: Path, expected: Digests, owner: str, rows: str | None = None) -> Manifest:

@@ -78,7 +78,7 @@ def reload(
     expected.refuse_pickle(settings.trusted_digests, owner)
     with TemporaryDirectory() as folder:
         files = Path(folder)
-        checked = fetch(client, run_id, source, expected, files, owner).files
+        checked = fetch(client, settings, run_id, source, expected, files, owner).files
         pair = open_pair(files, expected, owner, settings.trusted_digests)
         if REFERENCE not in checked or HOLDOUT not in checked:
             raise IntegrityFault(

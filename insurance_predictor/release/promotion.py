@@ -130,10 +130,11 @@ def begin(client: "MlflowClient", settings: Settings) -> Settled:
 
     Raises BadInput where the settings call an alias the challenger's under which versions serve.
     """
-    if settings.challenger_alias in served_aliases(client, settings):
+    serving = {alias.casefold() for alias in served_aliases(client, settings)}
+    if settings.challenger_alias.casefold() in serving:
         raise BadInput(
-            f"CHALLENGER_ALIAS={settings.challenger_alias!r} is an alias that serves, by the "
-            "ledger: a candidate would serve without a promotion. Set another."
+            f"CHALLENGER_ALIAS={settings.challenger_alias!r} is an alias that serves, or the one "
+            "of production: a candidate would serve without a promotion. Set another."
         )
     return settle(client, settings)
 

@@ -40,6 +40,7 @@ from insurance_predictor.release.promotion import begin
 from insurance_predictor.serving.documents import read_documents
 from insurance_predictor.serving.predictor import fetch_version, load_version
 from insurance_predictor.store import versions
+from insurance_predictor.store.artifacts import own_places
 from insurance_predictor.store.versions import Version
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ def register(
     settled = begin(client, settings)
     run = find_run(client, settings, run_id, production)
     existing = versions.version_of_run(client, settings, run.info.run_id)
+    if existing is None:
+        _check_places(client, settings, run)
     serving = versions.aliases(client, settings).get(settings.production_alias)
     if existing is not None and existing.number == serving:
         raise BadInput(
@@ -124,6 +127,22 @@ def register(
     nothing = "Nothing is in production yet: only the absolute rules were applied."
     notices = settled.notes + (() if standing.champion else (nothing,))
     return Registration(version, judged.decision, notices)
+
+
+def _check_places(client: "MlflowClient", settings: Settings, run: "Run") -> None:
+    """Raise RefusedByGate, and let no version be made, where a run's files are not the operator's.
+
+    MLflow itself would ask for them as soon as it writes the version.
+    """
+    run_id = run.info.run_id
+    try:
+        own_places(client, settings, run, run.data.tags[MODEL_URI_TAG], f"The run {run_id}")
+    except IntegrityFault as fault:
+        raise RefusedByGate(
+            f"The run {run_id} is refused by the gate, and no version is made of it. To register "
+            "another, name it: `make register RUN_ID=...`.",
+            (str(fault),),
+        ) from fault
 
 
 def against_production(version: Version) -> AgainstProduction | None:

@@ -57,7 +57,7 @@ def version_documents(client: "MlflowClient", settings: Settings, number: str) -
     version = get_version(client, settings, number)
     with TemporaryDirectory() as temporary:
         files, owner = Path(temporary), f"Version {number}"
-        fetch(client, version.run_id, version.source, version.digests, files, owner)
+        fetch(client, settings, version.run_id, version.source, version.digests, files, owner)
         return read_documents(files)
 
 

@@ -158,8 +158,9 @@ def check_version(client: "MlflowClient", settings: Settings, version: Version) 
 
 
 def _fetch(client: "MlflowClient", settings: Settings, version: Version, folder: Path) -> None:
-    version.digests.refuse_pickle(settings.trusted_digests, _owner(version))
-    fetch(client, version.run_id, version.source, version.digests, folder, _owner(version))
+    digests, owner = version.digests, _owner(version)
+    digests.refuse_pickle(settings.trusted_digests, owner)
+    fetch(client, settings, version.run_id, version.source, digests, folder, owner)
 
 
 def _owner(version: Version) -> str:

@@ -1,14 +1,26 @@
-"""The files of a run, fetched from the store by their names and compared before they are opened."""
+"""The files of a run, fetched from the store by their names and compared before they are opened.
 
-from collections.abc import Iterable
+They are asked for where the operator keeps them, and not at all when they are too large.
+"""
+
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from insurance_predictor.base.errors import IntegrityFault, Unreachable
-from insurance_predictor.model.manifest import Digests, Manifest, prove, read_manifest
+from insurance_predictor.base.foreign_text import one_line
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.model.manifest import (
+    MOST_MANIFEST_BYTES,
+    Digests,
+    Manifest,
+    prove,
+    read_manifest,
+    too_large,
+)
 from insurance_predictor.model.run_layout import (
     HOLDOUT,
     MANIFEST,
@@ -19,16 +31,21 @@ from insurance_predictor.model.run_layout import (
     ROWS_SHA256_TAG,
     SERVING,
 )
+from insurance_predictor.store.locations import REMEDY, experiment_location, foreign_place
+from insurance_predictor.store.versions import logged_model_id
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
 AT_ONCE = 8  # files that are fetched at the same time
+MOST_BYTES = 512 * 2**20  # of all files of a version; a small server has 1 GB of memory
 
 
 def fetch(
     client: "MlflowClient",
+    settings: Settings,
     run_id: str,
     model_source: str,
     expected: Digests,
@@ -38,77 +55,160 @@ def fetch(
     """Fetch every file that `expected` vouches for into `destination`, an empty folder.
 
     Nothing else of the run is fetched, or left there. Raises IntegrityFault when the store answers
-    but has another file or none, and Unreachable or what its client raises when it does not answer.
+    but has another file or none, when a file is said to be at a place that is not the operator's,
+    or is too large; and Unreachable or what its client raises when it does not answer.
     """
+    wanted = MANIFEST if expected.has_manifest else PREPROCESSOR
+    run = _run(client, run_id, wanted)
+    places = own_places(client, settings, run, model_source, owner)
+    run_files, model_files = (_repository(client, place) for place in places)
     if expected.manifest_sha256 is None:
-        return _fetch_former(client, run_id, model_source, expected, destination, owner)
-    run = _run_files(client, run_id, MANIFEST)
-    _take(run, MANIFEST, destination, run_id)
-    files = read_manifest(destination, expected.manifest_sha256, owner).files
-    of_model = [name for name in files if name.startswith(f"{MODEL}/")]
-    _take_model(client, run_id, model_source, of_model, destination)
-    _take_all(run, files.keys() - set(of_model), destination, run_id)
+        return _fetch_former(run, run_files, model_files, expected, destination, owner)
+    _check_size(run_files, [MANIFEST], MOST_MANIFEST_BYTES, owner, f"its {MANIFEST} has")
+    _take(run_files, MANIFEST, destination, run_id)
+    names = read_manifest(destination, expected.manifest_sha256, owner).files.keys()
+    inside = {name.removeprefix(f"{MODEL}/") for name in names if name.startswith(f"{MODEL}/")}
+    beside = {name for name in names if not name.startswith(f"{MODEL}/")}
+    left = MOST_BYTES - _check_size(model_files, inside, MOST_BYTES, owner)
+    _check_size(run_files, beside, left, owner)
+    _take_model(model_files, inside, destination, run_id)
+    _take_all(run_files, beside, destination, run_id)
     return prove(destination, expected, owner)
 
 
+def own_places(
+    client: "MlflowClient", settings: Settings, run: "Run", source: str, owner: str
+) -> tuple[str, str]:
+    """Where the files of a run are, and those of the model that `source` names.
+
+    Nothing is asked for there. Raises IntegrityFault unless this very run logged that model, and
+    where one of the two is a place that is not the operator's.
+    """
+    experiment = experiment_location(client, run.info.experiment_id)
+    places = (
+        str(run.info.artifact_uri),
+        _model_location(client, run.info.run_id, source, owner),
+    )
+    for place in places:
+        if fault := foreign_place(place, settings, experiment):
+            raise IntegrityFault(f"{owner} is refused: it has {fault}. {REMEDY}")
+    return places
+
+
+def _model_location(client: "MlflowClient", run_id: str, source: str, owner: str) -> str:
+    from mlflow.exceptions import MlflowException
+
+    model_id = logged_model_id(source)
+    if model_id is not None:
+        try:
+            model = client.get_logged_model(model_id)
+        except MlflowException as error:
+            if not _is_absent(error):
+                raise
+            raise _lost(run_id, MODEL_FILE) from error
+        if model.source_run_id == run_id:
+            return str(model.artifact_location)
+    raise IntegrityFault(
+        f"{owner} is refused: {one_line(source)!r} is no model that the run {run_id} logged. "
+        "Look at who wrote that, then train and register again."
+    )
+
+
 def _fetch_former(
-    client: "MlflowClient",
-    run_id: str,
-    model_source: str,
+    run: "Run",
+    run_files: "ArtifactRepository",
+    model_files: "ArtifactRepository",
     expected: Digests,
     destination: Path,
     owner: str,
 ) -> Manifest:
     """Of a release without manifests: what its three digests vouch for, and the run's tag."""
-    _take_model(client, run_id, model_source, [MODEL], destination)
-    run = _run_files(client, run_id, PREPROCESSOR)
-    _take_all(run, (PREPROCESSOR, SERVING), destination, run_id)
+    run_id = run.info.run_id
+    beside = (PREPROCESSOR, SERVING, REFERENCE, HOLDOUT)
+    left = MOST_BYTES - _check_size(run_files, beside, MOST_BYTES, owner)
+    inside = []
+    for name, size in _below(model_files, ""):
+        inside.append(name)
+        left -= size
+        if left < 0:
+            raise too_large(owner, "its files have more than", MOST_BYTES, MOST_BYTES)
+    _take_model(model_files, inside, destination, run_id)
+    _take_all(run_files, (PREPROCESSOR, SERVING), destination, run_id)
     with suppress(IntegrityFault):  # a premium needs neither
-        _take_all(run, (REFERENCE, HOLDOUT), destination, run_id)
+        _take_all(run_files, (REFERENCE, HOLDOUT), destination, run_id)
     if not (destination / MODEL_FILE).is_file():
         raise _lost(run_id, MODEL_FILE)
-    rows = client.get_run(run_id).data.tags.get(ROWS_SHA256_TAG)
-    manifest = prove(destination, expected, owner, rows)
+    manifest = prove(destination, expected, owner, run.data.tags.get(ROWS_SHA256_TAG))
     for path in (path for path in destination.rglob("*") if path.is_file()):
         if path.relative_to(destination).as_posix() not in manifest.files:
             path.unlink()
     return manifest
 
 
-def _run_files(client: "MlflowClient", run_id: str, wanted: str) -> "ArtifactRepository":
-    """Where the store keeps the files of a run, for the sake of `wanted`."""
+def _run(client: "MlflowClient", run_id: str, wanted: str) -> "Run":
+    """The run, for the sake of the file `wanted`."""
     from mlflow.exceptions import MlflowException
 
     try:
-        location = client.get_run(run_id).info.artifact_uri
+        return client.get_run(run_id)
     except MlflowException as error:
         if not _is_absent(error):
             raise
         raise _lost(run_id, wanted) from error
-    return _repository(client, location)
-
-
-def _take_model(
-    client: "MlflowClient", run_id: str, source: str, names: Iterable[str], destination: Path
-) -> None:
-    """Fetch some files of the model, or, named `model`, all that there are."""
-    from mlflow.exceptions import MlflowException
-
-    (destination / MODEL).mkdir(exist_ok=True)
-    try:
-        files = _repository(client, source)
-    except MlflowException as error:
-        if not _is_absent(error):
-            raise
-        raise _lost(run_id, MODEL_FILE) from error
-    inside = [name.removeprefix(MODEL).removeprefix("/") for name in names]
-    _take_all(files, inside, destination / MODEL, run_id, f"{MODEL}/")
 
 
 def _repository(client: "MlflowClient", location: str) -> "ArtifactRepository":
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     return get_artifact_repository(location, tracking_uri=client.tracking_uri)
+
+
+def _check_size(
+    files: "ArtifactRepository",
+    names: Iterable[str],
+    most: int,
+    owner: str,
+    what: str = "its files have",
+) -> int:
+    """How many bytes some files have together, as the store lists them; one it does not list, 0.
+
+    Raises IntegrityFault when they are more than `most`.
+    """
+    wanted = set(names)
+    folders = sorted({name.rpartition("/")[0] for name in wanted})
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        listed = [entry for found in pool.map(partial(_listed, files), folders) for entry in found]
+    size = sum(entry.file_size or 0 for entry in listed if entry.path in wanted)
+    if size > most:
+        raise too_large(owner, what, size, most)
+    return size
+
+
+def _below(files: "ArtifactRepository", folder: str) -> Iterator[tuple[str, int]]:
+    """The name of each file below `folder`, and its size in bytes."""
+    for entry in _listed(files, folder):
+        if entry.is_dir:
+            yield from _below(files, entry.path)
+        elif ".." not in entry.path.split("/"):
+            yield entry.path, entry.file_size or 0
+
+
+def _listed(files: "ArtifactRepository", folder: str) -> list[Any]:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return list(files.list_artifacts(folder or None))
+    except MlflowException as error:
+        if not _is_absent(error):
+            raise
+        return []
+
+
+def _take_model(
+    files: "ArtifactRepository", names: Iterable[str], destination: Path, run_id: str
+) -> None:
+    (destination / MODEL).mkdir(exist_ok=True)
+    _take_all(files, names, destination / MODEL, run_id, f"{MODEL}/")
 
 
 def _take_all(
@@ -149,16 +249,7 @@ def _is_listed(files: "ArtifactRepository", name: str) -> bool:
 
     Raises what is really wrong when the storage does not even list its files.
     """
-    from mlflow.exceptions import MlflowException
-
-    parent = name.rpartition("/")[0]
-    try:
-        entries = files.list_artifacts(parent or None)
-    except MlflowException as error:
-        if not _is_absent(error):
-            raise
-        return False
-    return name in {entry.path for entry in entries}
+    return name in {entry.path for entry in _listed(files, name.rpartition("/")[0])}
 
 
 def _is_absent(error: Exception) -> bool:

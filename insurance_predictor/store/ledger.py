@@ -8,6 +8,7 @@ settles by looking where the alias stands.
 
 import getpass
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 Action = Literal["promote", "rollback", "alias"]
 # Runs may be marked as failed by somebody who looked too early; this mark is never taken away.
 DONE_TAG = "ledger.done"
+GREATEST = 10**18 - 1  # of the numbers in a line; where one has it, times order what comes after
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,10 @@ class Settled:
 
 def actor(settings: Settings) -> str:
     """Who is acting: the workflow's actor, else the tracking user, else the machine's user."""
-    named = os.environ.get("GITHUB_ACTOR") or settings.mlflow_tracking_username
-    if named:
+    # Elsewhere the name says nothing.
+    in_workflow = os.environ.get("GITHUB_ACTIONS") == "true"
+    workflow_s = os.environ.get("GITHUB_ACTOR") if in_workflow else None
+    if named := workflow_s or settings.mlflow_tracking_username:
         return named
     try:
         return getpass.getuser()
@@ -116,7 +120,8 @@ def open_line(
 
     where = experiment_id(client, ledger_name(settings), settings)
     # The store keeps the order: a client's clock may be wrong.
-    number = 1 + max((line.number for line, _ in _read(client, settings)[0]), default=0)
+    last = max((line.number for line, _ in _read(client, settings)[0]), default=0)
+    number = min(last + 1, GREATEST)
     run = client.create_run(
         where,
         run_name=f"{action} {before or 'nothing'} to {after}",
@@ -190,9 +195,14 @@ def settle(client: "MlflowClient", settings: Settings) -> Settled:
 
 
 def served_aliases(client: "MlflowClient", settings: Settings) -> set[str]:
-    """The production alias, and every other alias of this model that has served by the ledger."""
+    """The production alias, and every other alias of this model that has served by the ledger.
+
+    Its default name always counts: lines of former releases do not say which alias moved, and
+    before the first line any setting might call it another's.
+    """
     created = incarnation(client, settings)
-    return {settings.production_alias} | {
+    default = str(type(settings).model_fields["production_alias"].default)
+    return {settings.production_alias, default} | {
         line.alias
         for line in read_lines(client, settings)
         if line.finished and line.alias and line.is_about(line.alias, created)
@@ -292,7 +302,7 @@ def _one_of(text: str, allowed: Sequence[str]) -> str:
 
 
 def _whole(text: str) -> str:
-    """A whole number as it is written, none too long to be read as one."""
-    if not text.isdecimal() or int(text) < 0:
+    """A whole number as it is written, of 18 digits at most."""
+    if not re.fullmatch("[0-9]{1,18}", text):
         raise ValueError(text)
     return text

@@ -15,6 +15,7 @@ from insurance_predictor.base.environment import export_defaults
 from insurance_predictor.base.errors import InsurancePredictorError, InvalidSettings, Unreachable
 from insurance_predictor.base.masking import without_secrets
 from insurance_predictor.base.settings import DEFAULT_ARTIFACTS, DEFAULT_TRACKING_URI, Settings
+from insurance_predictor.store.locations import REMEDY, experiment_location, foreign_place
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -121,12 +122,26 @@ def experiment_id(client: "MlflowClient", name: str, settings: Settings) -> str:
     return str(found.experiment_id)
 
 
-def ask_storage(client: "MlflowClient", experiment: str) -> None:
+def check_place(client: "MlflowClient", settings: Settings, experiment: str) -> str:
+    """Where an experiment, given by its id, keeps its files, which may be read and written there.
+
+    Raises InvalidSettings when that is somebody else's place.
+    """
+    location = experiment_location(client, experiment)
+    if fault := foreign_place(location, settings, location):
+        raise InvalidSettings(
+            f"The experiment {experiment} has {fault}. {REMEDY} Or set the name of another."
+        )
+    return location
+
+
+def ask_storage(client: "MlflowClient", settings: Settings, experiment: str) -> None:
     """One question to the storage of an experiment, before any work is done; any answer will do.
 
-    Raises Unreachable when none comes in time, and what its client raises when there is none.
+    Raises InvalidSettings for a place that is not ours, Unreachable when no answer comes in time,
+    and what its client raises when there is none.
     """
-    location = client.get_experiment(experiment).artifact_location
+    location = check_place(client, settings, experiment)
     if location.partition(":")[0] not in ("s3", "mlflow-artifacts", "http", "https"):
         return
     answer: Future[None] = Future()

@@ -1,5 +1,6 @@
 """Model versions, their tags and aliases: what the registry knows, in our words."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -219,8 +220,8 @@ def model_uri(model_id: str) -> str:
 
 def logged_model_id(source: str) -> str | None:
     """The id in the URI of a logged model; None for the URI of anything else."""
-    kind, _, name = source.partition(":/")
-    return name if kind == "models" and name.startswith("m-") else None
+    found = re.fullmatch("models:/(m-[0-9a-f]{32})", source)
+    return found[1] if found else None
 
 
 def _put(client: "MlflowClient", settings: Settings, alias: str, number: str) -> None:

@@ -12,6 +12,7 @@ from sklearn.inspection import permutation_importance
 from sklearn.pipeline import Pipeline
 
 from insurance_predictor.base.errors import IntegrityFault
+from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.cross_validation import (
     FOLD_METRICS,
     REPEATS,
@@ -62,7 +63,7 @@ MODEL_REQUIREMENTS = ("mlflow", "scikit-learn", "skops", "pandas", "numpy")
 LEARNING_SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
 
 
-def log_run(client: "MlflowClient", run: TrainedRun) -> None:
+def log_run(client: "MlflowClient", settings: Settings, run: TrainedRun) -> None:
     """Write all of `run`, which must be MLflow's active run; its tags last.
 
     Raises IntegrityFault when the store gives back another file than the one that was made here.
@@ -71,7 +72,7 @@ def log_run(client: "MlflowClient", run: TrainedRun) -> None:
     with TemporaryDirectory() as folder:
         _write_files(Path(folder), run)
         model_id = write_model(client, Path(folder), run)
-        manifest = store_files(client, run.run_id, model_id, Path(folder))
+        manifest = store_files(client, settings, run.run_id, model_id, Path(folder))
     _log_numbers(client, run, model_id)
     log_tags(client, run, model_id, manifest)
 
@@ -149,7 +150,9 @@ def write_model(client: "MlflowClient", folder: Path, run: TrainedRun) -> str:
     return str(kept.model_id)
 
 
-def store_files(client: "MlflowClient", run_id: str, model_id: str, folder: Path) -> Manifest:
+def store_files(
+    client: "MlflowClient", settings: Settings, run_id: str, model_id: str, folder: Path
+) -> Manifest:
     """Upload everything below `folder`, with a manifest of what it is now, and read it all back.
 
     Raises IntegrityFault when something else comes back than was there before the upload.
@@ -163,7 +166,7 @@ def store_files(client: "MlflowClient", run_id: str, model_id: str, folder: Path
                 client.log_artifact(run_id, str(path))
         with TemporaryDirectory() as copy:
             source, owner = model_uri(model_id), f"The run {run_id}"
-            fetch(client, run_id, source, manifest.digests, Path(copy), owner)
+            fetch(client, settings, run_id, source, manifest.digests, Path(copy), owner)
     except Exception as error:
         with suppress(Exception):  # a store that is gone cannot take the mark either
             client.finalize_logged_model(model_id, "FAILED")

@@ -56,7 +56,7 @@ def train(
     folds = make_folds(features(split.train))
     experiment = settings.experiment(options.production)
     where = experiment_id(client, experiment, settings)
-    ask_storage(client, where)
+    ask_storage(client, settings, where)
     # On tables of this size the threads of numerical libraries mostly wait for each other: on two
     # busy cores, boosting took ten times as long with them as without.
     with threadpool_limits(limits=1), mlflow.start_run(experiment_id=where) as started:
@@ -78,7 +78,7 @@ def train(
             options=vars(options),
             notices=notices,
         )
-        log_run(client, run)
+        log_run(client, settings, run)
     return run
 
 

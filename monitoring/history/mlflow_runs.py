@@ -16,7 +16,13 @@ from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.manifest import file_sha256
 from insurance_predictor.model.run_layout import ROLE as TRAINING
 from insurance_predictor.model.run_layout import ROLE_TAG
-from insurance_predictor.store.tracking import connect, experiment_id, store_errors
+from insurance_predictor.store.locations import experiment_location, foreign_place
+from insurance_predictor.store.tracking import (
+    check_place,
+    connect,
+    experiment_id,
+    store_errors,
+)
 from monitoring.domain.assessment import Assessment, Verdict
 from monitoring.history.json import assessment_json
 
@@ -85,6 +91,7 @@ def begin(settings: Settings, assessment: Assessment) -> MonitoringRun:
     with store_errors(settings):
         client = connect(settings)
         experiment = experiment_id(client, settings.monitoring_experiment_name, settings)
+        check_place(client, settings, experiment)
         _fail_broken_off(client, experiment, assessment.model_name)
         found = tags(assessment)
         run = client.create_run(experiment, run_name=_run_name(assessment), tags=found)
@@ -147,7 +154,11 @@ def report(settings: Settings, run_id: str, name: str = REPORT) -> bytes | None:
     """
     with store_errors(settings), TemporaryDirectory() as folder:
         client = connect(settings)
-        written = client.get_run(run_id).data.tags.get(f"{name}{DIGEST}")
+        run = client.get_run(run_id)
+        written = run.data.tags.get(f"{name}{DIGEST}")
+        ours = experiment_location(client, run.info.experiment_id)
+        if foreign_place(run.info.artifact_uri, settings, ours):
+            return None
         if written is None or name not in {file.path for file in client.list_artifacts(run_id)}:
             return None
         page = Path(client.download_artifacts(run_id, name, folder))

@@ -11,6 +11,7 @@ from tests.planting import Workshop, plant
 def test_the_page_names_the_version_and_who_moved_it(
     client, settings, production, store, sample, trained, monkeypatch
 ):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_ACTOR", "ana")
     other = plant(client, store, sample, Workshop.of(trained, sample).slightly_other)
     register(client, settings, other)

@@ -1,6 +1,7 @@
 """A version's files are checked before they are loaded, and must fit together after."""
 
 import json
+import os
 import shutil
 from contextlib import suppress
 from dataclasses import replace
@@ -64,9 +65,9 @@ def expected(run_tags) -> Digests:
 
 
 @pytest.fixture(scope="module")
-def stored(client, trained, run_tags, expected, tmp_path_factory) -> Path:
+def stored(client, store, trained, run_tags, expected, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("pair")
-    fetch(client, trained.run_id, run_tags[MODEL_URI_TAG], expected, folder, OWNER)
+    fetch(client, store, trained.run_id, run_tags[MODEL_URI_TAG], expected, folder, OWNER)
     return folder
 
 
@@ -161,6 +162,12 @@ def test_a_manifest_that_is_none_is_a_fault(folder, content):
     digests = Digests("a" * 64, sha256(content.encode()).hexdigest())
     with pytest.raises(IntegrityFault, match="cannot be read"):
         open_pair(folder, digests, OWNER)
+
+
+def test_a_manifest_that_is_too_large_is_not_read(folder, expected):
+    os.truncate(folder / MANIFEST, 2**20 + 1)
+    with pytest.raises(IntegrityFault, match="has 1,048,577 bytes; 1,048,576 is the most"):
+        open_pair(folder, expected, OWNER)
 
 
 def test_nothing_is_unpickled_before_its_digest_is_compared(folder, expected, tmp_path):
@@ -273,7 +280,7 @@ def test_a_run_without_the_file_is_named(client, store, sample, trained, tmp_pat
     tags = client.get_run(run_id).data.tags
     (stored_files(client, run_id, tags[MODEL_URI_TAG]).run / file).unlink()
     with pytest.raises(IntegrityFault, match=f"The run {run_id} has lost a file: {file} is not"):
-        fetched(client, run_id, tags, tmp_path)
+        fetched(client, store, run_id, tags, tmp_path)
 
 
 def test_a_file_that_was_added_is_never_fetched(client, store, sample, trained, tmp_path):
@@ -283,20 +290,20 @@ def test_a_file_that_was_added_is_never_fetched(client, store, sample, trained, 
     for added in (files.run / MODEL_CARD, files.run / "preprocessing" / "x.skops"):
         added.write_text("![](https://outside.example/x.png)")
     (files.model / "sitecustomize.py").write_text("")
-    fetched(client, run_id, tags, tmp_path)
+    fetched(client, store, run_id, tags, tmp_path)
     found = {path.name for path in tmp_path.rglob("*")}
     assert "preprocessor.skops" in found
     assert found.isdisjoint({MODEL_CARD, "x.skops", "sitecustomize.py"})
 
 
-def fetched(client, run_id, tags, folder, source=None) -> None:
+def fetched(client, settings, run_id, tags, folder, source=None) -> None:
     source = source or tags[MODEL_URI_TAG]
-    fetch(client, run_id, source, Digests.from_tags(tags, OWNER), folder, OWNER)
+    fetch(client, settings, run_id, source, Digests.from_tags(tags, OWNER), folder, OWNER)
 
 
-def test_a_model_that_is_not_in_the_store_is_named(client, trained, run_tags, tmp_path):
+def test_a_model_that_is_not_in_the_store_is_named(client, store, trained, run_tags, tmp_path):
     with pytest.raises(IntegrityFault, match=r"has lost a file: model/model.skops is not there"):
-        fetched(client, trained.run_id, run_tags, tmp_path, f"models:/m-{'0' * 32}")
+        fetched(client, store, trained.run_id, run_tags, tmp_path, f"models:/m-{'0' * 32}")
 
 
 def test_a_storage_that_does_not_answer_has_lost_nothing(
@@ -307,15 +314,20 @@ def test_a_storage_that_does_not_answer_has_lost_nothing(
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
     experiment = client.create_experiment("on_a_dead_s3", artifact_location="s3://nobody/artifacts")
-    run_id = client.create_run(experiment).info.run_id
     with pytest.raises(Unreachable, match="did not do its part"), store_errors(store):
-        fetched(client, run_id, run_tags, tmp_path)
+        fetched(client, store, *a_run_in(client, experiment, run_tags), tmp_path)
 
 
-def test_a_storage_that_breaks_off_has_lost_nothing(client, store, trained, run_tags, tmp_path):
-    with (
-        storage_that_breaks_off() as uri,
-        pytest.raises(Unreachable, match="did not do its part"),
-        store_errors(store),
-    ):
-        fetched(client, trained.run_id, run_tags, tmp_path, uri)
+def test_a_storage_that_breaks_off_has_lost_nothing(client, store, run_tags, tmp_path):
+    with storage_that_breaks_off() as uri:
+        experiment = client.create_experiment("on_one_that_breaks_off", artifact_location=uri)
+        there = store.model_copy(update={"artifact_location": uri})
+        with pytest.raises(Unreachable, match="did not do its part"), store_errors(store):
+            fetched(client, there, *a_run_in(client, experiment, run_tags), tmp_path)
+
+
+def a_run_in(client, experiment, tags) -> tuple[str, dict[str, str]]:
+    """The id and tags of a run that names a model of its own, and has no files."""
+    run_id = client.create_run(experiment).info.run_id
+    model = client.create_logged_model(experiment, name="model", source_run_id=run_id)
+    return run_id, {**tags, MODEL_URI_TAG: f"models:/{model.model_id}"}

@@ -10,6 +10,7 @@ from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.run_layout import REFUSED
 from insurance_predictor.release import promotion
 from insurance_predictor.release.promotion import delete_alias, promote, rollback, set_alias
+from insurance_predictor.release.registration import register
 from insurance_predictor.store import ledger
 from insurance_predictor.store.ledger import ledger_name, open_line, read_ledger, read_lines
 from insurance_predictor.store.status import read_state
@@ -464,3 +465,38 @@ def test_a_reason_as_long_as_a_book_is_no_traceback(client, three):
     promotion.promote(client, three, "1", reason="word " * 5_000)
     assert read_lines(client, three)[0].why.startswith("word word")
     assert read_ledger(client, three).foreign == ()
+
+
+# Under another PRODUCTION_ALIAS.
+
+
+@pytest.mark.parametrize("had_served", [True, False])
+def test_the_alias_of_production_is_moved_with_a_line_whatever_the_settings_call_it(
+    client, three, staging, trained, had_served
+):
+    """Also where the ledger is of a release that wrote no alias, or has no line yet."""
+    refused = write_version(client, three, trained.run_id, REFUSED).number
+    if had_served:
+        former_line(client, three, None, "1")
+        client.set_registered_model_alias(three.model_name, "producao", "1")
+    with pytest.raises(RefusedByGate):
+        set_alias(client, staging, "producao", refused)
+    with pytest.raises(BadInput, match="too like one that serves"):
+        set_alias(client, staging, "Producao", refused)
+    set_alias(client, staging, "producao", "2")
+    assert aliases(client, three) == {"producao": "2"}
+    last = read_lines(client, three)[-1]
+    assert (last.alias, last.before, last.after) == (
+        "producao",
+        "1" if had_served else None,
+        "2",
+    )
+    assert read_state(client, three).problems == ()
+
+
+@pytest.mark.parametrize("alias", ["producao", "Producao"])
+def test_the_alias_of_production_is_no_challenger_s(client, three, staging, trained, alias):
+    settings = staging.model_copy(update={"challenger_alias": alias})
+    with pytest.raises(BadInput, match=f"CHALLENGER_ALIAS='{alias}'"):
+        register(client, settings, trained.run_id)
+    assert aliases(client, three) == {}

@@ -47,6 +47,7 @@ def test_a_model_without_a_ledger_has_no_lines(client, settings):
 
 
 def test_a_line_says_who_when_from_to_why_and_the_metrics(client, settings, monkeypatch):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_ACTOR", "ana")
     opened = open_line(
         client,
@@ -102,6 +103,8 @@ def test_two_models_have_two_ledgers(client, settings, store):
 
 def test_the_workflow_s_actor_goes_before_the_tracking_user_and_the_machine_s(monkeypatch):
     named = Settings(mlflow_tracking_username="bia")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_ACTOR", "ana")
     assert actor(named) == "ana"
     monkeypatch.delenv("GITHUB_ACTOR")
@@ -162,3 +165,22 @@ def test_rolling_back_to_the_end_never_returns_to_a_version_that_was_left(promot
         if place == 0 or promoted[place - 1] != number
     ]
     assert visited == distinct_steps[-2::-1]
+
+
+def test_outside_a_workflow_nobody_is_the_workflow_s_actor(settings, monkeypatch):
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    monkeypatch.setenv("GITHUB_ACTOR", "ana")
+    user = settings.model_copy(update={"mlflow_tracking_username": "bia"})
+    assert actor(user) == "bia"
+    assert actor(settings) != "ana"
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    assert actor(user) == "ana"
+
+
+@pytest.mark.parametrize("number", ["9" * 18, "9" * 19, "9" * 4300])
+def test_no_number_that_somebody_wrote_stops_the_next_line(client, settings, number):
+    forged = write(client, settings, None, "1")
+    client.set_tag(forged, "ledger.number", number)
+    for after in ("2", "3"):
+        write(client, settings, "1", after)
+    assert [line.after for line in read_lines(client, settings)][-2:] == ["2", "3"]

@@ -244,8 +244,9 @@ def test_a_storage_that_stays_silent_is_asked_once_and_named(client, store, monk
     with silent_host() as port:
         location = f"http://127.0.0.1:{port}/api/2.0/mlflow-artifacts/artifacts"
         made = client.create_experiment("on_a_silent_storage", artifact_location=location)
+        there = store.model_copy(update={"artifact_location": location})
         with pytest.raises(Unreachable) as caught:
-            ask_storage(client, made)
+            ask_storage(client, there, made)
     assert str(caught.value).startswith(
         f"The storage of artifacts, {location}, did not answer within 0.2 s."
     )

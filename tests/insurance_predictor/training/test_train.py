@@ -51,10 +51,10 @@ def folder(client, trained, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def files(client, run, folder):
+def files(client, store, run, folder):
     tags = run.data.tags
     expected = Digests.from_tags(tags, "the run")
-    fetch(client, run.info.run_id, tags[MODEL_URI_TAG], expected, folder, "the run")
+    fetch(client, store, run.info.run_id, tags[MODEL_URI_TAG], expected, folder, "the run")
     return folder
 
 
