@@ -46,10 +46,10 @@ from sqlalchemy.exc import (
 from insurance_predictor.base.errors import InsurancePredictorError, InvalidSettings, Unreachable
 from insurance_predictor.base.masking import without_secrets
 from insurance_predictor.log.sqlite import write_ahead
+from insurance_predictor.store.tracking import POSTGRESQL_LIMITS
 from insurance_predictor.table import schema
 
 PATIENCE = 5  # seconds to connect, and to wait for SQLite's lock
-SILENCE = 10_000  # milliseconds until a PostgreSQL that the network lost is given up
 MIGRATION_LOCK = 0x9E1D  # any number, the same for everybody who migrates this database
 
 Row = Mapping[str, Any]
@@ -269,13 +269,22 @@ def _unusable(url: str) -> InvalidSettings:
 def _engine(url: URL) -> Engine:
     """Errors do not show a row's values. SQLite is opened anew each time: its file may be gone."""
     if url.get_backend_name() == "postgresql":
-        timeouts = {"connect_timeout": PATIENCE, "tcp_user_timeout": SILENCE}
-        return create_engine(url, connect_args=timeouts, pool_pre_ping=True, hide_parameters=True)
+        return _postgresql(url)
     engine = create_engine(
         url, connect_args={"timeout": PATIENCE}, poolclass=NullPool, hide_parameters=True
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_to_write)
+    return engine
+
+
+def _postgresql(url: URL) -> Engine:
+    limits = {name: value for name, value in POSTGRESQL_LIMITS.items() if name not in url.query}
+    engine = create_engine(url, connect_args=limits, pool_pre_ping=True, hide_parameters=True)
+    if engine.dialect.driver == "psycopg":
+        from insurance_predictor.log.postgresql import be_patient
+
+        be_patient(engine)
     return engine
 
 

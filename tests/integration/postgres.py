@@ -48,6 +48,11 @@ class Postgres:
         with psycopg.connect(self.uri("mlflow", "mlflow"), connect_timeout=5) as connection:
             return connection.execute(question, values).fetchall()
 
+    def limit_connections(self, role: str, most: int) -> None:
+        """Let `role` in at most so often at once; -1 is without a limit."""
+        with psycopg.connect(**self._as_superuser(), connect_timeout=5) as connection:
+            connection.execute(f"ALTER ROLE {role} CONNECTION LIMIT {most}")
+
     def create(self) -> None:
         """Make the cluster with scram passwords, start it, and make the stack's databases."""
         password_file = self.folder / "password"
