@@ -15,6 +15,7 @@ from infra.checks.env_file import env_file, env_names
 from infra.checks.finding import Finding, Verdict, failed, not_looked_at
 from infra.checks.group import Group
 from infra.checks.machine import disk_space, packages, python
+from infra.checks.monitoring import monitoring
 from infra.checks.prediction_log import prediction_log
 from infra.checks.stack import NAMES as STACK
 from infra.checks.stack import stack
@@ -28,7 +29,7 @@ DEADLINE = 18  # seconds for whatever may hang
 # A doctor wants to know now; it does not try again as a training should.
 IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
 MARKS = {Verdict.RIGHT: "✓", Verdict.WRONG: "✗", Verdict.NOTE: "–"}
-OTHERS = ("prediction log", "alerts")
+OTHERS = ("prediction log", "monitoring", "alerts")
 
 
 def doctor(as_json: bool = False) -> int:
@@ -85,7 +86,7 @@ def _with_settings(settings: Settings) -> Iterator[Finding]:
     groups = [
         Group(STACK, partial(stack, settings)),
         Group(STORE, partial(store, settings)),
-        Group(OTHERS, lambda: (check(settings) for check in (prediction_log, alerts))),
+        Group(OTHERS, lambda: (check(settings) for check in (prediction_log, monitoring, alerts))),
     ]
     until = time.monotonic() + DEADLINE
     for group in groups:

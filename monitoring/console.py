@@ -25,6 +25,7 @@ def text(done: Monitored) -> str:
         *(f"  {line}" for line in _findings(found)),
         *(f"  {line}" for line in _undecided(found)),
         *done.problems,
+        *done.notes,
         *_incidents(done),
         *_delivery(done.delivery),
     ]
@@ -84,6 +85,7 @@ def as_json(done: Monitored) -> str:
         "incidents": incidents,
         "messages": list(done.messages),
         "problems": list(done.problems),
+        "notes": list(done.notes),
         "report": str(done.report) if done.report else None,
         "report_url": done.report_url,
         "run_id": done.run_id,
@@ -93,10 +95,11 @@ def as_json(done: Monitored) -> str:
 
 
 def problems_markdown(done: Monitored) -> list[str]:
-    """What monitoring could not see or do, for the page of a workflow's run."""
-    if not done.problems:
+    """What monitoring could not see or do, or says of itself, for the page of a workflow's run."""
+    said = (*done.problems, *done.notes)
+    if not said:
         return []
-    return ["", "> [!WARNING]", *(f"> {for_github(problem)}" for problem in done.problems), ""]
+    return ["", "> [!WARNING]", *(f"> - {for_github(one)}" for one in said), ""]
 
 
 def delivery(done: Delivery) -> str:

@@ -1,13 +1,14 @@
 """One run of `monitor`: assess, decide, write it down, and say what is worth saying."""
 
+import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine
 
-from insurance_predictor.base.errors import BadInput, Unreachable
+from insurance_predictor.base.errors import BadInput, InvalidSettings, Unreachable
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.database import reading
 from insurance_predictor.log.prediction_log import PredictionLog
@@ -24,6 +25,7 @@ from monitoring.alerts.outbox import Delivery, deliver
 from monitoring.checks.assess import assess, assess_service
 from monitoring.domain.assessment import Assessment, Window
 from monitoring.domain.incidents import Change, Incident, IncidentDecision
+from monitoring.domain.watch import watch
 from monitoring.domain.windows import parse_window
 from monitoring.history import incident_store, mlflow_runs
 from monitoring.history.incident_store import QueuedMessage
@@ -42,6 +44,7 @@ from monitoring.window.reference import PREMIUM, Reference, build, holdouts
 from monitoring.words import report_words
 
 INCIDENT_OPEN = 10  # exit code
+DAY = 86_400  # seconds
 EVIDENTLY_ROWS = 5000  # of each side that Evidently's page is drawn from
 
 
@@ -67,7 +70,7 @@ class Monitored:
 
     `report` is the page on this machine and `report_url` the one in MLflow; `delivery` is None
     where no channel is set, or nothing was to be sent because the run was dry. `problems` are what
-    monitoring could not ask or record, a sentence each.
+    monitoring could not ask or record, and `notes` what else to know of it, a sentence each.
     """
 
     assessment: Assessment
@@ -79,6 +82,7 @@ class Monitored:
     run_id: str | None = None
     delivery: Delivery | None = None
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -97,6 +101,7 @@ def monitor(
     decided before stays, and what could not be sent is sent by the next run.
     """
     channels.configured(settings)  # raises before anything is done
+    _check_log(settings)
     asked_window(options, now or datetime.now(UTC))
     # What waits in the spool here is assessed, too; what came late is reported before `now`.
     PredictionLog(settings).close()
@@ -108,9 +113,45 @@ def monitor(
     else:
         seen = _with_version(settings, options, served, now)
     with opened(settings.prediction_log_url) as engine:
+        notes = tuple(_notes(settings, engine, now))
         if options.dry_run:
-            return _preview(settings, engine, seen.assessment, now)
-        return _record(settings, options, seen, engine, now)
+            done = _preview(settings, engine, seen.assessment, now)
+        else:
+            done = _record(settings, options, seen, engine, now)
+    return replace(done, notes=notes)
+
+
+def _check_log(settings: Settings) -> None:
+    """Raise InvalidSettings where a runner, whose disk is new, would judge a log of its own."""
+    is_file = settings.prediction_log_url.startswith("sqlite")
+    has_server = settings.mlflow_tracking_uri.startswith(("http://", "https://"))
+    on_a_runner = os.environ.get("GITHUB_ACTIONS") == "true"
+    if on_a_runner and has_server and is_file and not _has_file(settings.prediction_log_url):
+        raise InvalidSettings(
+            "PREDICTION_LOG_URL names no database that the app writes to: on this runner it is an "
+            "empty file, and nothing would be judged. Set the secret PREDICTION_LOG_URL in the "
+            "environment of this workflow to the app's (docs/deployment.md), or switch the "
+            "workflow off."
+        )
+
+
+def _has_file(url: str) -> bool:
+    from sqlalchemy import make_url
+
+    return Path(make_url(url).database or "").exists()
+
+
+def _notes(settings: Settings, engine: Engine, now: datetime) -> Iterable[str]:
+    """What a person should know of monitoring itself, a sentence each."""
+    until = incident_store.judged_until(engine, settings.model_name, now)
+    before = watch(until, now, settings.monitor.overdue_hours)
+    if before.until is not None and before.is_overdue:
+        days = (now - before.until).total_seconds() / DAY
+        yield (
+            "Monitoring was overdue: before this run quotes had last been judged up to "
+            f"{before.until:%Y-%m-%d %H:%M} UTC, {days:.1f} days ago. GitHub switches schedules off "
+            "after 60 days without a commit, and in forks from the start."
+        )
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,12 @@ def _waiting(settings: Settings) -> str:
     rows, elsewhere = spool.waiting(), spool.waiting_elsewhere()
     spool.close()
     told = f"; {rows:,} predictions wait in {settings.prediction_spool}" if rows else ""
-    return told + (f"; in the spool {told_elsewhere(elsewhere)}" if elsewhere else "")
+    told += f"; in the spool {told_elsewhere(elsewhere)}" if elsewhere else ""
+    is_file = settings.prediction_log_url.startswith("sqlite")
+    if is_file and settings.mlflow_tracking_uri.startswith(("http://", "https://")):
+        told += "; it is a file of this machine, and the registry a server: a team sets "
+        told += "PREDICTION_LOG_URL to one database, where the app runs and where monitoring does"
+    return told
 
 
 def _make_and_drop_a_table(url: str) -> None:

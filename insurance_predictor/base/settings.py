@@ -100,6 +100,7 @@ class MonitorThresholds(BaseModel):
     latency_p95_ms: Annotated[float, Field(gt=0)] = 500.0
     spool_backlog: Annotated[int, Field(ge=0)] = 100  # quotes that waited long for the database
     stale_share: Share = 0.10  # of quotes, while the registry could not be asked
+    overdue_hours: Annotated[float, Field(gt=0)] = 36.0  # since monitoring last looked
 
 
 class IncidentRules(BaseModel):

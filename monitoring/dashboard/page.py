@@ -26,6 +26,7 @@ from insurance_predictor.base.words import Language  # noqa: E402
 from insurance_predictor.table.schema import FEATURES, CategoryColumn, NumberColumn  # noqa: E402
 from monitoring.dashboard import charts  # noqa: E402
 from monitoring.domain.incidents import Incident  # noqa: E402
+from monitoring.domain.watch import watch  # noqa: E402
 from monitoring.history import mlflow_runs  # noqa: E402
 from monitoring.history.mlflow_runs import MonitoringRun, Trend  # noqa: E402
 from monitoring.report import trend as trend_charts  # noqa: E402
@@ -45,6 +46,7 @@ class History:
 
     trend: Trend
     incidents: tuple[Incident, ...]
+    until: datetime | None  # quotes have been judged; None where this log has no assessment
 
 
 def main() -> None:
@@ -78,6 +80,7 @@ def show(language: Language) -> None:
     st.write(dashboard_words.INTRO(language, model=formats.plain(settings.model_name)))
     with st.spinner(dashboard_words.LOADING(language)):
         history = read(settings, settings.model_dump_json())
+    _watch(settings, history, language)
     if not history.trend.assessments:
         st.info(dashboard_words.NOTHING_YET(language))
         st.code(FIRST_STEP, language="sh")
@@ -102,12 +105,31 @@ def read(_settings: Settings, key: str) -> History:
 
     with opened(_settings.prediction_log_url) as engine:
         incidents = incident_store.incidents(engine, _settings.model_name)
-    return History(mlflow_runs.trend(_settings), incidents)
+        until = incident_store.judged_until(engine, _settings.model_name, datetime.now(UTC))
+    return History(mlflow_runs.trend(_settings), incidents, until)
 
 
 @st.cache_data(ttl=KEPT_SECONDS, show_spinner=False)
 def _page(_settings: Settings, run_id: str, name: str) -> bytes | None:
     return mlflow_runs.report(_settings, run_id, name)
+
+
+def _watch(settings: Settings, history: History, language: Language) -> None:
+    """When monitoring last looked, and whether it still does."""
+    if history.until is None:
+        if history.trend.assessments:
+            st.warning(dashboard_words.ANOTHER_LOG(language))
+        return
+    now = datetime.now(UTC)
+    last = watch(history.until, now, settings.monitor.overdue_hours)
+    said = {
+        "until": _moment(history.until, language),
+        "ago": formats.ago(history.until, now, language),
+    }
+    if last.is_overdue:
+        st.warning(dashboard_words.OVERDUE(language, **said))
+    else:
+        st.caption(dashboard_words.LOOKED(language, **said))
 
 
 def _now(history: History, language: Language) -> None:

@@ -126,6 +126,15 @@ def assessments(engine: Engine, model_name: str, most: int = 1000) -> tuple[Kept
         return _assessments(connection, model_name, most)
 
 
+def judged_until(engine: Engine, model_name: str, now: datetime) -> datetime | None:
+    """The end of the last window that was judged by `now`; None without any."""
+    end = ASSESSMENTS.c.end
+    asked = select(func.max(end)).where(ASSESSMENTS.c.model_name == model_name, end <= now)
+    with engine.begin() as connection:
+        found: datetime | None = connection.scalar(asked)
+    return found
+
+
 def queue(engine: Engine, messages: Iterable[QueuedMessage], event: str, now: datetime) -> None:
     """Queue messages about no incident, like a test."""
     with engine.begin() as connection:

@@ -19,6 +19,24 @@ TRY_AGAIN = Text("Tentar de novo", "Try again")
 
 # Now
 LATEST = Text("Última janela: {start} a {end}", "Latest window: {start} to {end}")
+LOOKED = Text(
+    "O monitoramento julgou as cotações até {until} ({ago}).",
+    "Monitoring has judged quotes up to {until} ({ago}).",
+)
+OVERDUE = Text(
+    "**O monitoramento está atrasado**: as cotações foram julgadas até {until} ({ago}), e desde "
+    "então ninguém olhou. Rode `make monitor` e veja se o agendamento ainda está ligado: o GitHub "
+    "o desliga após 60 dias sem commit, e em forks desde o início.",
+    "**Monitoring is overdue**: quotes were judged up to {until} ({ago}), and nobody has looked "
+    "since. Run `make monitor`, and see whether its schedule is still on: GitHub switches it off "
+    "after 60 days without a commit, and in forks from the start.",
+)
+ANOTHER_LOG = Text(
+    "O registro de previsões desta página não tem nenhuma avaliação, e o MLflow tem: "
+    "PREDICTION_LOG_URL não é o mesmo aqui e no monitoramento, ou lá não está definido.",
+    "The prediction log of this page has no assessment, and MLflow has some: PREDICTION_LOG_URL is "
+    "not the same here and where monitoring runs, or is not set there.",
+)
 STATUS = Text("Situação", "Status")
 QUOTES = Text("Cotações", "Quotes")
 PREMIUM = Text("Prêmio médio", "Average premium")

@@ -35,6 +35,7 @@ LABELS = (
     "aliases",
     "artifacts",
     "prediction log",
+    "monitoring",
     "alerts",
 )
 BOTO3_GIVES_UP = 60  # seconds of its first try, of five

@@ -208,3 +208,15 @@ def test_importing_the_page_costs_none_of_the_heavy_libraries():
     code = f"import sys, monitoring.dashboard; print([n for n in {heavy} if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout == "[]\n"
+
+
+def test_monitoring_that_has_stopped_is_said(watched: Settings, language: str) -> None:
+    shown = words(visit(language))
+    assert "overdue" in shown or "atrasado" in shown
+
+
+def test_a_log_that_is_not_the_one_of_monitoring_is_said(
+    watched: Settings, language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREDICTION_LOG_URL", f"sqlite:///{tmp_path}/another.db")
+    assert dashboard_words.ANOTHER_LOG(language) in words(visit(language))
