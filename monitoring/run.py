@@ -149,8 +149,8 @@ def _notes(settings: Settings, engine: Engine, now: datetime) -> Iterable[str]:
         days = (now - before.until).total_seconds() / DAY
         yield (
             "Monitoring was overdue: before this run quotes had last been judged up to "
-            f"{before.until:%Y-%m-%d %H:%M} UTC, {days:.1f} days ago. GitHub switches schedules off "
-            "after 60 days without a commit, and in forks from the start."
+            f"{before.until:%Y-%m-%d %H:%M} UTC, {days:.1f} days ago. GitHub switches schedules "
+            "off after 60 days without a commit, and in forks from the start."
         )
 
 
