@@ -27,11 +27,10 @@ from monitoring.domain.assessment import Assessment, Window
 from monitoring.domain.incidents import Change, Incident, IncidentDecision
 from monitoring.domain.watch import watch
 from monitoring.domain.windows import parse_window
-from monitoring.history import incident_store, mlflow_runs
+from monitoring.history import incident_store, mlflow_runs, report_folder
 from monitoring.history.incident_store import QueuedMessage
 from monitoring.history.mlflow_runs import MonitoringRun, Trend
 from monitoring.history.tables import opened
-from monitoring.report import report_folder
 from monitoring.report.page import ReportLinks, report_page
 from monitoring.window.reader import (
     ModelLog,
@@ -241,7 +240,7 @@ def alert_test(settings: Settings) -> tuple[str, Delivery | None]:
         return plain_text(message), None
     with opened(settings.prediction_log_url) as engine:
         queued = [QueuedMessage(channel=name, content=message) for name in names]
-        incident_store.queue(engine, queued, "test", datetime.now(UTC))
+        incident_store.queue(engine, queued, "test", datetime.now(UTC), settings.model_name)
         return plain_text(message), deliver(settings, engine)
 
 
@@ -280,12 +279,14 @@ def _record(
     def announce(change: Change) -> Iterable[QueuedMessage]:
         message = incident_message(change, assessment, links, settings.alert_language)
         return [
-            QueuedMessage(channel=name, content=message, report=page.absolute())
+            QueuedMessage(channel=name, content=message, report=page)
             for name in channels.configured(settings)
         ]
 
+    incarnation = seen.served.facts.incarnation if seen.served else None
+    run_id = run.run_id if run else None
     decision = incident_store.record(
-        engine, assessment, settings.incident, now, announce, run.run_id if run else None
+        engine, assessment, settings.incident, now, announce, run_id, incarnation
     )
     open_now = incident_store.open_incidents(engine, assessment.model_name)
     no_evidently = None
@@ -310,9 +311,9 @@ def _record(
         messages=_messages(settings, decision, assessment, links.report),
         report=page,
         report_url=report_url,
-        run_id=run.run_id if run else None,
+        run_id=run_id,
         problems=tuple(one for one in (record.problem, unfinished) if one),
-        delivery=deliver(settings, engine, now=now),
+        delivery=deliver(settings, engine, now=now, incarnation=incarnation),
     )
 
 

@@ -7,6 +7,9 @@ before it is sent again. A webhook cannot be asked: it gets the message at least
 No message waits for a report, and no incident for another: reports go out after all messages, and
 what is in the way of one incident leaves the others alone. What is given up, a message or only its
 report, is told by the run that gave up, and by the next message.
+
+Others may write to the same log. Of what stands there only messages of the own model are sent, only
+to channels and threads that the settings name, and only with reports that are where reports lie.
 """
 
 import time
@@ -15,18 +18,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Engine, Row, func, select
+from sqlalchemy import ColumnElement, Engine, Row, and_, func, or_, select
 
 from insurance_predictor.base.settings import Settings
 from monitoring.alerts import channels
 from monitoring.alerts.apprise_channel import Other
-from monitoring.alerts.channel import Channel, NotSent, Outgoing
+from monitoring.alerts.channel import Channel, NotSent, Outgoing, no_report
 from monitoring.alerts.messages import Lost, title, with_losses
-from monitoring.alerts.slack import Bot, Webhook
+from monitoring.alerts.slack import Bot, Webhook, in_channel
+from monitoring.history import report_folder
 from monitoring.history.tables import INCIDENTS, OUTBOX
 
 TRIES = 3  # calls in one run for a message of which the channel can tell whether it arrived
@@ -86,22 +89,27 @@ def deliver(
     pause: float = PAUSE,
     patience: float = PATIENCE,
     now: datetime | None = None,
+    incarnation: str | None = None,
 ) -> Delivery:
-    """Send what waits, the oldest first. Raises the errors of the database only.
+    """Send what waits of MODEL_NAME, the oldest first. Raises the errors of the database only.
+
+    `incarnation` is that of the model in the registry; where it is not known, only messages that
+    say none are sent.
 
     Several processes may do this at once: they take turns, and each message is sent once. `now`
     is aware, and what is given up for its age is judged by it.
     """
     delivery = Delivery()
-    if not _waiting(engine) and not _without_report(engine):
+    own = _own(settings, incarnation)
+    if not _waiting(engine, own) and not _without_report(engine, own):
         return delivery
     with turn(engine, patience) as is_ours:
         if is_ours:
             now = now or datetime.now(UTC)
-            _Round(settings, engine, opening, pause, now, delivery).run()
+            _Round(settings, engine, own, opening, pause, now, delivery).run()
         else:
             delivery.troubles.append("Another process is sending; it or the next run sends these.")
-        delivery.waiting = len(_waiting(engine))
+        delivery.waiting = len(_waiting(engine, own))
     return delivery
 
 
@@ -112,6 +120,7 @@ class _Round:
         self,
         settings: Settings,
         engine: Engine,
+        own: ColumnElement[bool],
         opening: Open,
         pause: float,
         now: datetime,
@@ -119,6 +128,7 @@ class _Round:
     ) -> None:
         self._settings = settings
         self._engine = engine
+        self._own = own
         self._opening = opening
         self._pause = pause
         self._now = now
@@ -130,18 +140,42 @@ class _Round:
 
     def run(self) -> None:
         """Try each message that waits, and then each report."""
-        for name in _in_turn(_waiting(self._engine)):
-            row = _row(self._engine, name)
+        for name in _in_turn(_waiting(self._engine, self._own)):
+            row = self._row(name)
             if reason := self._left_alone.get(row.channel):
-                self._give_up_if_old(_outgoing(row), reason)
+                self._give_up_if_old(self._outgoing(row), reason)
             elif _incident(row) not in self._stuck:
                 self._bring(row)
-        for name in _without_report(self._engine):
-            self._attach(_outgoing(_row(self._engine, name)))
+        for name in _without_report(self._engine, self._own):
+            self._attach(self._outgoing(self._row(name)))
+
+    def _row(self, name: str) -> Row[Any]:
+        """With the thread of its incident, which is of the same model."""
+        is_its = and_(
+            OUTBOX.c.incident_id == INCIDENTS.c.id,
+            INCIDENTS.c.model_name == self._settings.model_name,
+        )
+        with_thread = select(OUTBOX, INCIDENTS.c.thread).outerjoin(INCIDENTS, is_its)
+        with self._engine.begin() as connection:
+            return connection.execute(with_thread.where(OUTBOX.c.id == name)).one()
+
+    def _outgoing(self, row: Row[Any]) -> Outgoing:
+        channel = self._settings.slack_channel or ""
+        is_bot = row.channel == channels.SLACK_BOT
+        return Outgoing(
+            id=row.id,
+            time=row.time,
+            event=row.event,
+            message=row.message,
+            channel=row.channel,
+            incident_id=row.incident_id,
+            thread=in_channel(row.thread, channel) if is_bot else None,
+            report=report_folder.find(self._settings.report_folder, row.report or ""),
+        )
 
     def _bring(self, row: Row[Any]) -> None:
         """One message. What is in its way stops its incident, and perhaps its channel."""
-        outgoing = _outgoing(row)
+        outgoing = self._outgoing(row)
         channel = None
         try:
             channel = self._channel(outgoing.channel)
@@ -191,7 +225,7 @@ class _Round:
         """Bring the message to where it belongs after as few calls as it takes."""
         for last in range(TRIES):
             if is_in_doubt and (place := _guarded(channel.found, outgoing)):
-                return _mark_sent(self._engine, outgoing, place)
+                return self._mark_sent(outgoing, place)
             try:
                 return self._call(channel, outgoing, attempts + last + 1, is_in_doubt)
             except NotSent as trouble:
@@ -207,7 +241,7 @@ class _Round:
         A doubt from before stays: a refusal says nothing of an earlier call. Where the thread is
         gone, the message begins another one.
         """
-        lost = _lost(self._engine, self._settings, outgoing.channel)
+        lost = _lost(self._engine, self._own, self._settings, outgoing.channel)
         _mark(self._engine, outgoing, attempts=attempts, is_in_doubt=True)
         try:
             try:
@@ -221,7 +255,26 @@ class _Round:
         except NotSent as trouble:
             _mark(self._engine, outgoing, is_in_doubt=is_in_doubt or trouble.is_doubtful)
             raise
-        _mark_sent(self._engine, outgoing, place, tuple(lost))
+        self._mark_sent(outgoing, place, tuple(lost))
+
+    def _mark_sent(self, outgoing: Outgoing, place: str | None, told: Sequence[str] = ()) -> None:
+        """Sent, and where: a bot's message outside of a thread is the incident's from then on.
+
+        `told` are the ids of what was given up and is told by this message.
+        """
+        now = datetime.now(UTC)
+        done = {"sent": now, "is_in_doubt": False, "trouble": None}
+        thread = INCIDENTS.update().where(
+            INCIDENTS.c.id == outgoing.incident_id,
+            INCIDENTS.c.model_name == self._settings.model_name,
+        )
+        with self._engine.begin() as connection:
+            connection.execute(OUTBOX.update().where(OUTBOX.c.id == outgoing.id).values(**done))
+            if told:
+                mark = OUTBOX.update().where(OUTBOX.c.id.in_(told))
+                connection.execute(mark.values(gave_up_told=now))
+            if outgoing.channel == channels.SLACK_BOT and place is not None and not outgoing.thread:
+                connection.execute(thread.values(thread=place))
 
     def _telling(
         self, outgoing: Outgoing, lost: dict[str, Lost], is_thread_gone: bool = False
@@ -239,6 +292,8 @@ class _Round:
         _mark(self._engine, outgoing, report=None)
 
     def _upload(self, outgoing: Outgoing) -> None:
+        if outgoing.report is None and outgoing.channel != channels.SLACK_WEBHOOK:
+            raise no_report()
         channel = self._channel(outgoing.channel)
         for last in range(TRIES):
             try:
@@ -295,10 +350,17 @@ def turn(engine: Engine, patience: float) -> Iterator[bool]:
             lock_file.release()
 
 
-def _waiting(engine: Engine) -> list[Row[Any]]:
+def _own(settings: Settings, incarnation: str | None) -> ColumnElement[bool]:
+    """What this model's monitoring has queued; old rows do not say whose they are."""
+    is_of_model = or_(OUTBOX.c.model_name.is_(None), OUTBOX.c.model_name == settings.model_name)
+    is_of_any = OUTBOX.c.incarnation.is_(None)
+    return and_(is_of_model, or_(is_of_any, OUTBOX.c.incarnation == incarnation))
+
+
+def _waiting(engine: Engine, own: ColumnElement[bool]) -> list[Row[Any]]:
     """What is to be sent, the oldest first: id, channel, incident_id and attempts."""
     wanted = select(OUTBOX.c.id, OUTBOX.c.channel, OUTBOX.c.incident_id, OUTBOX.c.attempts)
-    asked = wanted.where(OUTBOX.c.gave_up.is_(None), OUTBOX.c.sent.is_(None))
+    asked = wanted.where(own, OUTBOX.c.gave_up.is_(None), OUTBOX.c.sent.is_(None))
     with engine.begin() as connection:
         return list(connection.execute(asked.order_by(OUTBOX.c.time, OUTBOX.c.id)))
 
@@ -315,18 +377,21 @@ def _incident(row: Row[Any]) -> Incident:
     return row.channel, row.incident_id or row.id
 
 
-def _without_report(engine: Engine) -> list[str]:
+def _without_report(engine: Engine, own: ColumnElement[bool]) -> list[str]:
     """The ids of messages that have arrived and whose report has not."""
     asked = select(OUTBOX.c.id).where(
-        OUTBOX.c.gave_up.is_(None), OUTBOX.c.sent.is_not(None), OUTBOX.c.report.is_not(None)
+        own, OUTBOX.c.gave_up.is_(None), OUTBOX.c.sent.is_not(None), OUTBOX.c.report.is_not(None)
     )
     with engine.begin() as connection:
         return list(connection.scalars(asked.order_by(OUTBOX.c.time, OUTBOX.c.id)))
 
 
-def _lost(engine: Engine, settings: Settings, channel: str) -> dict[str, Lost]:
+def _lost(
+    engine: Engine, own: ColumnElement[bool], settings: Settings, channel: str
+) -> dict[str, Lost]:
     """What was given up and not told yet, by id, of this channel or one that is no longer set."""
     asked = select(OUTBOX).where(
+        own,
         OUTBOX.c.gave_up.is_not(None),
         OUTBOX.c.gave_up_told.is_(None),
         OUTBOX.c.channel != channels.FORMER_GITHUB,
@@ -345,46 +410,6 @@ def _quoted(outgoing: Outgoing) -> str:
     return f"“{title(outgoing.message, outgoing.event)}”"
 
 
-def _row(engine: Engine, name: str) -> Row[Any]:
-    with_thread = select(OUTBOX, INCIDENTS.c.thread).outerjoin(
-        INCIDENTS, OUTBOX.c.incident_id == INCIDENTS.c.id
-    )
-    with engine.begin() as connection:
-        return connection.execute(with_thread.where(OUTBOX.c.id == name)).one()
-
-
-def _outgoing(row: Row[Any]) -> Outgoing:
-    return Outgoing(
-        id=row.id,
-        time=row.time,
-        event=row.event,
-        message=row.message,
-        channel=row.channel,
-        incident_id=row.incident_id,
-        thread=row.thread if row.channel == channels.SLACK_BOT else None,
-        report=Path(row.report) if row.report else None,
-    )
-
-
 def _mark(engine: Engine, outgoing: Outgoing, **values: object) -> None:
     with engine.begin() as connection:
         connection.execute(OUTBOX.update().where(OUTBOX.c.id == outgoing.id).values(**values))
-
-
-def _mark_sent(
-    engine: Engine, outgoing: Outgoing, place: str | None, told: Sequence[str] = ()
-) -> None:
-    """Sent, and where: what a bot posts outside of a thread is the incident's thread from then on.
-
-    `told` are the ids of what was given up and is told by this message.
-    """
-    now = datetime.now(UTC)
-    done = {"sent": now, "is_in_doubt": False, "trouble": None}
-    thread = INCIDENTS.update().where(INCIDENTS.c.id == outgoing.incident_id)
-    with engine.begin() as connection:
-        connection.execute(OUTBOX.update().where(OUTBOX.c.id == outgoing.id).values(**done))
-        if told:
-            mark = OUTBOX.update().where(OUTBOX.c.id.in_(told))
-            connection.execute(mark.values(gave_up_told=now))
-        if outgoing.channel == channels.SLACK_BOT and place is not None and not outgoing.thread:
-            connection.execute(thread.values(thread=place))

@@ -31,8 +31,9 @@ def announce(settings: Settings) -> tuple[str, Delivery | None]:
     with opened(settings.prediction_log_url) as engine:
         if not incident_store.was_queued(engine, event):
             queued = [incident_store.QueuedMessage(channel=name, content=message) for name in names]
-            incident_store.queue(engine, queued, event, datetime.now(UTC))
-        return plain_text(message), deliver(settings, engine)
+            model = (settings.model_name, line.model_created)
+            incident_store.queue(engine, queued, event, datetime.now(UTC), *model)
+        return plain_text(message), deliver(settings, engine, incarnation=line.model_created)
 
 
 def _last_line(settings: Settings) -> Line:

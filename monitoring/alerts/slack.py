@@ -81,6 +81,7 @@ class Bot:
         token = settings.slack_bot_token
         self._token = token.get_secret_value() if token else ""
         self._channel = settings.slack_channel or ""
+        self._id = ""  # the channel's, once Slack has named it
         self._base = settings.slack_api_url
         self._timeout = timeout
 
@@ -106,9 +107,13 @@ class Bot:
 
         Who may not look what is there puts it there.
         """
-        channel, _, thread = (outgoing.thread or "").partition(":")
+        _, thread = self._address(outgoing)
         name = f"report_{outgoing.id}.html"
-        if not thread or outgoing.report is None or self._has_file(channel, thread, name):
+        if not thread or outgoing.report is None:
+            return
+        with _translated():
+            channel = self._channel_id()
+        if self._has_file(channel, thread, name):
             return
         if not outgoing.report.is_file():
             raise no_report()
@@ -122,8 +127,9 @@ class Bot:
             )
 
     def _address(self, outgoing: Outgoing) -> tuple[str, str | None]:
-        channel, _, thread = (outgoing.thread or "").partition(":")
-        return (channel, thread) if thread else (self._channel, None)
+        """SLACK_CHANNEL, and the thread there: whoever writes to the log names no other channel."""
+        thread = in_channel(outgoing.thread, self._channel)
+        return self._channel, thread.partition(":")[2] or None if thread else None
 
     def _post(self, outgoing: Outgoing, channel: str, thread: str | None) -> str:
         """One call; what may have arrived is not tried again here, for Slack can be asked."""
@@ -139,11 +145,12 @@ class Bot:
                 unfurl_links=False,
                 unfurl_media=False,
             )
-        return f"{answer['channel']}:{answer['ts']}"
+        self._id = str(answer["channel"])
+        return f"{self._id}:{answer['ts']}"
 
     def _places(self, outgoing: Outgoing) -> Iterator[str]:
-        channel, thread = self._address(outgoing)
-        channel = self._channel_id(channel)
+        _, thread = self._address(outgoing)
+        channel = self._channel_id()
         oldest = f"{outgoing.time.timestamp() - CLOCKS:.6f}"
         asked: dict[str, Any] = {"channel": channel, "oldest": oldest, "limit": PAGE}
         asked["include_all_metadata"] = True
@@ -158,11 +165,15 @@ class Bot:
             if payload.get("id") == outgoing.id:
                 yield f"{channel}:{message['ts']}"
 
-    def _channel_id(self, channel: str) -> str:
+    def _channel_id(self) -> str:
         """Slack can be asked about a channel by its id only; a name, in small letters, is found."""
-        if channel.isupper():
-            return channel
-        name = channel.removeprefix("#")
+        if _is_id(self._channel):
+            return self._channel
+        self._id = self._id or self._found_id()
+        return self._id
+
+    def _found_id(self) -> str:
+        name = self._channel.removeprefix("#")
         pages = self._reader().conversations_list(
             types="public_channel,private_channel", exclude_archived=True, limit=PAGE
         )
@@ -170,7 +181,7 @@ class Bot:
             for one in page["channels"]:
                 if one["name"] == name:
                     return str(one["id"])
-        return channel
+        return self._channel
 
     def _has_file(self, channel: str, thread: str, name: str) -> bool:
         try:
@@ -196,6 +207,12 @@ class Bot:
             logger=_no_log(),
             retry_handlers=handlers,
         )
+
+
+def in_channel(place: str | None, channel: str) -> str | None:
+    """A place that is in `channel`, an id; of a name nobody can say which places are there."""
+    is_elsewhere = _is_id(channel) and (place or "").partition(":")[0] != channel
+    return None if is_elsewhere else place
 
 
 class Webhook:
@@ -267,6 +284,10 @@ class Patience(RateLimitErrorRetryHandler):
         headers = {name.lower(): value for name, value in response.headers.items()}
         asked = headers.get("retry-after", ["1"])[0]
         return asked.isdigit() and int(asked) <= MOST_PATIENCE
+
+
+def _is_id(channel: str) -> bool:
+    return channel.isupper()
 
 
 def _patience() -> Patience:

@@ -32,7 +32,7 @@ PAST = 100  # assessments that a decision goes back to; what was decided before 
 
 @dataclass(frozen=True, kw_only=True)
 class QueuedMessage:
-    """What to bring to a channel; `report` is the file that goes along."""
+    """What to bring to a channel; `report` is what goes along, a page in the folder of a run."""
 
     channel: str
     content: Mapping[str, Any]
@@ -63,11 +63,13 @@ def record(
     now: datetime,
     announce: Announce,
     run_id: str | None = None,
+    incarnation: str | None = None,
 ) -> IncidentDecision:
     """Keep `assessment`, what it changes, and the messages that `announce` makes of what is told.
 
-    `now` is aware; `run_id` is the MLflow run with the report. Several processes may do this at
-    once: they take turns. Raises sqlalchemy's errors, which `tables.opened` translates.
+    `now` is aware; `run_id` is the MLflow run with the report, `incarnation` the model's. Several
+    processes may do this at once: they take turns. Raises sqlalchemy's errors, which
+    `tables.opened` translates.
     """
     with _turn(engine) as connection:
         history = _history(connection, assessment.model_name)
@@ -78,7 +80,8 @@ def record(
         for change in decision.changes:
             _keep_incident(connection, change.incident, is_new=change.incident.id not in known)
         for change in decision.told:
-            _queue(connection, announce(change), now, str(change.event), change.incident.id)
+            model = (assessment.model_name, incarnation)
+            _queue(connection, announce(change), now, str(change.event), model, change.incident.id)
     return decision
 
 
@@ -135,10 +138,17 @@ def judged_until(engine: Engine, model_name: str, now: datetime) -> datetime | N
     return found
 
 
-def queue(engine: Engine, messages: Iterable[QueuedMessage], event: str, now: datetime) -> None:
-    """Queue messages about no incident, like a test."""
+def queue(
+    engine: Engine,
+    messages: Iterable[QueuedMessage],
+    event: str,
+    now: datetime,
+    model_name: str | None = None,
+    incarnation: str | None = None,
+) -> None:
+    """Queue messages about no incident, like a test; only who monitors that model sends them."""
     with engine.begin() as connection:
-        _queue(connection, messages, now, event, None)
+        _queue(connection, messages, now, event, (model_name, incarnation))
 
 
 def was_queued(engine: Engine, event: str) -> bool:
@@ -236,17 +246,21 @@ def _queue(
     messages: Iterable[QueuedMessage],
     now: datetime,
     event: str,
-    incident_id: str | None,
+    model: tuple[str | None, str | None],
+    incident_id: str | None = None,
 ) -> None:
+    model_name, incarnation = model
     rows = [
         {
             "id": str(uuid4()),
             "time": now,
+            "model_name": model_name,
+            "incarnation": incarnation,
             "incident_id": incident_id,
             "event": event,
             "message": dict(message.content),
             "channel": message.channel,
-            "report": message.report and str(message.report),
+            "report": message.report and "/".join(message.report.parts[-2:]),
             "attempts": 0,
             "is_in_doubt": False,
         }

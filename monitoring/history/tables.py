@@ -60,11 +60,13 @@ OUTBOX = Table(
     METADATA,
     Column("id", String(36), primary_key=True),
     Column("time", UtcTime, nullable=False),
+    Column("model_name", String),  # NULL: of an earlier release, which knew no other
+    Column("incarnation", String),  # of the model in its registry; NULL: of any
     Column("incident_id", String(36)),  # NULL: a test message
     Column("event", String, nullable=False),  # opened, updated, resolved, test, move ...
     Column("message", JSON, nullable=False),
     Column("channel", String, nullable=False),  # slack_bot, slack_webhook, other, github
-    Column("report", String),  # the file that goes along, when it is still there
+    Column("report", String),  # what goes along from REPORT_FOLDER: run/page
     Column("attempts", Integer, nullable=False),
     Column("is_in_doubt", Boolean, nullable=False),  # a call was begun and no answer was kept
     Column("sent", UtcTime),

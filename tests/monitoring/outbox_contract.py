@@ -16,11 +16,11 @@ from monitoring.alerts.channel import Channel
 from monitoring.alerts.outbox import LONGEST_WAIT, Delivery, deliver, open_channel, turn
 from monitoring.alerts.slack import Bot, Webhook
 from monitoring.domain.incidents import Incident
-from monitoring.history import incident_store
+from monitoring.history import incident_store, report_folder
 from monitoring.history.incident_store import QueuedMessage
 from monitoring.history.tables import INCIDENTS, OUTBOX, opened
 from tests.monitoring.assessments import MODEL, day
-from tests.monitoring.slack_server import CHANNEL, KEPT, TOKEN, Slack, slack
+from tests.monitoring.slack_server import CHANNEL, KEPT, NAME, TOKEN, Slack, slack
 from tests.predictions import at_once, kill, process, wait_until
 from tests.servers import free_port
 
@@ -107,6 +107,14 @@ def _row(event: str, number: int, report: Path | None, incident: Incident) -> di
     }
 
 
+def report_in(folder: Path) -> Path:
+    """A report that a run of monitoring made, below REPORT_FOLDER in `folder`."""
+    report_folder.make(folder / "reports" / "run")
+    file = folder / "reports" / "run" / "report.html"
+    file.write_text("<html></html>")
+    return file
+
+
 def said_of(message: dict[str, Any]) -> str:
     """What stands in the blocks of a message."""
     return "\n".join(block["elements"][0]["text"] for block in message["blocks"])
@@ -126,14 +134,12 @@ class Deliveries:
             yield state
 
     @pytest.fixture
-    def settings(self, log_settings: Settings, server: Slack) -> Settings:
-        return server.bot(log_settings)
+    def settings(self, log_settings: Settings, server: Slack, tmp_path: Path) -> Settings:
+        return server.bot(log_settings).model_copy(update={"report_folder": tmp_path / "reports"})
 
     @pytest.fixture
     def report(self, tmp_path: Path) -> Path:
-        file = tmp_path / "report.html"
-        file.write_text("<html></html>")
-        return file
+        return report_in(tmp_path)
 
     def test_messages_arrive_in_order_once(self, engine, server, settings):
         queue(engine, "first", "second", "third")
@@ -451,6 +457,99 @@ class Deliveries:
         queue(engine, "message")
         late = day(0) + 10 * LONGEST_WAIT
         assert deliver(settings, engine, now=late) == Delivery(sent=1)
+
+    @pytest.mark.parametrize(
+        "asked",
+        [
+            "{folder}/.env",
+            "/proc/self/environ",
+            "{folder}/reports/run/../../.env",
+            "{folder}/reports/.env",
+            "{folder}/reports/run/.monitoring-run",
+            "{folder}/reports/linked/report.html",
+            "{folder}/reports/link/report.html",
+            "{folder}/reports/theirs/report.html",
+            "../report.html",
+            "report.html",
+            "run",
+            "",
+            "/",
+            "\0/report.html",
+        ],
+    )
+    def test_no_file_goes_along_but_a_report_that_monitoring_wrote(
+        self, engine, server, settings, report, tmp_path, asked
+    ):
+        reports, elsewhere = tmp_path / "reports", tmp_path / "elsewhere"
+        for place in (tmp_path, reports):
+            (place / ".env").write_text("SLACK_BOT_TOKEN=secret")
+            (place / "report.html").write_text("secret")
+        report_folder.make(elsewhere)
+        (elsewhere / "report.html").write_text("secret")
+        (reports / "link").symlink_to(elsewhere)
+        report_folder.make(reports / "linked")
+        (reports / "linked" / "report.html").symlink_to(tmp_path / ".env")
+        (reports / "theirs").mkdir()
+        (reports / "theirs" / "report.html").write_text("secret")
+        tell(engine, "opened")
+        with engine.begin() as connection:
+            asked = asked.format(folder=tmp_path)
+            if connection.dialect.name == "postgresql":
+                asked = asked.replace("\0", "")
+            connection.execute(OUTBOX.update().values(report=asked))
+        assert delivery(settings, engine).sent == 1
+        assert server.texts() == ["opened"]
+        assert server.files == []
+        tell(engine, "updated", report=report)
+        delivery(settings, engine)
+        assert len(server.files) == 1
+
+    @pytest.mark.parametrize("channel", [CHANNEL, NAME])
+    def test_no_thread_leads_out_of_the_channel(
+        self, engine, server, log_settings, report, channel
+    ):
+        settings = server.bot(log_settings, channel=channel)
+        settings = settings.model_copy(update={"report_folder": report.parents[1]})
+        server.others = {"C0TENANT"}
+        tell(engine, "opened")
+        delivery(settings, engine)
+        with engine.begin() as connection:
+            connection.execute(INCIDENTS.update().values(thread="C0TENANT:111.222"))
+        tell(engine, "updated", report=report)
+        assert delivery(settings, engine) == Delivery(sent=1)
+        assert {one["channel"] for one in server.messages} <= {CHANNEL, NAME}
+        assert {file["channel_id"] for file in server.files} == {CHANNEL}
+
+    @pytest.mark.parametrize(
+        ("model", "created", "count"),
+        [
+            (None, None, 1),
+            (MODEL, None, 1),
+            (MODEL, "2026-01-01", 1),
+            (MODEL, "2026-02-02", 0),
+            ("another", None, 0),
+            ("another", "2026-01-01", 0),
+        ],
+    )
+    def test_only_messages_of_the_own_model_are_sent(
+        self, engine, server, settings, model, created, count
+    ):
+        settings = settings.model_copy(update={"model_name": MODEL})
+        message = QueuedMessage(channel="slack_bot", content=content("message"))
+        incident_store.queue(engine, [message], "test", day(0), model, created)
+        found = deliver(settings, engine, impatient, now=SOON, incarnation="2026-01-01")
+        assert found == Delivery(sent=count)
+        assert server.texts() == ["message"] * count
+        assert [row["sent"] is not None for row in rows(engine)] == [count == 1]
+
+    def test_an_incident_of_another_model_lends_no_thread(self, engine, server, settings):
+        tell(engine, "opened", incident=replace(INCIDENT, model_name="another"))
+        with engine.begin() as connection:
+            connection.execute(INCIDENTS.update().values(thread=f"{CHANNEL}:1.1"))
+        delivery(settings, engine)
+        assert "thread_ts" not in server.messages[0]
+        with engine.begin() as connection:
+            assert connection.scalar(select(INCIDENTS.c.thread)) == f"{CHANNEL}:1.1"
 
     def test_a_report_that_is_gone_keeps_no_message(self, engine, server, settings, tmp_path):
         tell(engine, "opened", report=tmp_path / "gone.html")

@@ -33,6 +33,7 @@ class Slack:
     asked: list[str] = field(default_factory=list)  # methods, in order
     may_look: bool = True
     takes_files: bool = True
+    others: set[str] = field(default_factory=set)  # channels of others that the bot is in
     gone: set[str] = field(default_factory=set)  # threads, each by its first message's ts
     never: dict[str, str] = field(default_factory=dict)  # text of a message -> what is said of it
     upload_faults: list[str] = field(default_factory=list)  # of the bytes, then of their place
@@ -158,6 +159,7 @@ def slack() -> Iterator[Slack]:
         def _complete(self, asked: dict[str, list[str]]) -> None:
             for one in json.loads(asked["files"][0]):
                 file = {"name": one["id"], "title": one["title"]}
+                file["channel_id"] = asked["channel_id"][0]
                 state.files.append(file | {"thread_ts": asked["thread_ts"][0]})
             fault = state.upload_faults.pop(0) if state.upload_faults else ""
             self._fail(fault) if fault else self._json({"ok": True, "files": [{"id": "F1"}]})
@@ -165,7 +167,7 @@ def slack() -> Iterator[Slack]:
         def _refusal(self, channel: str, is_by_id: bool = False) -> str:
             if self.headers.get("Authorization") != f"Bearer {TOKEN}":
                 return "invalid_auth"
-            known = {CHANNEL} if is_by_id else {CHANNEL, NAME, f"#{NAME}"}
+            known = {CHANNEL, *state.others} | (set() if is_by_id else {NAME, f"#{NAME}"})
             return "" if channel in known else "channel_not_found"
 
         def _json(self, said: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from insurance_predictor.base.errors import BadInput, NoProductionModel
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.serving import served_model
 from monitoring import console
-from monitoring.report import report_folder
+from monitoring.history import report_folder
 from monitoring.run import INCIDENT_OPEN, MonitoringOptions, alert_test, monitor
 from tests.monitoring.logged_quotes import NOW, in_folder, log_quotes, population
 from tests.monitoring.slack_server import slack
@@ -23,7 +23,7 @@ import json, sys
 from datetime import datetime
 from insurance_predictor.base.settings import Settings
 from monitoring import console
-from monitoring.report import report_folder
+from monitoring.history import report_folder
 from monitoring.run import MonitoringOptions, monitor
 settings = Settings(**json.loads(sys.argv[1]))
 done = monitor(settings, MonitoringOptions(window="1d"), datetime.fromisoformat(sys.argv[2]))

@@ -15,7 +15,7 @@ from monitoring.history import incident_store
 from monitoring.history.incident_store import QueuedMessage
 from monitoring.history.tables import opened
 from tests.monitoring.assessments import day
-from tests.monitoring.outbox_contract import Deliveries, content, delivery, queue, rows
+from tests.monitoring.outbox_contract import Deliveries, content, delivery, queue, report_in, rows
 from tests.monitoring.slack_server import slack
 from tests.predictions import entry, kept_ids, log_in
 from tests.servers import PATIENCE, Quiet, host
@@ -65,8 +65,7 @@ def endpoint() -> Iterator[tuple[int, list[dict], list[int]]]:
 
 def test_another_service_gets_title_body_and_report(endpoint, tmp_path):
     port, taken, _ = endpoint
-    report = tmp_path / "report.html"
-    report.write_text("<html></html>")
+    report = report_in(tmp_path)
     settings = others(tmp_path, f"json://127.0.0.1:{port}/alerts")
     with opened(settings.prediction_log_url) as engine:
         (name,) = channels.configured(settings)
@@ -81,8 +80,7 @@ def test_another_service_gets_title_body_and_report(endpoint, tmp_path):
 
 def test_a_service_that_takes_no_report_gets_the_message_without(endpoint, tmp_path):
     port, taken, statuses = endpoint
-    report = tmp_path / "report.html"
-    report.write_text("<html></html>")
+    report = report_in(tmp_path)
     settings = others(tmp_path, f"json://127.0.0.1:{port}/alerts")
     with opened(settings.prediction_log_url) as engine:
         (name,) = channels.configured(settings)
@@ -158,4 +156,5 @@ def test_an_address_that_is_none_says_so(tmp_path):
 
 
 def others(folder: Path, urls: str) -> Settings:
-    return log_in(folder).model_copy(update={"alert_urls": Settings(alert_urls=urls).alert_urls})
+    changed = {"alert_urls": Settings(alert_urls=urls).alert_urls}
+    return log_in(folder).model_copy(update=changed | {"report_folder": folder / "reports"})

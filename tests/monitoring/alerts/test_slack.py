@@ -54,10 +54,16 @@ def test_answers_go_into_the_thread_and_the_end_is_shown_in_the_channel_too(serv
 def test_a_thread_that_is_gone_is_said_to_be(server):
     place = bot(server).send(outgoing())
     server.gone.add(server.messages[0]["ts"])
-    for thread in (place, "C0GONE:1.2"):
-        with pytest.raises(NotSent) as trouble:
-            bot(server).send(outgoing(thread=thread))
-        assert trouble.value.is_gone
+    with pytest.raises(NotSent) as trouble:
+        bot(server).send(outgoing(thread=place))
+    assert trouble.value.is_gone
+
+
+def test_a_thread_of_another_channel_is_none(server):
+    server.others = {"C0OTHER"}
+    bot(server).send(outgoing(thread="C0OTHER:1.2"))
+    assert server.messages[0]["channel"] == CHANNEL
+    assert "thread_ts" not in server.messages[0]
 
 
 def test_what_went_to_the_channel_is_found_whose_thread_is_gone(server):

@@ -39,6 +39,21 @@ def make(folder: Path) -> None:
             _remove(report)
 
 
+def find(folder: Path, name: str) -> Path | None:
+    """The report that an outbox calls `name`, which is below `folder` and written by a run.
+
+    Whoever writes to the outbox may put any name there. So only its last two parts count, the
+    folder of a run and the page in it, and no link is followed.
+    """
+    with suppress(OSError, ValueError):
+        home = folder.resolve()
+        path = home.joinpath(*Path(name).parts[-2:])
+        is_below = path.resolve() == path and path.parent.parent == home
+        if is_below and path.name == REPORT and path.is_file() and _is_report(path.parent):
+            return path
+    return None
+
+
 def _is_report(path: Path) -> bool:
     """Whether a run made `path` and nobody has put anything else in it."""
     if path.is_symlink() or not path.is_dir():

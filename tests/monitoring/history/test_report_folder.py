@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from insurance_predictor.base.errors import BadInput
-from monitoring.report import report_folder
-from monitoring.report.report_folder import KEPT, MARKER, PAGES, make
+from monitoring.history import report_folder
+from monitoring.history.report_folder import KEPT, MARKER, PAGES, make
 
 
 @pytest.fixture
