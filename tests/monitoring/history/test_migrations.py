@@ -34,6 +34,8 @@ def make_tables_of_the_former_release(settings: Settings) -> None:
         pass
     with closing(sqlite3.connect(settings.prediction_log_url[10:])) as connection, connection:
         connection.execute("ALTER TABLE assessments RENAME TO looks")
+        for column in ("gave_up_told", "model_name", "incarnation"):
+            connection.execute(f"ALTER TABLE outbox DROP COLUMN {column}")
         connection.execute("DROP TABLE monitoring_alembic_version")
         connection.execute(f"INSERT INTO looks VALUES ({', '.join('?' * len(LOOK))})", LOOK)
 
