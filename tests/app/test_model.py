@@ -56,6 +56,7 @@ def test_of_a_version_without_a_manifest_the_card_and_plots_are_not_shown(
 ):
     digests = former_tags(client, production.run_id, production.source)
     place("TRUSTED_PICKLES", digests["preprocessor_sha256"])
+    serving.try_again()  # which reads the settings anew
     former = copied(client, settings, production, **digests)
     versions.delete_tag(client, settings, former.number, MANIFEST_TAG)
     versions.set_alias(client, settings, settings.production_alias, former.number)
