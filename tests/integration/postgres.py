@@ -50,7 +50,7 @@ class Postgres:
 
     def limit_connections(self, role: str, most: int) -> None:
         """Let `role` in at most so often at once; -1 is without a limit."""
-        with psycopg.connect(**self._as_superuser(), connect_timeout=5) as connection:
+        with psycopg.connect(**self.as_superuser(), connect_timeout=5) as connection:
             connection.execute(f"ALTER ROLE {role} CONNECTION LIMIT {most}")
 
     def create(self) -> None:
