@@ -200,9 +200,9 @@ def _unpack(file: Path, parts: Path) -> None:
         with tarfile.open(file, "r:") as tar:
             tar.extractall(parts, filter="data")
         _check(parts)
-    except FileNotFoundError as error:
-        raise BadInput(f"No whole archive {file}. `ls backups` shows what there is.") from error
     except (OSError, tarfile.TarError, ValueError, KeyError) as error:
+        if not file.exists():
+            raise BadInput(f"No whole archive {file}. `ls backups` shows what there is.") from error
         if isinstance(error, OSError) and error.errno in FULL:
             raise _no_room(file) from error
         raise BadInput(f"{file} is not a whole archive of `make backup`: {error}.") from error
