@@ -33,7 +33,7 @@ hooks: $(READY) ## run the checks of `make lint` at every commit
 	@$(BIN)/pre-commit install
 
 clean: ## remove environments and caches (never data, models or mlflow.db)
-	rm -rf .venv* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* htmlcov
+	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
 
 ##@ Checks
 .PHONY: lint format test test-process test-integration test-e2e test-all test-stack coverage audit
