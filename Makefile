@@ -12,7 +12,7 @@ MONITOR := $(BIN)/python -m monitoring
 # What a person may type after the target reaches the command through the environment.
 export DATA TUNE N_TRIALS N_JOBS AUTOLOG PRODUCTION RUN_ID VERSION FORCE REASON PORT
 export FILE SERVICE YES APP_PORT
-export WINDOW WINDOW_FROM WINDOW_TO LAST DRY_RUN FULL RETRAIN SCENARIO MONTHS
+export WINDOW WINDOW_FROM WINDOW_TO LAST DRY_RUN FULL RETRAIN SCENARIO MONTHS YEARS
 
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -80,8 +80,9 @@ gate-calibration: $(READY) ## how often each threshold of the gate refuses a goo
 gate-sizes: $(READY) ## what the gate can tell of tables of 150 to 1,337 made-up people
 	@$(BIN)/python -m tests.studies.gate_sizes
 
-calibrate: $(READY) ## how often monitoring errs: false alarms, and changes it misses (DATA=...)
+calibrate: $(READY) ## how often monitoring errs: alarms, incidents a year, days to one (DATA=... YEARS=200)
 	@$(BIN)/python -m tests.studies.drift_calibration
+	@$(BIN)/python -m tests.studies.incident_calibration
 
 bench: $(READY) ## the speed table, as ratios, and bench.json (DATA=...)
 	@$(BIN)/python -m tests.benchmarks.bench

@@ -8,6 +8,7 @@ from insurance_predictor.base.foreign_text import for_github
 from insurance_predictor.base.words import Language
 from monitoring.alerts.outbox import Delivery
 from monitoring.domain.assessment import Assessment, Verdict
+from monitoring.domain.incidents import Change
 from monitoring.history.json import assessment_json
 from monitoring.run import Monitored
 from monitoring.words import verdict_text
@@ -65,18 +66,21 @@ def markdown(done: Monitored) -> str:
 
 def as_json(done: Monitored) -> str:
     """Everything, for another program."""
+    changed = {change.incident.id for change in done.decision.changes}
+    others = [Change(incident=one) for one in done.open if one.id not in changed]
     incidents = [
         {
             "id": change.incident.id,
             "kind": change.incident.kind,
             "version": change.incident.version,
+            "schedule": change.incident.schedule,
             "event": change.event,
             "is_open": change.incident.resolved is None,
             "is_told": change.incident.told_at is not None,
             "opened": change.incident.opened.isoformat(),
             "findings": list(change.incident.findings),
         }
-        for change in done.decision.changes
+        for change in (*done.decision.changes, *others)
     ]
     found = {
         "status": done.assessment.status,
@@ -161,10 +165,16 @@ def _undecided(assessment: Assessment) -> Iterable[str]:
 
 def _incidents(done: Monitored) -> Iterable[str]:
     if not done.decision.counts:
-        yield "A later window was judged before, so this one changes no incident."
+        why = "A later window was judged before"
+        if not done.assessment.window.schedule:
+            why = "It is no length that is looked back at regularly (WINDOW=7d)"
+        yield f"{why}, so this one changes no incident."
     for incident in done.open:
         names = ", ".join(verdict_text.check_name(name, LANGUAGE) for name in incident.findings)
-        yield f"Open since {incident.opened:%Y-%m-%d %H:%M} UTC: {incident.kind}: {names}."
+        yield (
+            f"Open since {incident.opened:%Y-%m-%d %H:%M} UTC, in windows of {incident.schedule}: "
+            f"{incident.kind}: {names}."
+        )
 
 
 def _delivery(done: Delivery | None) -> Iterable[str]:

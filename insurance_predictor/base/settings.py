@@ -104,24 +104,14 @@ class MonitorThresholds(BaseModel):
 
 
 class IncidentRules(BaseModel):
-    """When alarms become an incident, and how often it is spoken of. Set as INCIDENT_VOTES=3."""
+    """When alarms become an incident, and how often it is spoken of. Set as INCIDENT_WINDOWS=3."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    votes: Annotated[int, Field(ge=1)] = 2  # alarms among the last `windows` that open one
-    windows: Annotated[int, Field(ge=1)] = 3
+    evidence: Share = 0.006  # of an alarm's p-value: a smaller one opens an incident
+    windows: Annotated[int, Field(ge=1)] = 2  # that share no quotes, whose evidence adds up
     cooldown_hours: Annotated[float, Field(ge=0)] = 24.0  # between two updates of one incident
-
-    @model_validator(mode="after")
-    def _can_open(self) -> Self:
-        if self.votes > self.windows:
-            raise PydanticCustomError(
-                "votes",
-                "INCIDENT_VOTES={votes} of INCIDENT_WINDOWS={windows} can never open an incident. "
-                "Change one of them.",
-                {"votes": self.votes, "windows": self.windows},
-            )
-        return self
+    quiet_hours: Annotated[float, Field(ge=0)] = 168.0  # one that comes back sooner is the old one
 
 
 class BatchLimits(BaseModel):

@@ -246,6 +246,9 @@ def _endings(change: Change, language: Language) -> list[str]:
                 names=_names(change.before, language),
             )
         ]
+    if change.is_abandoned:
+        names = _names(change.before, language)
+        return [words.ABANDONED(language, schedule=incident.schedule, names=names)]
     if incident.resolved is not None:
         lasted = incident.resolved - incident.opened
         time = format_timedelta(lasted, locale=formats.LOCALES[language])

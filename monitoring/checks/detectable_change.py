@@ -13,6 +13,7 @@ from insurance_predictor.base.arrays import FloatArray
 from insurance_predictor.base.settings import MonitorThresholds
 from insurance_predictor.table.schema import AGE, BMI, SMOKER, NumberColumn
 from monitoring.checks import drift, performance
+from monitoring.checks.evidence import believed_rows, effective_rows
 from monitoring.domain.assessment import Power
 from monitoring.window.reference import Reference
 
@@ -76,8 +77,9 @@ def _sees_shift(column: NumberColumn, values: FloatArray, rows: int, limit: floa
     from scipy.stats import norm
 
     ordered = np.sort(values)
-    root = sqrt(len(values) * rows / (len(values) + rows))
-    critical = float(kolmogi(limit)) / root
+    root = sqrt(effective_rows(len(values), rows))
+    believed = effective_rows(len(values), believed_rows(len(values), rows))
+    critical = float(kolmogi(limit)) / sqrt(believed)
     margin = (norm.ppf(POWER) - LARGEST) / root
 
     def seen(shift: float) -> bool:
@@ -101,10 +103,12 @@ def _sees_share(share: float, sample: int, rows: int, limit: float) -> Seen:
     """
     from scipy.stats import norm
 
+    believed = believed_rows(sample, rows)
+
     def seen(growth: float) -> bool:
         grown = share + growth
-        pooled = (share * sample + grown * rows) / (sample + rows)
-        same = sqrt(pooled * (1 - pooled) * (1 / sample + 1 / rows))
+        pooled = (share * sample + grown * believed) / (sample + believed)
+        same = sqrt(pooled * (1 - pooled) / effective_rows(sample, believed))
         apart = sqrt(share * (1 - share) / sample + max(grown * (1 - grown), 0.0) / rows)
         return bool(growth >= norm.isf(limit / 2) * same + norm.ppf(POWER) * apart)
 
@@ -120,8 +124,9 @@ def _sees_charges(reference: Reference, rows: int, limit: float) -> Seen:
 
     ratios = np.sort(reference.holdout["charges"] / reference.holdout["premium"])
     count = len(ratios)
-    deviation = sqrt((count + rows + 1) / (12 * count * rows))
-    needed = 0.5 + (norm.isf(limit / 2) + norm.ppf(POWER)) * deviation
+    deviation = sqrt(1 / (12 * effective_rows(count, rows)))
+    believed = sqrt(1 / (12 * effective_rows(count, believed_rows(count, rows))))
+    needed = 0.5 + norm.isf(limit / 2) * believed + norm.ppf(POWER) * deviation
 
     def seen(growth: float) -> bool:
         grown = ratios * (1 + growth)

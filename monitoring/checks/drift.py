@@ -3,8 +3,11 @@
 Kolmogorov and Smirnov's test for numbers and Pearson's chi-square for categories, each at the
 budget of a run over the number of tests (Bonferroni), so that the budget is the chance that a
 window without drift raises any alarm. Effect sizes stand beside the tests and are never an alarm.
+
+A window that is large beside the sample is believed like a smaller one: see `evidence`.
 """
 
+from math import sqrt
 from typing import Literal
 
 import numpy as np
@@ -12,6 +15,7 @@ import numpy as np
 from insurance_predictor.base.arrays import FloatArray, IntArray
 from insurance_predictor.base.settings import MonitorThresholds
 from insurance_predictor.table.schema import CategoryColumn
+from monitoring.checks.evidence import believed_rows, effective_rows
 from monitoring.domain.assessment import Verdict, undecided
 from monitoring.window.rank_counts import ks_distance
 from monitoring.window.reference import CATEGORY_COLUMNS, NUMBER_NAMES, PREMIUM, Reference
@@ -45,16 +49,16 @@ def limit_of(thresholds: MonitorThresholds) -> float:
 def ks_p_value(distance: float, sample_rows: int, window_rows: int) -> float:
     """The chance of a distance as large, from two samples of one population.
 
-    From the distribution of the one-sample statistic at the effective number of rows mn/(m + n),
-    as `scipy.stats.ks_2samp` has it for large samples. Values that are equal make it too large.
+    Kolmogorov's limit at the effective number of rows, with the correction of Stephens 1970, JRSS B
+    32:115-122, for few of them. Values that are equal make it too large.
     """
-    from scipy.stats import kstwo
+    from scipy.special import kolmogorov
 
-    rows = round(sample_rows * window_rows / (sample_rows + window_rows))
-    return float(np.clip(kstwo.sf(distance, max(rows, 1)), 0.0, 1.0))
+    root = sqrt(effective_rows(sample_rows, window_rows))
+    return float(kolmogorov((root + 0.12 + 0.11 / root) * distance))
 
 
-def chi_square(reference: IntArray, window: IntArray) -> tuple[float, float]:
+def chi_square(reference: IntArray, window: IntArray | FloatArray) -> tuple[float, float]:
     """Pearson's statistic, without Yates' correction, and p-value of two rows of counts, (k,).
 
     Categories with less than one expected row on one side count as one, together with the next
@@ -62,7 +66,7 @@ def chi_square(reference: IntArray, window: IntArray) -> tuple[float, float]:
     """
     from scipy.stats import chi2_contingency
 
-    table = _without_rare(np.stack([reference, window]))
+    table = _without_rare(np.stack([reference, window]).astype(float))
     if table.shape[1] < 2:
         return 0.0, 1.0
     found = chi2_contingency(table, correction=False)
@@ -85,11 +89,12 @@ def _of_number(
     if window.rows < (least := max(thresholds.least_rows, 1)):
         return undecided("drift", name, window.rows, least - window.rows)
     distance = ks_distance(sample, window)
-    p_value = ks_p_value(distance, sample.rows, window.rows)
+    believed = believed_rows(sample.rows, window.rows)
+    p_value = ks_p_value(distance, sample.rows, believed)
     shift = window.mean - sample.mean
     starts = reference.price_starts[name]
     before, after = sample.shares(starts), window.shares(starts)
-    money = float((after - before) @ reference.price_of_bins(name))
+    money = float((after - before) @ reference.bin_prices[name])
     return Verdict(
         kind="drift",
         check=name,
@@ -109,11 +114,14 @@ def _of_category(
     statistics: WindowStatistics,
     thresholds: MonitorThresholds,
 ) -> Verdict:
-    sample, window = reference.category_counts(column), statistics.categories(column)
+    sample, window = reference.category_counts[column.name], statistics.categories(column)
     rows = int(window.sum())
     if rows < (least := max(thresholds.least_rows, 1)):
         return undecided("drift", column.name, rows, least - rows)
-    statistic, p_value = chi_square(sample, window)
+    believed = believed_rows(int(sample.sum()), rows)
+    statistic, p_value = chi_square(
+        sample, np.asarray(window * (believed / rows), dtype=np.float64)
+    )
     before, after = sample / sample.sum(), window / rows
     moved = int(np.argmax(np.abs(after - before)))
     return Verdict(
@@ -125,7 +133,7 @@ def _of_category(
         value=statistic,
         limit=limit_of(thresholds),
         effects=_effects(float(before[moved]), float(after[moved]), psi(before, after)),
-        money=float((after - before) @ reference.price_of_categories(column)),
+        money=float((after - before) @ reference.category_prices[column.name]),
         details=(column.values[moved],),
     )
 
@@ -143,7 +151,7 @@ def _effects(reference: float, window: float, stability: float) -> dict[str, flo
     }
 
 
-def _without_rare(table: IntArray) -> IntArray:
+def _without_rare(table: FloatArray) -> FloatArray:
     """The table (2, k) with its rarest columns added up until each is expected often enough."""
     smaller = table.sum(axis=1).min() / table.sum()
     table = table[:, np.argsort(table.sum(axis=0))]

@@ -18,7 +18,7 @@ def distributions(reference: Reference, statistics: WindowStatistics) -> tuple[D
             shares = (reference.rank_counts[name].shares(starts), window.shares(starts))
             found.append(Distribution(name, labels, *(tuple(side.tolist()) for side in shares)))
     for column in CATEGORY_COLUMNS:
-        before, after = reference.category_counts(column), statistics.categories(column)
+        before, after = reference.category_counts[column.name], statistics.categories(column)
         if after.sum():
             shares = (before / before.sum(), after / after.sum())
             sides = (tuple(side.tolist()) for side in shares)

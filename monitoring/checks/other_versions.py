@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from math import sqrt
 
 from insurance_predictor.base.settings import MonitorThresholds
+from monitoring.checks.evidence import believed_rows
 from monitoring.checks.performance import CHECKS, limit_of, mann_whitney_variance
 from monitoring.domain.assessment import Verdict, undecided
 from monitoring.window.rank_counts import superiority
@@ -40,7 +41,8 @@ def other_versions_verdict(
         exceeds = superiority(sample, counted.ratios)
         weight = sample.rows * counted.rows / (sample.rows + counted.rows + 1)
         excess += weight * (exceeds - 0.5)
-        variance += weight**2 * mann_whitney_variance(sample, counted.ratios)
+        believed = believed_rows(sample.rows, counted.rows)
+        variance += weight**2 * mann_whitney_variance(sample, counted.ratios, believed)
         chance += share * exceeds
         before += share * sample.quantile(0.5)
         after += share * counted.ratios.quantile(0.5)

@@ -4,7 +4,7 @@ Three tests share an error budget of their own (Bonferroni), each against the ho
 whom the version had not seen when its quality was measured.
 """
 
-from math import sqrt
+from math import ceil, sqrt
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ import pandas as pd
 from insurance_predictor.base.arrays import FloatArray
 from insurance_predictor.base.settings import MonitorThresholds
 from insurance_predictor.table.schema import AGE, SMOKER, TARGET
+from monitoring.checks.evidence import believed_rows, effective_rows
 from monitoring.domain.assessment import Status, Verdict, undecided
 from monitoring.window.rank_counts import RankCounts, superiority
 from monitoring.window.reference import PREMIUM, SLICES, Reference, slices
@@ -50,9 +51,9 @@ def performance_verdicts(
         limit = limit_of(thresholds, tests)
         holdout = reference.holdout
         judged = [
-            _ratio(holdout, outcomes, limit),
-            _residuals(reference.ratios, outcomes, limit),
-            _coverage(holdout, outcomes, limit),
+            ratio(holdout, outcomes, limit),
+            residuals(reference.ratios, outcomes, limit),
+            coverage(holdout, outcomes, limit),
         ]
     return (*judged, estimated_error(reference, statistics, thresholds))
 
@@ -62,18 +63,24 @@ def limit_of(thresholds: MonitorThresholds, tests: int = len(CHECKS)) -> float:
     return thresholds.performance_budget / tests
 
 
-def mann_whitney_p_value(chance: float, sample: RankCounts, window: RankCounts) -> float:
-    """Two-sided, from the normal approximation to U."""
+def mann_whitney_p_value(
+    chance: float, sample: RankCounts, window: RankCounts, believed: int | None = None
+) -> float:
+    """Two-sided, from the normal approximation to U; see `mann_whitney_variance`."""
     from scipy.stats import norm
 
-    variance = mann_whitney_variance(sample, window)
+    variance = mann_whitney_variance(sample, window, believed)
     if variance <= 0:
         return 1.0
     return float(2 * norm.sf(abs(chance - 0.5) / sqrt(variance)))
 
 
-def mann_whitney_variance(sample: RankCounts, window: RankCounts) -> float:
+def mann_whitney_variance(
+    sample: RankCounts, window: RankCounts, believed: int | None = None
+) -> float:
     """Of the chance that U is, corrected for ties; 0 where all values are the same.
+
+    That of `believed` rows of the window, of all of them unless it is given.
 
     Lehmann, Nonparametrics, 1975, sections 1.3 and 1.4. Ties among values of the window that the
     sample has not are not known here and would make it a little smaller.
@@ -81,7 +88,12 @@ def mann_whitney_variance(sample: RankCounts, window: RankCounts) -> float:
     rows = sample.rows + window.rows
     tied = (sample.up_to - sample.below + window.up_to - window.below).astype(float)
     correction = np.sum(tied**3 - tied) / (rows * (rows - 1))
-    return float((rows + 1 - correction) / (12 * sample.rows * window.rows))
+    variance = float((rows + 1 - correction) / (12 * sample.rows * window.rows))
+    if believed is None:
+        return variance
+    return (
+        variance * effective_rows(sample.rows, window.rows) / effective_rows(sample.rows, believed)
+    )
 
 
 def estimated_error(
@@ -119,14 +131,16 @@ def estimated_error(
     )
 
 
-def _ratio(holdout: pd.DataFrame, outcomes: OutcomeStatistics, limit: float) -> Verdict:
+def ratio(holdout: pd.DataFrame, outcomes: OutcomeStatistics, limit: float) -> Verdict:
+    """Charges over premiums, against the hold-out's; `limit` is of its p-value."""
     generator = np.random.default_rng(0)
     sums = outcomes.sums[:, :2]
     usual = holdout[[TARGET.name, PREMIUM]].to_numpy(dtype=float)
     expected = float(usual[:, 0].sum() / usual[:, 1].sum())
     charged, quoted = sums.sum(axis=0).tolist()
     value = charged / quoted / expected
-    drawn = _resampled_ratios(sums, generator) / _resampled_ratios(usual, generator)
+    believed = believed_rows(len(usual), outcomes.rows) / outcomes.rows
+    drawn = _resampled_ratios(sums, generator, believed) / _resampled_ratios(usual, generator)
     low, high = np.quantile(drawn, (limit / 2, 1 - limit / 2)).tolist()
     beyond = min(float(np.mean(drawn <= 1)), float(np.mean(drawn >= 1)))
     return Verdict(
@@ -142,9 +156,11 @@ def _ratio(holdout: pd.DataFrame, outcomes: OutcomeStatistics, limit: float) -> 
     )
 
 
-def _residuals(sample: RankCounts, outcomes: OutcomeStatistics, limit: float) -> Verdict:
+def residuals(sample: RankCounts, outcomes: OutcomeStatistics, limit: float) -> Verdict:
+    """Each person's charges over premium, against those of the hold-out, by their ranks."""
     chance = superiority(sample, outcomes.ratios)
-    p_value = mann_whitney_p_value(chance, sample, outcomes.ratios)
+    believed = believed_rows(sample.rows, outcomes.rows)
+    p_value = mann_whitney_p_value(chance, sample, outcomes.ratios, believed)
     before, after = sample.quantile(0.5), outcomes.ratios.quantile(0.5)
     return Verdict(
         kind="performance",
@@ -159,15 +175,14 @@ def _residuals(sample: RankCounts, outcomes: OutcomeStatistics, limit: float) ->
     )
 
 
-def _coverage(holdout: pd.DataFrame, outcomes: OutcomeStatistics, limit: float) -> Verdict:
+def coverage(holdout: pd.DataFrame, outcomes: OutcomeStatistics, limit: float) -> Verdict:
     """Fisher's exact test of the window's share against the hold-out's, which is a sample, too."""
     from scipy.stats import hypergeom
 
+    believed = believed_rows(len(holdout), outcomes.rows)
+    seen = ceil(outcomes.covered * believed / outcomes.rows)
     inside = int(holdout[TARGET.name].between(holdout["low"], holdout["high"]).sum())
-    covered = inside + outcomes.covered
-    p_value = float(
-        hypergeom.cdf(outcomes.covered, len(holdout) + outcomes.rows, covered, outcomes.rows)
-    )
+    p_value = float(hypergeom.cdf(seen, len(holdout) + believed, inside + seen, believed))
     return Verdict(
         kind="performance",
         check="coverage",
@@ -180,13 +195,16 @@ def _coverage(holdout: pd.DataFrame, outcomes: OutcomeStatistics, limit: float) 
     )
 
 
-def _resampled_ratios(sums: FloatArray, generator: np.random.Generator) -> FloatArray:
-    """The ratio of the two columns of `sums` (n, 2) in each resample of its rows."""
+def _resampled_ratios(
+    sums: FloatArray, generator: np.random.Generator, believed: float = 1.0
+) -> FloatArray:
+    """The ratio of the two columns of `sums` (n, 2) in each resample of a share of its rows."""
     count = len(sums)
+    size = max(round(believed * count), 1)
     charges, premium = np.ascontiguousarray(sums.T)
     ratios = []
     for _ in range(0, RESAMPLES, AT_ONCE):
-        drawn = generator.integers(count, size=(AT_ONCE, count))
+        drawn = generator.integers(count, size=(AT_ONCE, size))
         ratios.append(charges[drawn].sum(axis=1) / premium[drawn].sum(axis=1))
     return np.concatenate(ratios)
 

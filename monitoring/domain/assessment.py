@@ -15,13 +15,16 @@ KINDS: tuple[Kind, ...] = ("schema", "drift", "performance", "service")
 class Window:
     """The predictions from `start` up to, but not at, `end`; both aware and in UTC.
 
-    `slot` is the moment that stands for it in the history of incidents: of windows with the same
-    slot only the last one counts, so that assessing twice is no second vote.
+    `schedule` is the length that is looked back at regularly, as 7d or 12h; a stretch of time that
+    somebody chose has none. `slot` is the moment that stands for it in the history of incidents: of
+    windows of one schedule with the same slot only the last one counts, so that assessing twice is
+    no second vote.
     """
 
     start: datetime
     end: datetime
     slot: datetime
+    schedule: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, Engine, Row, func, select
 
 from insurance_predictor.base.settings import IncidentRules
-from monitoring.domain.assessment import Assessment, Kind
+from monitoring.domain.assessment import KINDS, Assessment, Kind, Window
 from monitoring.domain.incidents import (
     Change,
     Incident,
@@ -23,6 +23,7 @@ from monitoring.domain.incidents import (
     IncidentHistory,
     PastAssessment,
     decide,
+    is_abandoned,
 )
 from monitoring.history.tables import ASSESSMENTS, INCIDENTS, OUTBOX, SNOOZES
 
@@ -43,6 +44,7 @@ class QueuedMessage:
 class KeptAssessment:
     """An assessment as it is kept: `verdicts` has status, value, p_value and money by name."""
 
+    schedule: str
     slot: datetime
     version: str
     start: datetime
@@ -72,13 +74,12 @@ def record(
     `tables.opened` translates.
     """
     with _turn(engine) as connection:
-        history = _history(connection, assessment.model_name)
+        history = _history(connection, assessment, rules, now)
         decision = decide(history, assessment, rules, now)
         if decision.counts:
             _keep_assessment(connection, assessment, run_id)
-        known = {incident.id for incident in history.open.values()}
         for change in decision.changes:
-            _keep_incident(connection, change.incident, is_new=change.incident.id not in known)
+            _keep_incident(connection, change.incident)
         for change in decision.told:
             model = (assessment.model_name, incarnation)
             _queue(connection, announce(change), now, str(change.event), model, change.incident.id)
@@ -90,7 +91,7 @@ def preview(
 ) -> IncidentDecision:
     """What `record` would decide; nothing is kept and nothing queued."""
     with engine.begin() as connection:
-        return decide(_history(connection, assessment.model_name), assessment, rules, now)
+        return decide(_history(connection, assessment, rules, now), assessment, rules, now)
 
 
 def snooze(engine: Engine, model_name: str, kinds: Sequence[Kind], until: datetime | None) -> None:
@@ -167,25 +168,70 @@ def _turn(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def _history(connection: Connection, model_name: str) -> IncidentHistory:
-    past = [_past(assessment) for assessment in _assessments(connection, model_name, PAST)]
+def _history(
+    connection: Connection, assessment: Assessment, rules: IncidentRules, now: datetime
+) -> IncidentHistory:
+    """What is known of the schedule of `assessment`, and of those that nobody keeps any more."""
+    name, schedule = assessment.model_name, assessment.window.schedule
+    found = _assessments(connection, name, PAST, schedule)
+    every = _open(connection, name)
     return IncidentHistory(
-        past=past,
-        open={incident.kind: incident for incident in _open(connection, model_name)},
-        snoozes=_snoozes(connection, model_name),
+        past=[_past(one) for one in found],
+        open={one.kind: one for one in every if one.schedule == schedule},
+        ended=_ended(connection, name, schedule),
+        snoozes=_snoozes(connection, name),
+        abandoned=[
+            one
+            for one in every
+            if one.schedule != schedule
+            and is_abandoned(_last_window(connection, one, now), rules, now)
+        ],
     )
 
 
-def _assessments(connection: Connection, model_name: str, most: int) -> tuple[KeptAssessment, ...]:
+def _last_window(connection: Connection, incident: Incident, now: datetime) -> Window | None:
+    """The last window of the incident's schedule that was judged by now."""
+    found = _assessments(connection, incident.model_name, PAST, incident.schedule)
+    judged = (one for one in found if one.slot <= now)
+    return next((Window(one.start, one.end, one.slot, one.schedule) for one in judged), None)
+
+
+def _assessments(
+    connection: Connection, model_name: str, most: int, schedule: str | None = None
+) -> tuple[KeptAssessment, ...]:
+    """The newest first, of one schedule or of all."""
     asked = select(ASSESSMENTS).where(ASSESSMENTS.c.model_name == model_name)
+    if schedule is not None:
+        asked = asked.where(ASSESSMENTS.c.schedule == schedule)
     found = connection.execute(asked.order_by(ASSESSMENTS.c.slot.desc()).limit(most)).mappings()
     names = [one.name for one in fields(KeptAssessment)]
     return tuple(KeptAssessment(**{name: row[name] for name in names}) for row in found)
 
 
 def _past(assessment: KeptAssessment) -> PastAssessment:
-    statuses = {name: verdict["status"] for name, verdict in assessment.verdicts.items()}
-    return PastAssessment(slot=assessment.slot, version=assessment.version, statuses=statuses)
+    found = {name: verdict["p_value"] for name, verdict in assessment.verdicts.items()}
+    return PastAssessment(
+        slot=assessment.slot,
+        start=assessment.start,
+        end=assessment.end,
+        version=assessment.version,
+        p_values={name: p_value for name, p_value in found.items() if p_value is not None},
+    )
+
+
+def _ended(connection: Connection, model_name: str, schedule: str) -> dict[Kind, Incident]:
+    """The last incident of each kind that is over."""
+    asked = select(INCIDENTS).where(
+        INCIDENTS.c.model_name == model_name,
+        INCIDENTS.c.schedule == schedule,
+        INCIDENTS.c.resolved.is_not(None),
+    )
+    found: dict[Kind, Incident] = {}
+    for kind in KINDS:
+        newest = asked.where(INCIDENTS.c.kind == kind).order_by(INCIDENTS.c.resolved.desc())
+        for row in connection.execute(newest.limit(1)):
+            found[kind] = _incident(row)
+    return found
 
 
 def _open(connection: Connection, model_name: str) -> tuple[Incident, ...]:
@@ -207,8 +253,13 @@ def _snoozes(connection: Connection, model_name: str) -> dict[Kind, datetime]:
 
 
 def _keep_assessment(connection: Connection, assessment: Assessment, run_id: str | None) -> None:
-    """In the place of an earlier one with the same slot."""
-    key = {"model_name": assessment.model_name, "slot": assessment.window.slot}
+    """In the place of an earlier one of its schedule with the same slot."""
+    window = assessment.window
+    key = {
+        "model_name": assessment.model_name,
+        "schedule": window.schedule,
+        "slot": window.slot,
+    }
     connection.execute(ASSESSMENTS.delete().filter_by(**key))
     verdicts = {
         verdict.name: {
@@ -221,8 +272,8 @@ def _keep_assessment(connection: Connection, assessment: Assessment, run_id: str
     }
     row = key | {
         "version": assessment.version,
-        "start": assessment.window.start,
-        "end": assessment.window.end,
+        "start": window.start,
+        "end": window.end,
         "rows": assessment.rows,
         "outcomes": assessment.outcomes,
         "verdicts": verdicts,
@@ -231,14 +282,13 @@ def _keep_assessment(connection: Connection, assessment: Assessment, run_id: str
     connection.execute(ASSESSMENTS.insert(), row)
 
 
-def _keep_incident(connection: Connection, incident: Incident, is_new: bool) -> None:
+def _keep_incident(connection: Connection, incident: Incident) -> None:
     """All but the thread, which is known to whoever delivered the first message."""
     row = vars(incident) | {"findings": list(incident.findings), "told": list(incident.told)}
     del row["thread"]
-    if is_new:
+    known = INCIDENTS.update().where(INCIDENTS.c.id == incident.id)
+    if not connection.execute(known, row).rowcount:
         connection.execute(INCIDENTS.insert(), row)
-    else:
-        connection.execute(INCIDENTS.update().where(INCIDENTS.c.id == incident.id), row)
 
 
 def _queue(

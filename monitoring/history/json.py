@@ -8,6 +8,7 @@ from insurance_predictor.base.errors import BadInput
 from monitoring.domain.assessment import Assessment, Distribution, Power, Verdict, Window
 
 FORMAT = 1
+MOMENTS = ("start", "end", "slot")  # of a window
 
 
 def assessment_json(assessment: Assessment) -> dict[str, Any]:
@@ -18,7 +19,7 @@ def assessment_json(assessment: Assessment) -> dict[str, Any]:
     return {
         "format": FORMAT,
         **vars(assessment),
-        "window": {name: when.isoformat() for name, when in vars(assessment.window).items()},
+        "window": _window_json(assessment.window),
         "other_versions": dict(assessment.other_versions),
         "other_outcomes": dict(assessment.other_outcomes),
         "verdicts": [{"name": verdict.name, **vars(verdict)} for verdict in assessment.verdicts],
@@ -35,9 +36,8 @@ def assessment_from_json(found: Mapping[str, Any]) -> Assessment:
             "Read it with the version of monitoring that wrote it."
         )
     try:
-        window = {name: datetime.fromisoformat(when) for name, when in found["window"].items()}
         parts = {
-            "window": Window(**window),
+            "window": _window(found["window"]),
             "verdicts": tuple(_verdict(fields) for fields in found["verdicts"]),
             "distributions": tuple(_distribution(fields) for fields in found["distributions"]),
             "power": tuple(Power(**fields) for fields in found["power"]),
@@ -46,6 +46,16 @@ def assessment_from_json(found: Mapping[str, Any]) -> Assessment:
         return Assessment(**given | parts)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BadInput(f"The result of an assessment is damaged: {error!r}.") from error
+
+
+def _window_json(window: Window) -> dict[str, str]:
+    moments = {name: getattr(window, name).isoformat() for name in MOMENTS}
+    return moments | {"schedule": window.schedule}
+
+
+def _window(fields: Mapping[str, str]) -> Window:
+    start, end, slot = (datetime.fromisoformat(fields[name]) for name in MOMENTS)
+    return Window(start, end, slot, fields.get("schedule", ""))
 
 
 def _verdict(fields: Mapping[str, Any]) -> Verdict:

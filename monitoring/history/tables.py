@@ -10,11 +10,12 @@ from insurance_predictor.log import database
 from insurance_predictor.log.database import Migrations, UtcTime
 
 METADATA = MetaData()
-# One row an assessment that counted; another one at the same slot replaces it.
+# One row an assessment that counted; another one of its schedule at the same slot replaces it.
 ASSESSMENTS = Table(
     "assessments",
     METADATA,
     Column("model_name", String, primary_key=True),
+    Column("schedule", String, primary_key=True),  # the length of the windows: 7d
     Column("slot", UtcTime, primary_key=True),
     Column("version", String, nullable=False),
     Column("start", UtcTime, nullable=False),
@@ -31,7 +32,10 @@ INCIDENTS = Table(
     Column("model_name", String, nullable=False),
     Column("kind", String, nullable=False),
     Column("version", String, nullable=False),
+    Column("schedule", String, nullable=False),
     Column("opened", UtcTime, nullable=False),
+    Column("seen", UtcTime),  # when a finding was last in alarm
+    Column("reopened", UtcTime),
     Column("resolved", UtcTime),
     Column("findings", JSON, nullable=False),  # names of the verdicts that are confirmed
     Column("told", JSON, nullable=False),  # the findings of the last message
@@ -42,6 +46,7 @@ INCIDENTS = Table(
         "incidents_one_open",
         "model_name",
         "kind",
+        "schedule",
         unique=True,
         sqlite_where=text("resolved IS NULL"),
         postgresql_where=text("resolved IS NULL"),
@@ -63,7 +68,7 @@ OUTBOX = Table(
     Column("model_name", String),  # NULL: of an earlier release, which knew no other
     Column("incarnation", String),  # of the model in its registry; NULL: of any
     Column("incident_id", String(36)),  # NULL: a test message
-    Column("event", String, nullable=False),  # opened, updated, resolved, test, move ...
+    Column("event", String, nullable=False),  # opened, reopened, updated, resolved, test, move ...
     Column("message", JSON, nullable=False),
     Column("channel", String, nullable=False),  # slack_bot, slack_webhook, other, github
     Column("report", String),  # what goes along from REPORT_FOLDER: run/page

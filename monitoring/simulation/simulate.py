@@ -31,6 +31,7 @@ from monitoring.words import verdict_text
 
 ALL = "all"
 DELAY = timedelta(days=30)  # until the charges of a quote are known
+MONTHLY = "month"  # the schedule
 KNOWN = 0.8  # of quotes, whose charges are known in the end
 LATENCY, SLOW = 20.0, 2000.0  # milliseconds
 PATIENCE = 60.0  # seconds until a log on this machine has taken a month's quotes
@@ -83,7 +84,7 @@ def play_months(
                 dice = np.random.default_rng([seed, month.number])
                 waiting += _play(thrown_away, month, served, dice)
                 waiting = _record_known(engine, waiting, month.end)
-                window = Window(month.start, month.end, month.start)
+                window = Window(month.start, month.end, month.start, MONTHLY)
                 problem = AWAY if month.ends_without_registry else None
                 assessment = assess(
                     thrown_away, version, reference, window, log, registry_problem=problem

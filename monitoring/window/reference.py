@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from insurance_predictor.base.arrays import FloatArray, IntArray
@@ -81,23 +82,41 @@ class Reference:
             for name in NUMBER_NAMES
         }
 
-    def price_of_bins(self, name: str) -> FloatArray:
+    @cached_property
+    def bin_prices(self) -> Mapping[str, FloatArray]:
         """The mean premium of the people in each of the bins of `price_starts`."""
-        starts = self.price_starts[name]
-        bins = np.searchsorted(starts, self.values(name), "right") - 1
-        return np.bincount(bins, self.premium) / np.bincount(bins)
+        found = {}
+        for name, starts in self.price_starts.items():
+            bins = np.searchsorted(starts, self.values(name), "right") - 1
+            found[name] = np.bincount(bins, self.premium) / np.bincount(bins)
+        return found
 
-    def category_counts(self, column: CategoryColumn) -> IntArray:
-        """How many people are of each category of the schema."""
-        chosen = self.people[column.name].to_numpy()
-        return np.array([np.sum(chosen == value) for value in column.values], dtype=np.int64)
+    @cached_property
+    def category_counts(self) -> Mapping[str, IntArray]:
+        """How many people are of each category of the schema, (k,) for each column."""
+        return {
+            column.name: np.array([np.sum(chosen) for chosen in self._categories(column)])
+            for column in CATEGORY_COLUMNS
+        }
 
-    def price_of_categories(self, column: CategoryColumn) -> FloatArray:
-        """The mean premium of each category; everybody's where there is nobody."""
-        chosen = self.people[column.name].to_numpy()
+    @cached_property
+    def category_prices(self) -> Mapping[str, FloatArray]:
+        """The mean premium of each category, (k,) for each column; everybody's of an empty one."""
         everybody = self.premium.mean()
-        groups = [self.premium[chosen == value] for value in column.values]
-        return np.array([group.mean() if len(group) else everybody for group in groups])
+        return {
+            column.name: np.array(
+                [
+                    self.premium[chosen].mean() if chosen.any() else everybody
+                    for chosen in self._categories(column)
+                ]
+            )
+            for column in CATEGORY_COLUMNS
+        }
+
+    def _categories(self, column: CategoryColumn) -> list[npt.NDArray[np.bool_]]:
+        """Who is of each category of the schema."""
+        chosen = self.people[column.name].to_numpy()
+        return [chosen == value for value in column.values]
 
     @cached_property
     def ratios(self) -> RankCounts:

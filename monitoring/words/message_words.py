@@ -7,6 +7,7 @@ from monitoring.domain.incidents import Event
 
 HEADERS: Mapping[Event, Text] = {
     "opened": Text("🔴 {kind}: incidente aberto", "🔴 {kind}: incident opened"),
+    "reopened": Text("🔴 {kind}: o incidente voltou", "🔴 {kind}: the incident is back"),
     "updated": Text("🟠 {kind}: o incidente mudou", "🟠 {kind}: the incident has changed"),
     "resolved": Text("🟢 {kind}: incidente resolvido", "🟢 {kind}: incident resolved"),
 }
@@ -27,8 +28,8 @@ NO_REGISTRY = Text(
 )
 NEW = Text("{title} (novidade)", "{title} (new)")
 EARLIER = Text(
-    "{name}: confirmado pelas janelas anteriores, não por esta",
-    "{name}: confirmed by earlier windows, not by this one",
+    "{name}: nesta janela não há dados para dizer se acabou",
+    "{name}: this window has too little data to say whether it is over",
 )
 MONEY = Text("Efeito: {money}.", "Effect: {money}.")
 NEXT = Text("O que fazer: {step}", "What to do: {step}")
@@ -44,6 +45,10 @@ REPLACED = Text(
     "começa do zero.",
     "Version {version} is in production now: the incident was of version {old} ({names}). The "
     "new one starts afresh.",
+)
+ABANDONED = Text(
+    "Ninguém mais avalia janelas de {schedule}: não se sabe se ainda é verdade ({names}).",
+    "Nobody looks at windows of {schedule} any more, so nobody knows if it still holds ({names}).",
 )
 REPORT = Text("Relatório", "Report")
 TEST_HEADER = Text("🔵 Mensagem de teste", "🔵 Test message")

@@ -29,7 +29,7 @@ CATEGORIES = {  # the category that moved most, then as above
 
 def week(weeks_ago: int = 0) -> Window:
     end = END - weeks_ago * WEEK
-    return Window(end - WEEK, end, end)
+    return Window(end - WEEK, end, end, "7d")
 
 
 def alarming(**changes: Any) -> Assessment:
@@ -189,7 +189,9 @@ def incident(**changes: Any) -> Incident:
         "model_name": MODEL,
         "kind": "drift",
         "version": "3",
+        "schedule": "7d",
         "opened": END - WEEK,
+        "seen": END,
         "findings": ("drift.bmi", "drift.premium"),
     }
     return Incident(**facts | changes)

@@ -28,7 +28,13 @@ QUICK = 1  # seconds of silence
 PAUSE = 0.01  # seconds
 SOON = day(1)  # after the messages
 INCIDENT = Incident(
-    model_name=MODEL, kind="drift", version="7", opened=day(0), findings=("drift.bmi",)
+    model_name=MODEL,
+    kind="drift",
+    version="7",
+    schedule="7d",
+    opened=day(0),
+    seen=day(0),
+    findings=("drift.bmi",),
 )
 OTHER = replace(INCIDENT, kind="performance", id=str(uuid4()))
 # Delivers once a line has told it to; prints how many it sent.

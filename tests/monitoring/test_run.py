@@ -1,5 +1,6 @@
 """A whole run: what is recorded, written and said, once, and what a dry one leaves alone."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -80,7 +81,8 @@ def test_a_quiet_run_on_1000_rows_never_imports_evidently(own, served):
 
 
 def test_a_fault_opens_an_incident_that_is_told_once(own, served, client):
-    log_quotes(own, served, population(300), bmi=0.04)
+    log_quotes(own, served, population(297))
+    log_quotes(own, served, population(3), NOW - timedelta(hours=1), bmi=0.04)
     with slack() as heard:
         ours = heard.webhook(own)
         first = monitor(ours, DAY, NOW)
@@ -91,12 +93,12 @@ def test_a_fault_opens_an_incident_that_is_told_once(own, served, client):
     assert first.delivery.sent == 1
     assert (again.messages, again.delivery.sent) == ((), 0)
     [text] = texts
-    assert "BMI is out of range in 100.0\u00a0% of quotes" in text
+    assert "BMI is out of range in 1.0\u00a0% of quotes" in text
     files = {file.path for file in client.list_artifacts(first.run_id)}
     assert files == {"evidently.html", "report.html", "result.json"}
 
 
-def test_drift_opens_one_incident_after_two_of_three_windows_and_ends_with_it(own, served):
+def test_a_large_change_opens_one_incident_at_once_and_ends_with_it(own, served):
     kinds, events = [], []
     for number, shift in enumerate([0, 4, 4, 0, 0]):
         end = NOW + timedelta(days=number)
@@ -105,8 +107,24 @@ def test_drift_opens_one_incident_after_two_of_three_windows_and_ends_with_it(ow
         done = monitor(own, DAY, end)
         kinds.append([incident.kind for incident in done.open])
         events += [change.event for change in done.decision.told]
-    assert kinds == [[], [], ["drift"], ["drift"], []]
+    assert kinds == [[], ["drift"], ["drift"], [], []]
     assert events == ["opened", "resolved"]
+
+
+def test_a_shorter_look_in_between_leaves_the_incidents_of_the_others_alone(own, served):
+    log_quotes(own, served, population(3), NOW - timedelta(days=3), bmi=0.04)
+    log_quotes(own, served, population(300))
+    week = MonitoringOptions()
+    first = monitor(own, week, NOW)
+    between = monitor(own, DAY, NOW + timedelta(hours=1))
+    again = monitor(own, week, NOW + timedelta(hours=2))
+    (incident,) = first.open
+    assert (incident.kind, incident.schedule) == ("schema", "7d")
+    assert (between.decision.counts, between.decision.changes, between.messages) == (True, (), ())
+    assert (between.open, between.exit_code) == ((incident,), INCIDENT_OPEN)
+    assert [one["id"] for one in json.loads(console.as_json(between))["incidents"]] == [incident.id]
+    assert (again.decision.counts, again.messages) == (True, ())
+    assert again.open[0].id == incident.id
 
 
 def test_a_dry_run_shows_what_would_be_said_and_writes_nothing(own, served, client):
@@ -142,7 +160,9 @@ def test_a_window_without_quotes_is_undecided(own, served):
 
 def test_the_last_quotes_are_a_window(own, served):
     log_quotes(own, served, population(300))
-    assert monitor(own, MonitoringOptions(last=120), NOW).assessment.rows == 120
+    found = monitor(own, MonitoringOptions(last=120), NOW)
+    assert (found.assessment.rows, found.decision.counts) == (120, False)
+    assert "It is no length that is looked back at regularly" in console.text(found)
     with pytest.raises(BadInput, match="LAST=120 is a window of its own"):
         monitor(own, MonitoringOptions(last=120, window="7d"), NOW)
 

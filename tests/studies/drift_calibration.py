@@ -169,7 +169,7 @@ def calibrate(
     found = Parallel(n_jobs=jobs, return_as="generator")(
         delayed(split_and_judge)(table, seed, thresholds) for seed in range(splits)
     )
-    return [judged for each in _shown(found, splits, "splits") for judged in each]
+    return [judged for each in shown(found, splits, "splits") for judged in each]
 
 
 def alarm_share(judged: Sequence[Judged], change: str, rows: int, kinds: Sequence[str]) -> float:
@@ -245,7 +245,7 @@ def evidently_table(table: pd.DataFrame, splits: int = SPLITS_OF_EVIDENTLY, jobs
         found = Parallel(n_jobs=jobs, return_as="generator")(
             delayed(evidently_flags)(table, share, seed) for seed in range(splits)
         )
-        flagged = np.array(list(_shown(found, splits, "splits of Evidently"))) > 0
+        flagged = np.array(list(shown(found, splits, "splits of Evidently"))) > 0
         learned = f"{share:.0%} ({round(share * len(table)):,} rows)"
         rows.append([learned, *(f"{each:.0%}" for each in flagged.mean(axis=0))])
     return markdown_table(("reference", *(f"{rows} rows" for rows in EVIDENTLY_ROWS)), rows)
@@ -255,7 +255,7 @@ def _has_alarm(judged: Judged, kinds: Sequence[str]) -> bool:
     return any(name.startswith(tuple(kinds)) for name in judged.alarms)
 
 
-def _shown(found: Iterable[Found], count: int, what: str) -> Iterator[Found]:
+def shown(found: Iterable[Found], count: int, what: str) -> Iterator[Found]:
     """What is found, with a line that says how far it has got, away from the tables."""
     for number, each in enumerate(found, 1):
         if number % max(count // 100, 1) == 0 or number == count:

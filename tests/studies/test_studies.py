@@ -12,7 +12,9 @@ from insurance_predictor.model.evaluation import IntervalScore
 from insurance_predictor.model.fitting import features, target
 from insurance_predictor.model.preprocessing import EFFECTS
 from insurance_predictor.table.read import Table
-from tests.studies import drift_calibration, gate_calibration, quality
+from insurance_predictor.table.schema import FEATURE_NAMES
+from tests.studies import drift_calibration, gate_calibration, incident_calibration, quality
+from tests.studies.drift_calibration import CHANGES
 from tests.studies.markdown import markdown_table
 
 PEOPLE = 500
@@ -242,6 +244,30 @@ def test_evidently_is_asked_about_windows_of_each_size(sample):
     assert all(f"{rows} rows" in header for rows in drift_calibration.EVIDENTLY_ROWS)
     assert len(rows) == len(drift_calibration.EVIDENTLY_SHARES)
     assert all("%" in row for row in rows)
+
+
+def test_a_change_becomes_an_incident_soon_and_a_quiet_time_does_not():
+    played = [
+        *incident_calibration.changed_months(seed=1),
+        *incident_calibration.quiet_year(1_000, evidently=False, days=28),
+    ]
+
+    for change in incident_calibration.CHANGES:
+        assert 1 <= incident_calibration.delays(played, change)[0] <= 21
+    assert {one.quotes for one in played if not one.change} == set(incident_calibration.QUOTES)
+    assert all(change in incident_calibration.delays_table(played) for change in CHANGES)
+    header, _, *rows = incident_calibration.years_table(played).splitlines()
+    assert "incidents a year" in header
+    assert len(rows) == len(incident_calibration.QUOTES)
+
+
+def test_evidently_alerts_on_the_same_days(sample):
+    table = sample.frame
+    reference = table.iloc[:936][list(FEATURE_NAMES)]
+    older = table.iloc[936:1336][list(FEATURE_NAMES)].assign(age=64)
+
+    assert incident_calibration.evidently_alert(older, reference)
+    assert not incident_calibration.evidently_alert(reference, reference)
 
 
 def test_a_markdown_table_pads_its_columns():

@@ -164,10 +164,10 @@ def test_challenger_and_production_may_not_share_an_alias(env_file, monkeypatch)
     )
 
 
-def test_more_votes_than_windows_are_refused(env_file, monkeypatch):
-    monkeypatch.setenv("INCIDENT_VOTES", "4")
+def test_a_setting_of_before_is_named(env_file, monkeypatch):
+    monkeypatch.setenv("INCIDENT_VOTES", "2")
     assert complaint(env_file) == (
-        "INCIDENT_VOTES=4 of INCIDENT_WINDOWS=3 can never open an incident. Change one of them."
+        "INCIDENT_VOTES is not a setting. Look for its name in .env.example."
     )
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from monitoring.checks import drift, performance
 from monitoring.checks.detectable_change import power
+from monitoring.checks.evidence import believed_rows
 from monitoring.window.rank_counts import count_ranks, ks_distance, superiority
 from monitoring.window.reference import Reference
 from tests.monitoring.windows import THRESHOLDS, model
@@ -82,7 +83,8 @@ def test_the_least_rise_of_charges_is_caught_in_eight_windows_of_ten(cards):
         window = generator.choice(ratios, ROWS) * (1 + cards["charges"] / 100)
         points = np.unique(sample)
         sides = count_ranks(points, sample), count_ranks(points, window)
-        p_value = performance.mann_whitney_p_value(superiority(*sides), *sides)
+        believed = believed_rows(len(sample), ROWS)
+        p_value = performance.mann_whitney_p_value(superiority(*sides), *sides, believed)
         return p_value < performance.limit_of(THRESHOLDS)
 
     assert 0.72 < caught(is_caught) < 0.88

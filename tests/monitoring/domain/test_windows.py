@@ -64,9 +64,22 @@ def test_a_day_has_24_hours_when_the_clocks_change(day):
 def test_an_hour_that_comes_twice_is_two_hours():
     first, second = "2026-11-01T01:30:00-04:00", "2026-11-01T01:30:00-05:00"
 
-    window = parse_window(None, first, second, NOW)
+    window = parse_window(None, first, second, NOW.replace(year=2027))
 
     assert window.end - window.start == timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("window", "expected"),
+    [(None, "7d"), ("7d", "7d"), ("1w", "7d"), ("168h", "7d"), ("12h", "12h")],
+)
+def test_windows_of_one_length_are_of_one_schedule_however_it_is_said(window, expected):
+    assert parse_window(window, None, None, NOW).schedule == expected
+    assert parse_window(window, None, "2026-03-08", NOW).schedule == expected
+
+
+def test_a_stretch_of_time_is_of_no_schedule():
+    assert parse_window(None, "2026-03-01", "2026-03-08", NOW).schedule == ""
 
 
 @pytest.mark.parametrize(
@@ -79,8 +92,10 @@ def test_an_hour_that_comes_twice_is_two_hours():
         ((None, "yesterday", None), "'yesterday' is no time like 2026-01-31"),
         ((None, "2026-01-02", "2026-01-01"), "is empty"),
         ((None, "2026-01-02", "2026-01-02"), "is empty"),
+        (("7d", None, "2027-03-15"), "ends at 2027-03-15 00:00:00 UTC, and now it is 2026-03-15"),
+        ((None, "2026-03-01", "2026-03-15T10:45:31"), "Give an end that is over, or none"),
         (("9999999w", None, None), "begins before the calendar does"),
-        (("99999999999999999999w", None, None), "begins before the calendar does"),
+        (("99999999999999999999w", None, None), "is no length of time"),
     ],
 )
 def test_what_cannot_be_a_window_is_said(given, said):

@@ -80,7 +80,7 @@ def test_an_assessment_is_remembered_and_replaced_by_the_next_of_its_slot(engine
     record(engine, assessment(3), RULES, day(3), nothing)
     third, second = incident_store.assessments(engine, MODEL)
     assert (third.slot, third.run_id, third.verdicts) == (day(3), None, {})
-    assert (second.slot, second.start, second.end) == (day(0), day(-7), day(0))
+    assert (second.slot, second.start, second.end) == (day(0), day(-1), day(0))
     assert (second.rows, second.outcomes, second.run_id) == (400, 0, "second")
     expected = {"status": "alarm", "value": None, "p_value": 0.001, "money": -12.5}
     assert second.verdicts == {"drift.bmi": expected}
@@ -93,6 +93,45 @@ def test_an_older_assessment_is_not_remembered(engine):
     assert not decision.counts
     assert [one.slot for one in incident_store.assessments(engine, MODEL)] == [day(3)]
     assert queued(engine) == []
+
+
+def test_each_length_of_window_has_a_history_of_its_own(engine):
+    fault, over = [verdict("schema.null.smoker")], [verdict("schema.null.smoker", "quiet")]
+    record(engine, assessment(1, fault, days=7), RULES, day(1), announce)
+    record(engine, assessment(1.4, over, days=0.5), RULES, day(1.4), announce)
+    decision = record(engine, assessment(1.5, over, days=7), RULES, day(1.5), announce)
+    assert decision.counts
+    assert texts(engine) == ["opened schema.null.smoker", "resolved"]
+    found = {(one.schedule, one.slot) for one in incident_store.assessments(engine, MODEL)}
+    assert found == {("7d", day(1)), ("12h", day(1.4)), ("7d", day(1.5))}
+
+
+def test_an_incident_of_a_length_that_nobody_looks_at_any_more_is_over_and_said(engine):
+    fault = [verdict("schema.null.smoker")]
+    record(engine, assessment(0, fault, days=1), RULES, day(0), announce)
+    for number in range(1, 10):
+        record(engine, assessment(number, days=7), RULES, day(number), announce)
+        is_open = bool(incident_store.open_incidents(engine, MODEL))
+        assert is_open == (number <= 8)  # a quiet period of 7 days after the next one was due
+    assert texts(engine) == ["opened schema.null.smoker", "resolved"]
+
+
+def test_what_comes_back_is_the_incident_that_was_there(engine):
+    fault, over = [verdict("schema.null.smoker")], [verdict("schema.null.smoker", "quiet")]
+    (first,) = record(engine, assessment(0, fault), RULES, day(0), announce).open
+    record(engine, assessment(1, over), RULES, day(1), announce)
+    (back,) = record(engine, assessment(2, fault), RULES, day(2), announce).open
+    assert (back.id, back.opened, back.reopened) == (first.id, day(0), day(2))
+    assert incident_store.incidents(engine, MODEL) == (back,)
+    expected = "schema.null.smoker"
+    assert texts(engine) == [f"opened {expected}", "resolved", f"reopened {expected}"]
+
+
+def test_a_window_in_the_future_that_was_kept_once_hides_nothing(engine):
+    record(engine, assessment(400), RULES, day(400), announce)
+    found = record(engine, assessment(0, [verdict("schema.null.smoker")]), RULES, day(0), announce)
+    assert found.counts
+    assert texts(engine) == ["opened schema.null.smoker"]
 
 
 def test_a_preview_decides_the_same_and_keeps_nothing(engine):

@@ -27,7 +27,7 @@ EXPECTED: dict[str, list[set[str]]] = {
         {f"service.{check}" for check in ("error_rate", "stale", "latency", "backlog")},
         *[set()] * 3,
     ],
-    "seasonal": [set(), set(), set(), set()],
+    "seasonal": [{"drift.age"}, set(), set(), set()],
 }
 KINDS = {
     "none": set(),
@@ -37,7 +37,7 @@ KINDS = {
     "ageing": {"drift", "performance"},  # charges over premium depend on age a little
     "smoker_nulls": {"schema", "drift", "performance"},
     "outage": {"service"},
-    "seasonal": set(),
+    "seasonal": {"drift"},
 }
 
 
@@ -67,13 +67,12 @@ def test_each_scenario_is_seen_for_what_it_is(story, name: str):
     assert kinds <= KINDS[name]
 
 
-def test_a_seasonal_month_is_an_alarm_and_no_incident(story):
-    played = story("seasonal")
-    assert {verdict.name for verdict in played[2].assessment.alarms} >= {
-        "drift.age",
-        "drift.premium",
-    }
-    assert all(not one.decision.open for one in played)
+def test_a_seasonal_month_is_an_incident_while_it_lasts(story):
+    told = [
+        [(change.incident.kind, change.event) for change in one.decision.told]
+        for one in story("seasonal")
+    ]
+    assert told == [[], [], [("drift", "opened")], [("drift", "resolved")], [], []]
 
 
 def test_an_outage_goes_the_way_of_a_real_one(story):
