@@ -1,6 +1,7 @@
 """What serves the visitors, held once for all of them: settings, the served version, the log."""
 
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -20,9 +21,28 @@ HEAD_START = 5.0
 @st.cache_resource(show_spinner=False)
 def settings() -> Settings:
     """Settings from the secrets, the environment and `.env`. Raises InvalidSettings."""
-    # Streamlit puts the secrets of a file in the environment; without a file they are not asked.
-    st.secrets.load_if_toml_exists()
+    _read_secrets()
     return read_settings()
+
+
+def _read_secrets() -> None:
+    """Have Streamlit put the secrets of its files in the environment, as they are now.
+
+    Left to itself it reads them once, watches no file that is made later, and takes one that
+    cannot be read for none. Raises InvalidSettings.
+    """
+    st.secrets._reset()  # there is no other way
+    try:
+        if st.secrets.load_if_toml_exists():
+            return
+    except (OSError, UnicodeDecodeError):
+        pass  # told as what is no TOML
+    there = [path for path in st.get_option("secrets.files") if Path(path).exists()]
+    if there:
+        raise InvalidSettings(
+            f"{' or '.join(there)} cannot be read. Write it as TOML in UTF-8, each setting as "
+            'NAME = "value".'
+        )
 
 
 @st.cache_resource(show_spinner=False)

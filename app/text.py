@@ -40,9 +40,11 @@ NO_MODEL_STEPS = Text(
 )
 NO_MODEL_SETTINGS = Text(
     "Se já existe um modelo em outro servidor, confira MLFLOW_TRACKING_URI, MODEL_NAME e "
-    "PRODUCTION_ALIAS no ambiente, em .env ou em .streamlit/secrets.toml.",
+    "PRODUCTION_ALIAS em .env ou em .streamlit/secrets.toml e tente de novo; no ambiente, confira "
+    "antes de reiniciar o aplicativo.",
     "If there is a model on another server, check MLFLOW_TRACKING_URI, MODEL_NAME and "
-    "PRODUCTION_ALIAS in the environment, in .env or in .streamlit/secrets.toml.",
+    "PRODUCTION_ALIAS in .env or in .streamlit/secrets.toml and try again; in the environment, "
+    "before you start the app again.",
 )
 UNREACHABLE = Text("O registro de modelos não responde", "The model registry does not answer")
 UNREACHABLE_STEPS = Text(
@@ -55,8 +57,10 @@ UNREACHABLE_STEPS = Text(
 )
 BAD_SETTINGS = Text("A configuração não pode ser usada", "The settings cannot be used")
 BAD_SETTINGS_STEPS = Text(
-    "Corrija o valor no ambiente, em .env ou em .streamlit/secrets.toml e tente de novo.",
-    "Correct the value in the environment, in .env or in .streamlit/secrets.toml and try again.",
+    "Corrija o valor em .env ou em .streamlit/secrets.toml e tente de novo. Se ele vem do "
+    "ambiente, corrija-o lá e reinicie o aplicativo.",
+    "Correct the value in .env or in .streamlit/secrets.toml and try again. If it comes from the "
+    "environment, correct it there and start the app again.",
 )
 NOT_SERVABLE = Text("A versão em produção foi recusada", "The version in production was refused")
 NOT_SERVABLE_STEPS = Text(

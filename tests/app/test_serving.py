@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -194,22 +194,61 @@ def test_what_crashes_is_one_sentence_and_a_line_in_the_log(
     assert (event["event"], event["error"]) == ("page_crashed", "AttributeError")
 
 
-def test_the_secrets_of_streamlit_are_settings(
-    place: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    import streamlit as st
+@pytest.fixture
+def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The file of Streamlit's secrets, which is not there yet."""
+    monkeypatch.setenv("PRODUCTION_ALIAS", "")  # and is put back afterwards
+    (tmp_path / ".streamlit").mkdir()
+    path = tmp_path / ".streamlit" / "secrets.toml"
+    yield path
+    path.unlink(missing_ok=True)
+    serving.try_again()
 
-    folder = tmp_path / ".streamlit"
-    folder.mkdir()
-    (folder / "secrets.toml").write_text('MODEL_NAME = "from_secrets"\n')
+
+def test_the_secrets_of_streamlit_are_settings_as_they_are_when_one_tries_again(
+    place: Callable[..., None], secrets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("MODEL_NAME", "")
-    st.secrets._reset()
-    try:
+    (tmp_path / ".env").write_text("MODEL_NAME=from_env\n")
+    for content, name in (
+        (None, "from_env"),
+        ('MODEL_NAME = "made"\n', "made"),
+        ('MODEL_NAME = "changed"\n', "changed"),
+        ("", "from_env"),
+        ('MODEL_NAME = "again"\n', "again"),
+        (None, "from_env"),
+    ):
+        secrets.unlink(missing_ok=True)
+        if content is not None:
+            secrets.write_text(content)
         serving.try_again()
-        assert serving.settings().model_name == "from_secrets"
-    finally:
-        (folder / "secrets.toml").unlink()
-        st.secrets._reset()
+        assert serving.settings().model_name == name
+
+
+def test_a_secret_that_was_corrected_is_used_when_one_tries_again(
+    quoting: Version, secrets: Path, language: str
+):
+    secrets.write_text('PRODUCTION_ALIAS = "latest"\n')
+    serving.try_again()
+    visit = page(language)
+    assert text.BAD_SETTINGS(language) in words(visit)
+    secrets.write_text('PRODUCTION_ALIAS = "producao"\n')
+    visit = press(visit, text.TRY_AGAIN(language))
+    assert press(visit, text.CALCULATE(language)).header
+
+
+@pytest.mark.parametrize("content", [b"MODEL_NAME = from_secrets\n", b"MODEL_NAME = '\xff'\n"])
+def test_secrets_that_cannot_be_read_are_no_settings_left_out(
+    quoting: Version, secrets: Path, language: str, content: bytes
+):
+    secrets.write_bytes(content)
+    serving.try_again()
+    visit = page(language)
+    assert text.BAD_SETTINGS(language) in words(visit)
+    assert "secrets.toml cannot be read. Write it as TOML" in words(visit)
+    secrets.write_text('PRODUCTION_ALIAS = "producao"\n')
+    visit = press(visit, text.TRY_AGAIN(language))
+    assert press(visit, text.CALCULATE(language)).header
 
 
 def test_a_value_that_was_corrected_in_the_file_is_used_when_one_tries_again(
