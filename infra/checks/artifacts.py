@@ -20,13 +20,18 @@ FILE = "round_trip.txt"
 
 
 @check("artifacts")
-def artifacts(client: "MlflowClient", settings: Settings) -> Finding:
-    """Whether each place that runs write to keeps a file, gives it back and lets it go."""
+def artifacts(client: "MlflowClient | None", settings: Settings) -> Finding:
+    """Whether each place that runs write to keeps a file, gives it back and lets it go.
+
+    Without a client there is no experiment yet, so no place but the one that is set.
+    """
     with store_errors(settings):
-        places = sorted(set(locations(client, settings)))
+        places = sorted(set(locations(client, settings) if client else _set_location(settings)))
+    to_be_made, kept = [], []
     for place in places:
         if (folder := _local_folder(place)) and not folder.exists():
-            return note(f"nothing yet: the first training makes {folder}")
+            to_be_made.append(str(folder))
+            continue
         if fault := foreign_place(place, settings, place):
             return wrong(f"the experiment has {fault}", REMEDY)
         try:
@@ -35,19 +40,25 @@ def artifacts(client: "MlflowClient", settings: Settings) -> Finding:
             return wrong(
                 f"{place} does not keep a file: {_cause(error)}", _remedy(settings, folder)
             )
-    return right(f"{' and '.join(places)}: written, read back, deleted")
+        kept.append(place)
+    if not kept:
+        return note(f"nothing yet: the first training makes {' and '.join(to_be_made)}")
+    return right(f"{' and '.join(kept)}: written, read back, deleted")
 
 
 def locations(client: "MlflowClient", settings: Settings) -> Iterator[str]:
-    """Where the runs of the configured experiment write, now and once it has to be made."""
-    experiment = client.get_experiment_by_name(settings.mlflow_experiment_name)
-    if experiment is not None:
-        yield str(experiment.artifact_location)
-    if settings.artifact_location is not None:
-        yield settings.artifact_location
-    elif experiment is None and settings.mlflow_tracking_uri == DEFAULT_TRACKING_URI:
+    """Where the runs of the configured experiments write, now and once one has to be made."""
+    names = [settings.experiment(production) for production in (False, True)]
+    experiments = [client.get_experiment_by_name(name) for name in names]
+    for experiment in experiments:
+        if experiment is not None:
+            yield str(experiment.artifact_location)
+    yield from _set_location(settings)
+    if experiments[0] is not None or settings.artifact_location is not None:
+        return
+    if settings.mlflow_tracking_uri == DEFAULT_TRACKING_URI:
         yield str(DEFAULT_ARTIFACTS.resolve())
-    elif experiment is None:
+    else:
         yield str(client.get_experiment("0").artifact_location)
 
 
@@ -73,6 +84,10 @@ def round_trip(location: str) -> None:
     repository.delete_artifacts(folder)
     if came != folder:
         raise OSError("what came back is not what was written")
+
+
+def _set_location(settings: Settings) -> list[str]:
+    return [] if settings.artifact_location is None else [settings.artifact_location]
 
 
 def _local_folder(location: str) -> Path | None:

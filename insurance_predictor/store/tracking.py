@@ -78,13 +78,20 @@ def connect(settings: Settings) -> "MlflowClient":
     check_reachable(uri)
     import mlflow
 
-    _quieten()
-    _limit_s3()
+    prepare_storage_clients()
     limited = _with_limits(uri)
     mlflow.set_tracking_uri(limited)
     mlflow.set_registry_uri(limited)
     with _alone(uri):
         return mlflow.MlflowClient()  # makes the tables where there are none
+
+
+def prepare_storage_clients() -> None:
+    """Have MLflow's clients of artifacts give up in time, also where there is no store yet."""
+    export_defaults(MLFLOW_DEFAULTS)
+    limit_answers()
+    _quieten()
+    _limit_s3()
 
 
 def check_reachable(uri: str) -> None:

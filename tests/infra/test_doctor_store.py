@@ -1,6 +1,7 @@
 """The doctor on a database and its artifacts, without changing either."""
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from insurance_predictor.base.settings import DEFAULT_TRACKING_URI, Settings
 from insurance_predictor.store.tracking import connect, experiment_id
 from tests.conftest import Prepared
 from tests.databases import copy_database
-from tests.servers import free_port
+from tests.servers import free_port, silent_host
 
 
 @pytest.fixture
@@ -70,6 +71,36 @@ def test_a_store_with_a_version_in_production_is_right_and_keeps_nothing(setting
     assert found["aliases"].found == "'producao' stands on version 1"
     assert found["artifacts"].found.endswith(": written, read back, deleted")
     assert everything_below(Path(settings.artifact_location or "")) == before
+
+
+@pytest.fixture
+def hung(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A storage of artifacts that lets everybody connect and never says a word."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with silent_host() as port:
+        yield f"http://127.0.0.1:{port}/api/2.0/mlflow-artifacts/artifacts/0"
+
+
+def test_storage_that_hangs_is_wrong_before_there_is_a_database(empty, hung):
+    found = findings(empty.model_copy(update={"artifact_location": hung}))
+    assert tuple(found) == NAMES
+    assert set(wrong(found)) == {"artifacts"}
+    assert f"{hung} does not keep a file" in found["artifacts"].found
+
+
+def test_storage_that_hangs_is_wrong_beside_a_folder_that_is_to_be_made(begun, hung):
+    found = findings(begun.model_copy(update={"artifact_location": hung}))
+    assert set(wrong(found)) == {"artifacts"}
+    assert f"{hung} does not keep a file" in found["artifacts"].found
+
+
+def test_storage_of_production_that_hangs_is_wrong(begun, hung):
+    client = connect(begun)
+    client.create_experiment(begun.production_experiment_name, artifact_location=hung)
+    found = findings(begun)
+    assert set(wrong(found)) == {"artifacts"}
+    assert f"{hung} does not keep a file" in found["artifacts"].found
 
 
 def test_an_alias_on_a_deleted_run_dangles(client, settings, production):
