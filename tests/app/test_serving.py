@@ -12,11 +12,12 @@ from app import serving, text
 from app.frame import FIRST_STEPS
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.database import FAILURES
+from insurance_predictor.model.run_layout import MODEL_URI_TAG
 from insurance_predictor.release.promotion import promote
 from insurance_predictor.release.registration import register
 from insurance_predictor.serving import served_model
 from insurance_predictor.store import versions
-from insurance_predictor.store.versions import Version
+from insurance_predictor.store.versions import Version, logged_model_id
 from tests.app.conftest import PATIENCE, copied, events, logged_rows, page, press, until, words
 from tests.predictions import kept
 from tests.servers import host
@@ -298,17 +299,11 @@ def test_nobody_waits_for_a_storage_that_hangs_and_one_thread_asks_it(
         place("REGISTRY_CHECK_SECONDS", "0.1")
         place("MLFLOW_HTTP_REQUEST_TIMEOUT", str(int(PATIENCE)))
         place("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        storage = f"http://127.0.0.1:{port}/api/2.0/mlflow-artifacts/artifacts"
+        place("ARTIFACT_LOCATION", storage)
         far = copied(client, settings, production)
         versions.set_alias(client, settings, settings.production_alias, far.number)
-        with sqlite3.connect(settings.mlflow_tracking_uri.removeprefix("sqlite:///")) as database:
-            database.execute(
-                "update model_versions set source = ? where name = ? and version = ?",
-                (
-                    f"http://127.0.0.1:{port}/api/2.0/mlflow-artifacts/artifacts/model",
-                    settings.model_name,
-                    far.number,
-                ),
-            )
+        local = keep_model_files_at(f"{storage}/model", settings, client, production)
         monkeypatch.setattr(served_model, "FIRST_PATIENCE", 1.0)
         serving.try_again()
         shown = words(page(language))
@@ -322,8 +317,20 @@ def test_nobody_waits_for_a_storage_that_hangs_and_one_thread_asks_it(
         until(lambda: threading.active_count() <= before)
         assert len(asked) == len(set(asked))  # one look, and in it each file once
         versions.set_alias(client, settings, settings.production_alias, production.number)
+        keep_model_files_at(local, settings, client, production)
         over.set()
         until(lambda: text.UNREACHABLE(language) not in words(tried_again(language)))
+
+
+def keep_model_files_at(place: str, settings: Settings, client, version: Version) -> str:
+    """Have the store say that the files of the version's model are at `place`; where they were."""
+    model = logged_model_id(client.get_run(version.run_id).data.tags[MODEL_URI_TAG])
+    before = client.get_logged_model(model).artifact_location
+    with sqlite3.connect(settings.mlflow_tracking_uri.removeprefix("sqlite:///")) as database:
+        database.execute(
+            "update logged_models set artifact_location = ? where model_id = ?", (place, model)
+        )
+    return str(before)
 
 
 def tried_again(language: str):

@@ -138,6 +138,7 @@ def test_a_url_that_can_be_no_database_is_wrong(url):
             "a Slack bot posts to #premiums",
         ),
         (
+            # pragma: allowlist nextline secret
             {"alert_urls": "json://localhost/hush, mailto://ana:hush@example.org"},
             Verdict.RIGHT,
             "2 in ALERT_URLS (json://, mailto://)",

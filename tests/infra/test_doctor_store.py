@@ -95,12 +95,12 @@ def test_storage_that_hangs_is_wrong_beside_a_folder_that_is_to_be_made(begun, h
     assert f"{hung} does not keep a file" in found["artifacts"].found
 
 
-def test_storage_of_production_that_hangs_is_wrong(begun, hung):
+def test_storage_of_production_elsewhere_is_wrong_and_not_asked(begun, hung):
     client = connect(begun)
     client.create_experiment(begun.production_experiment_name, artifact_location=hung)
     found = findings(begun)
     assert set(wrong(found)) == {"artifacts"}
-    assert f"{hung} does not keep a file" in found["artifacts"].found
+    assert f"the experiment has files at '{hung}'" in found["artifacts"].found
 
 
 def test_an_alias_on_a_deleted_run_dangles(client, settings, production):

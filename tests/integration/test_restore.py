@@ -23,7 +23,7 @@ from tests.repository import ROOT
 from tests.servers import free_port
 
 DATABASES = ("mlflow", "mlflow_auth", "predictions")
-RUN = "0123456789abcdef0123456789abcdef"
+RUN = "0123456789abcdef0123456789abcdef"  # pragma: allowlist secret
 MADE = f"""
 INSERT INTO experiments (experiment_id, name, lifecycle_stage) VALUES (7, 'kept', 'active');
 INSERT INTO runs (run_uuid, name, status, experiment_id, lifecycle_stage)

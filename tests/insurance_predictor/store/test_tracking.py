@@ -167,7 +167,7 @@ def test_who_does_not_tell_the_version_may_be_a_server_all_the_same(status):
 @pytest.mark.parametrize(
     ("variables", "header"),
     [
-        ({"USERNAME": "ana", "PASSWORD": "hush"}, "Basic YW5hOmh1c2g="),
+        ({"USERNAME": "ana", "PASSWORD": "hush"}, "Basic YW5hOmh1c2g="),  # pragma: allowlist secret
         ({"TOKEN": "hush"}, "Bearer hush"),
         ({"USERNAME": "ana", "PASSWORD": "hush", "TOKEN": "other"}, "Basic YW5hOmh1c2g="),
         ({}, None),
