@@ -41,7 +41,7 @@ def choose(named: str | None, branch: Branch, usual: str | None, folder: Path) -
     the branch brings several at once.
     """
     if named:
-        is_download = Path(named).resolve() == download.DOWNLOADED.resolve()
+        is_download = Path(named).absolute() == download.DOWNLOADED.absolute()
         return Choice(named, named, "DATA names it", is_download)
     if branch.tables:
         return _of_branch(branch, usual, folder)

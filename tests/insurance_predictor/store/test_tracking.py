@@ -169,6 +169,7 @@ def test_who_does_not_tell_the_version_may_be_a_server_all_the_same(status):
     [
         ({"USERNAME": "ana", "PASSWORD": "hush"}, "Basic YW5hOmh1c2g="),  # pragma: allowlist secret
         ({"TOKEN": "hush"}, "Bearer hush"),
+        # pragma: allowlist nextline secret
         ({"USERNAME": "ana", "PASSWORD": "hush", "TOKEN": "other"}, "Basic YW5hOmh1c2g="),
         ({}, None),
     ],
