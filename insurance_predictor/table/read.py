@@ -45,9 +45,10 @@ def read_table(settings: Settings, folder: Path = DATA_FOLDER) -> Table:
     does not answer within 20 seconds.
     """
     choice = choose_table(settings, folder)
+    content = read_bytes(choice.location)
     synthetic = Path(choice.location).resolve() == (folder / SAMPLE).resolve()
     source = SAMPLE_SOURCE if synthetic else choice.source
-    cells, oddities = read_cells(read_bytes(choice.location), source)
+    cells, oddities = read_cells(content, source)
     checked = check_table(cells, source=source)
     repeated = checked.duplicated()
     notices = [*choice.notices, *oddities]
