@@ -15,7 +15,7 @@ from tests.monitoring.slack_server import CHANNEL, TOKEN, slack
 from tests.outcome import Outcome, Terminal
 from tests.servers import free_port
 
-WINDOW = ("--from", "2026-03-14T06:00", "--to", NOW.isoformat())
+WINDOW = ("--window", "1d", "--to", NOW.isoformat())
 NAMES = ("mlflow_tracking_uri", "model_name", "prediction_log_url", "prediction_spool")
 NAMES += ("model_cache", "report_folder", "monitoring_experiment_name", "alert_language")
 

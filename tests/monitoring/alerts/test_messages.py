@@ -52,7 +52,7 @@ hostile = st.text() | st.text("*_~`:<>&|@!#\n\u202e", max_size=400)
 
 
 def seen(*verdicts: Verdict) -> Assessment:
-    return assessment(0, verdicts or (BMI, SMOKER), version="7")
+    return assessment(0, verdicts or (BMI, SMOKER), version="7", days=7)
 
 
 def said(message: Message) -> str:
