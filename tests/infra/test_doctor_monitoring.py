@@ -30,7 +30,9 @@ def place(tmp_path: Path) -> Settings:
 def look(settings: Settings, ago: timedelta) -> None:
     """Record an assessment of the week that ended so long ago."""
     end = datetime.now(UTC) - ago
-    found = alarming(model_name=settings.model_name, window=Window(end - timedelta(7), end, end))
+    found = alarming(
+        model_name=settings.model_name, window=Window(end - timedelta(7), end, end, "7d")
+    )
     with opened(settings.prediction_log_url) as engine:
         incident_store.record(engine, found, IncidentRules(), end, lambda change: [])
 
