@@ -82,7 +82,8 @@ def test_a_dry_run_says_it_too(cut_off, served):
 
 def test_where_no_version_is_kept_the_log_alone_says_how_the_service_is(own, served, alone):
     people = population(400)
-    log_quotes(own, served, people.assign(bmi=0.04), NOW - timedelta(days=1))
+    log_quotes(own, served, people, NOW - timedelta(days=1))
+    log_quotes(own, served, population(3), NOW - timedelta(hours=25), bmi=0.04)
     assert [incident.kind for incident in monitor(own, DAY, NOW - timedelta(days=1)).open] == [
         "schema"
     ]
@@ -110,7 +111,9 @@ def test_storage_that_takes_no_report_stops_no_decision_and_no_message(
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     place = f"http://127.0.0.1:{free_port()}/artifacts"
     client.create_experiment(own.monitoring_experiment_name, artifact_location=place)
-    log_quotes(own, served, population(300), bmi=0.04)
+    own = own.model_copy(update={"artifact_location": place})
+    log_quotes(own, served, population(297))
+    log_quotes(own, served, population(3), NOW - timedelta(hours=1), bmi=0.04)
     with slack() as heard:
         done = monitor(heard.webhook(own), DAY, NOW)
         assert len(heard.messages) == 1

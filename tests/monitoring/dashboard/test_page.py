@@ -19,7 +19,7 @@ from tests.repository import ROOT
 
 LOCALES = {"pt": "pt-BR", "en": "en-US"}
 PATIENCE = 60.0  # seconds
-AT_FIRST = IncidentRules(votes=1, windows=1)
+AT_FIRST = IncidentRules(evidence=1.0)
 
 
 @pytest.fixture(params=["pt", "en"])
