@@ -103,7 +103,7 @@ def test_the_state_of_now_comes_first(watched: Settings, language: str):
     assert quotes == {"pt": "1.234", "en": "1,234"}[language]
     assert "13" in premium
     assert still_open == "2"
-    assert len(page.warning) == 2
+    assert len(page.warning) == 3  # the two incidents, and that nobody has looked for long
 
 
 def test_incidents_are_listed_with_what_changed(watched: Settings, language: str):
