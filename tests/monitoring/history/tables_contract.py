@@ -18,10 +18,28 @@ sys.stdin.readline()
 with opened(log_settings.prediction_log_url) as engine, engine.connect() as connection:
     print(connection.scalar(text("SELECT count(*) FROM assessments")), flush=True)
 """
-ASSESSMENT = """
-INSERT INTO assessments (model_name, slot, version, start, "end", rows, outcomes, verdicts)
-VALUES ('m', '2026-01-02', '3', '2026-01-01', '2026-01-02', 7, 0, '{}')
-"""
+# What later revisions made, taken back, and the table of an assessment as it was called then.
+BACK_TO_RELEASE_0_1 = (
+    "DROP TABLE assessments",
+    "DROP INDEX incidents_one_open",
+    "ALTER TABLE incidents DROP COLUMN schedule",
+    "ALTER TABLE incidents DROP COLUMN seen",
+    "ALTER TABLE incidents DROP COLUMN reopened",
+    "ALTER TABLE outbox DROP COLUMN gave_up_told",
+    "ALTER TABLE outbox DROP COLUMN model_name",
+    "ALTER TABLE outbox DROP COLUMN incarnation",
+    "CREATE UNIQUE INDEX incidents_one_open ON incidents (model_name, kind) WHERE resolved IS NULL",
+    """CREATE TABLE looks (
+        model_name VARCHAR NOT NULL, slot TIMESTAMP WITH TIME ZONE NOT NULL,
+        version VARCHAR NOT NULL, start TIMESTAMP WITH TIME ZONE NOT NULL,
+        "end" TIMESTAMP WITH TIME ZONE NOT NULL, rows INTEGER NOT NULL,
+        outcomes INTEGER NOT NULL, verdicts JSON NOT NULL, run_id VARCHAR,
+        PRIMARY KEY (model_name, slot))""",
+    """INSERT INTO looks (model_name, slot, version, start, "end", rows, outcomes, verdicts)
+    VALUES ('m', '2026-01-02 00:00:00', '3', '2026-01-01 00:00:00', '2026-01-02 00:00:00', 7, 0,
+        '{}')""",
+    "DROP TABLE monitoring_alembic_version",
+)
 
 
 def has_the_tables_that_the_code_knows(url: str) -> None:
@@ -36,9 +54,8 @@ def has_the_tables_that_the_code_knows(url: str) -> None:
 def make_tables_of_release_0_1(url: str) -> None:
     """The same tables with one assessment, under the name and the revision of then."""
     with opened(url) as engine, engine.begin() as connection:
-        connection.execute(text(ASSESSMENT))
-        connection.execute(text("ALTER TABLE assessments RENAME TO looks"))
-        connection.execute(text("DROP TABLE monitoring_alembic_version"))
+        for statement in BACK_TO_RELEASE_0_1:
+            connection.execute(text(statement))
 
 
 def processes_that_open_at_once_find(settings: Settings, count: int) -> None:
