@@ -317,7 +317,8 @@ def command(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
 def test_what_monitoring_finds_is_an_issue_until_it_is_over(server, settings, production, tmp_path):
     ours = in_folder(settings, tmp_path)
     served = served_model.refresh(ours, None)
-    log_quotes(ours, served, population(300), bmi=0.04)
+    log_quotes(ours, served, population(300))
+    log_quotes(ours, served, population(3), NOW - timedelta(hours=1), bmi=0.04)
     log_quotes(ours, served, population(300, seed=12), NOW + timedelta(days=1))
     repository = open_repository(server.settings(ours))
 
