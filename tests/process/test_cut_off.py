@@ -37,10 +37,16 @@ def two(client, settings, trained) -> Settings:
 
 
 @pytest.fixture
-def remote(two, between: Relay, elsewhere) -> tuple[MlflowClient, Settings]:
-    """The same model as its client sees it through the relay."""
+def remote(two, client, trained, between: Relay, elsewhere) -> tuple[MlflowClient, Settings]:
+    """The same model as its client sees it through the relay; its files are in a folder."""
     between.mend()
-    ours = two.model_copy(update={"mlflow_tracking_uri": between.uri})
+    experiment = client.get_experiment(client.get_run(trained.run_id).info.experiment_id)
+    ours = two.model_copy(
+        update={
+            "mlflow_tracking_uri": between.uri,
+            "artifact_location": experiment.artifact_location,
+        }
+    )
     return connect(ours), ours
 
 
