@@ -87,7 +87,7 @@ class Visitor:
 
     def next_quote(self, before: str | None) -> str:
         """The number of the quote that replaces `before`, once its page is complete."""
-        shown = self.page.get_by_text(PREDICTION_ID)
+        shown = self.page.locator("p", has_text=PREDICTION_ID)  # the link holds it, too
         expect(shown).to_be_visible()
         if before is not None:
             expect(shown).not_to_contain_text(before)
@@ -98,7 +98,7 @@ class Visitor:
 
     def prediction_id(self) -> str | None:
         """The number of the quote on the page; None without one."""
-        shown = self.page.get_by_text(PREDICTION_ID)
+        shown = self.page.locator("p", has_text=PREDICTION_ID)  # the link holds it, too
         if shown.count() == 0:
             return None
         found = PREDICTION_ID.search(shown.inner_text())
