@@ -2,7 +2,7 @@
 
 Daily looks at the last seven days, judged by monitoring's own tests and decided by its own rules,
 of made-up people (`table/synthetic.py`): each year has a version, and so a reference, of its own.
-Every outcome is known at once. `make calibrate` prints the tables of docs/monitoring.md.
+Every outcome is known at once. `make calibrate` prints both tables after those of the single looks.
 """
 
 import os
@@ -42,7 +42,7 @@ QUOTES_OF_CHANGE = 400
 QUIET_DAYS, CHANGED_DAYS = 28, 35
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 # The bootstrap of the ratio costs as much as all other tests together. Where the ratio is within
-# so many of its deviations from the usual, an alarm, which takes about 2.9, is out of reach.
+# so many of its deviations from the usual, an alarm, which takes about 2.9, is taken to be none.
 NEAR = 2.0
 
 

@@ -36,8 +36,10 @@ BACK_TO_RELEASE_0_1 = (
         outcomes INTEGER NOT NULL, verdicts JSON NOT NULL, run_id VARCHAR,
         PRIMARY KEY (model_name, slot))""",
     """INSERT INTO looks (model_name, slot, version, start, "end", rows, outcomes, verdicts)
-    VALUES ('m', '2026-01-02 00:00:00', '3', '2026-01-01 00:00:00', '2026-01-02 00:00:00', 7, 0,
-        '{}')""",
+    VALUES ('m', '2026-01-31 00:00:00.000000', '3', '2026-01-24 12:00:00.000000',
+        '2026-01-31 12:00:00.000000', 400, 0, '{}')""",
+    """INSERT INTO incidents (id, model_name, kind, version, opened, findings, told)
+    VALUES ('one', 'm', 'drift', '3', '2026-01-31 12:00:00.000000', '[]', '[]')""",
     "DROP TABLE monitoring_alembic_version",
 )
 
@@ -52,7 +54,7 @@ def has_the_tables_that_the_code_knows(url: str) -> None:
 
 
 def make_tables_of_release_0_1(url: str) -> None:
-    """The same tables with one assessment, under the name and the revision of then."""
+    """Tables as release 0.1 left them, with one assessment and an open incident."""
     with opened(url) as engine, engine.begin() as connection:
         for statement in BACK_TO_RELEASE_0_1:
             connection.execute(text(statement))

@@ -12,55 +12,26 @@ from insurance_predictor.base.settings import Settings
 from insurance_predictor.log import database
 from monitoring.history.incident_store import open_incidents
 from monitoring.history.tables import METADATA, MIGRATIONS, opened
+from tests.monitoring.history.tables_contract import make_tables_of_release_0_1
 from tests.predictions import at_once, log_in, process
 
 OPEN_AT_ONCE = """
-from monitoring.history.incident_store import open_incidents
 from monitoring.history.tables import opened
 print("ready", flush=True)
 sys.stdin.readline()
 with opened(log_settings.prediction_log_url) as engine:
     print(engine.dialect.name)
 """
-NOON = "2026-01-31 12:00:00.000000"
-LOOKS = """CREATE TABLE looks (
-    model_name VARCHAR, slot DATETIME, version VARCHAR NOT NULL, start DATETIME NOT NULL,
-    "end" DATETIME NOT NULL, rows INTEGER NOT NULL, outcomes INTEGER NOT NULL,
-    verdicts JSON NOT NULL, run_id VARCHAR, PRIMARY KEY (model_name, slot))"""
-LOOK = ("model", "2026-01-31 00:00:00.000000", "3", "2026-01-24 12:00:00.000000", NOON, 400, 0)
-INCIDENT = ("one", "model", "drift", "3", NOON, "[]", "[]")
-LATER = {
-    "incidents": ("schedule", "seen", "reopened"),
-    "outbox": ("gave_up_told", "model_name", "incarnation"),
-}
+# The assessment of `make_tables_of_release_0_1`, as today's table has it.
+LOOK = (
+    *("m", "2026-01-31 00:00:00.000000", "3"),
+    *("2026-01-24 12:00:00.000000", "2026-01-31 12:00:00.000000", 400, 0, "7d"),
+)
 
 
 @pytest.fixture
 def log_settings(tmp_path: Path) -> Settings:
     return log_in(tmp_path)
-
-
-def make_tables_of_the_former_release(settings: Settings) -> None:
-    """As the library of release 0.1 made them, with one look back."""
-    with opened(settings.prediction_log_url):
-        pass
-    with closing(sqlite3.connect(settings.prediction_log_url[10:])) as connection, connection:
-        connection.execute("DROP TABLE assessments")
-        connection.execute("DROP INDEX incidents_one_open")
-        for table, names in LATER.items():
-            for name in names:
-                connection.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
-        connection.execute(
-            "CREATE UNIQUE INDEX incidents_one_open ON incidents (model_name, kind) "
-            "WHERE resolved IS NULL"
-        )
-        connection.execute(LOOKS)
-        connection.execute("DROP TABLE monitoring_alembic_version")
-        connection.execute("INSERT INTO looks VALUES (?, ?, ?, ?, ?, ?, ?, '{}', NULL)", LOOK)
-        columns = "id, model_name, kind, version, opened, findings, told"
-        connection.execute(
-            f"INSERT INTO incidents ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", INCIDENT
-        )
 
 
 def rows(settings: Settings) -> list[tuple]:
@@ -77,7 +48,7 @@ def test_the_library_makes_none_of_them(log_settings):
 @pytest.mark.parametrize("is_former", [False, True], ids=["new", "release 0.1"])
 def test_the_tables_are_those_of_today(is_former, log_settings):
     if is_former:
-        make_tables_of_the_former_release(log_settings)
+        make_tables_of_release_0_1(log_settings.prediction_log_url)
     with opened(log_settings.prediction_log_url) as engine, engine.connect() as connection:
         context = MigrationContext.configure(
             connection,
@@ -90,25 +61,25 @@ def test_the_tables_are_those_of_today(is_former, log_settings):
 
 
 def test_what_release_0_1_had_recorded_is_there_and_stays(log_settings):
-    make_tables_of_the_former_release(log_settings)
+    make_tables_of_release_0_1(log_settings.prediction_log_url)
     for _ in range(2):
         with opened(log_settings.prediction_log_url):
             pass
-        assert rows(log_settings) == [(*LOOK, "7d")]
+        assert rows(log_settings) == [LOOK]
 
 
 def test_an_incident_of_release_0_1_is_of_the_weekly_windows_and_was_seen_when_it_opened(
     log_settings,
 ):
-    make_tables_of_the_former_release(log_settings)
+    make_tables_of_release_0_1(log_settings.prediction_log_url)
     with opened(log_settings.prediction_log_url) as engine:
-        (incident,) = open_incidents(engine, "model")
+        (incident,) = open_incidents(engine, "m")
     assert (incident.schedule, incident.reopened) == ("7d", None)
     assert incident.seen == incident.opened
 
 
 def test_processes_that_take_over_at_once_do_it_once(log_settings):
-    make_tables_of_the_former_release(log_settings)
+    make_tables_of_release_0_1(log_settings.prediction_log_url)
     several = [process(OPEN_AT_ONCE, log_settings) for _ in range(3)]
     assert at_once(several) == ["sqlite\n"] * 3
-    assert rows(log_settings) == [(*LOOK, "7d")]
+    assert rows(log_settings) == [LOOK]
