@@ -9,7 +9,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.model.run_layout import PREPROCESSOR
+from insurance_predictor.model.run_layout import PREPROCESSOR_SKOPS
 from insurance_predictor.release.promotion import promote
 from insurance_predictor.release.registration import register
 from insurance_predictor.serving.predictor import Predictor, load_version
@@ -102,7 +102,7 @@ class Registry:
         name, alias = self.settings.model_name, self.settings.production_alias
         before = self.serving
         run_id = get_version(self.client, self.settings, number).run_id
-        (file,) = self.folder.glob(f"artifacts/*/{run_id}/artifacts/{PREPROCESSOR}")
+        (file,) = self.folder.glob(f"artifacts/*/{run_id}/artifacts/{PREPROCESSOR_SKOPS}")
         genuine = file.read_bytes()
         file.write_bytes(genuine[:-1] + bytes([genuine[-1] ^ 1]))
         self.client.set_registered_model_alias(name, alias, number)

@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from app import text
+from insurance_predictor.model.run_layout import PREPROCESSOR_SKOPS
 from tests.e2e.conftest import OFTEN
 from tests.e2e.running_app import clone, running
 from tests.e2e.visitor import ANA, REFRESHED, Visitor
@@ -68,7 +69,9 @@ def test_a_tampered_version_is_refused_on_the_model_page_and_the_last_good_one_q
         person.open("/model")
         expect(person.sees(text.REFUSED, version=good)).to_be_visible(timeout=REFRESHED)
         person.page.get_by_text(person.words(text.DETAIL), exact=True).click()
-        reason = f"Version {bad} is refused: its preprocessor"
+        reason = (
+            f"Version {bad} is refused: its {PREPROCESSOR_SKOPS} is not the one that was trained"
+        )
         expect(person.page.get_by_text(reason)).to_be_visible()
         person.open()
         person.fill(ANA)
