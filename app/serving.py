@@ -8,7 +8,7 @@ import streamlit as st
 
 from app import json_log
 from insurance_predictor.base.errors import InvalidSettings
-from insurance_predictor.base.settings import Settings, read_settings
+from insurance_predictor.base.settings import Settings, read_settings, unreadable_secrets
 
 if TYPE_CHECKING:
     from insurance_predictor.log.prediction_log import PredictionLog, Source
@@ -39,10 +39,7 @@ def _read_secrets() -> None:
         pass  # told as what is no TOML
     there = [path for path in st.get_option("secrets.files") if Path(path).exists()]
     if there:
-        raise InvalidSettings(
-            f"{' or '.join(there)} cannot be read. Write it as TOML in UTF-8, each setting as "
-            'NAME = "value".'
-        )
+        raise unreadable_secrets(there)
 
 
 @st.cache_resource(show_spinner=False)

@@ -1,6 +1,7 @@
 """What differs between machines: one frozen class over the environment and `.env`."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -212,6 +213,14 @@ class Settings(BaseSettings):
                 {"alias": repr(self.production_alias)},
             )
         return self
+
+
+def unreadable_secrets(files: Sequence[str]) -> InvalidSettings:
+    """What to raise for files of secrets that are no TOML, or no text at all."""
+    return InvalidSettings(
+        f"{' or '.join(files)} cannot be read. Write it as TOML in UTF-8, each setting as "
+        'NAME = "value".'
+    )
 
 
 def read_settings(env_file: Path = Path(".env")) -> Settings:
