@@ -1,7 +1,7 @@
 """The seven columns of an insurance table: type, limits, categories, unit and words, said once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,8 @@ class NumberColumn:
     """A number between `low` and `high`, both allowed unless `above_low` says that `low` is not.
 
     `decimals` are the ones that tell two people apart; a float32 within the limits holds them.
+    `also_called` are other names that files give the column; that its labels and its name, in any
+    letter case and with spaces or underscores, are such names need not be said.
     """
 
     name: str
@@ -28,6 +30,7 @@ class NumberColumn:
     label: Translations
     help: Translations
     above_low: bool = False
+    also_called: tuple[str, ...] = ()
 
     @property
     def rule(self) -> str:
@@ -56,13 +59,19 @@ class NumberColumn:
 
 @dataclass(frozen=True)
 class CategoryColumn:
-    """One of a few words; `value_labels` are those words for a form."""
+    """One of a few words; `value_labels` are those words for a form.
+
+    `also_called` is as in NumberColumn; `also_written` are other spellings that files have for a
+    value, beside its labels and every letter case.
+    """
 
     name: str
     values: tuple[str, ...]
     label: Translations
     help: Translations
     value_labels: Mapping[str, Translations]
+    also_called: tuple[str, ...] = ()
+    also_written: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def rule(self) -> str:
@@ -88,6 +97,7 @@ AGE = NumberColumn(
     unit={"pt": "anos", "en": "years"},
     label={"pt": "Idade", "en": "Age"},
     help={"pt": "Idade do titular, em anos completos.", "en": "Age of the person, in full years."},
+    also_called=("age in years", "idade em anos"),
 )
 SEX = CategoryColumn(
     name="sex",
@@ -98,6 +108,8 @@ SEX = CategoryColumn(
         "female": {"pt": "feminino", "en": "female"},
         "male": {"pt": "masculino", "en": "male"},
     },
+    also_called=("gender", "gênero"),
+    also_written={"female": ("f", "woman", "mulher"), "male": ("m", "man", "homem")},
 )
 BMI = NumberColumn(
     name="bmi",
@@ -111,6 +123,7 @@ BMI = NumberColumn(
         "pt": "Índice de massa corporal: peso em kg dividido pelo quadrado da altura em m.",
         "en": "Body mass index: weight in kg divided by the square of height in m.",
     },
+    also_called=("body mass index", "índice de massa corporal"),
 )
 CHILDREN = NumberColumn(
     name="children",
@@ -124,6 +137,13 @@ CHILDREN = NumberColumn(
         "pt": "Número de dependentes cobertos pelo plano.",
         "en": "Number of dependants covered by the plan.",
     },
+    also_called=(
+        "dependants",
+        "dependents",
+        "number of children",
+        "dependentes",
+        "número de filhos",
+    ),
 )
 SMOKER = CategoryColumn(
     name="smoker",
@@ -131,6 +151,11 @@ SMOKER = CategoryColumn(
     label={"pt": "Fumante", "en": "Smoker"},
     help={"pt": "Se a pessoa fuma.", "en": "Whether the person smokes."},
     value_labels={"no": {"pt": "não", "en": "no"}, "yes": {"pt": "sim", "en": "yes"}},
+    also_called=("smoking", "smoking status", "is smoker", "fuma", "tabagista"),
+    also_written={
+        "no": ("n", "0", "false", "falso", "non-smoker", "não fumante"),
+        "yes": ("y", "s", "1", "true", "verdadeiro", "smoker", "fumante"),
+    },
 )
 REGION = CategoryColumn(
     name="region",
@@ -146,6 +171,13 @@ REGION = CategoryColumn(
         "southeast": {"pt": "sudeste", "en": "southeast"},
         "southwest": {"pt": "sudoeste", "en": "southwest"},
     },
+    also_called=("residential area", "região de residência"),
+    also_written={
+        "northeast": ("ne", "north east"),
+        "northwest": ("nw", "north west"),
+        "southeast": ("se", "south east"),
+        "southwest": ("sw", "south west"),
+    },
 )
 CHARGES = NumberColumn(
     name="charges",
@@ -157,6 +189,20 @@ CHARGES = NumberColumn(
     label={"pt": "Prêmio", "en": "Premium"},
     help={"pt": "Valor cobrado em um ano.", "en": "Amount charged in one year."},
     above_low=True,
+    also_called=(
+        "expenses",
+        "charge",
+        "cost",
+        "medical cost",
+        "insurance cost",
+        "medical charges",
+        "insurance charges",
+        "annual premium",
+        "prêmio anual",
+        "despesas",
+        "custo",
+        "encargos",
+    ),
 )
 
 FEATURES: tuple[Column, ...] = (AGE, SEX, BMI, CHILDREN, SMOKER, REGION)
