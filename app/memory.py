@@ -9,8 +9,6 @@ from functools import cache
 # left alone, the bound rises to the size of the largest buffer that was ever freed.
 MMAP_THRESHOLD = -3, 2**20
 TRIM_THRESHOLD = -1, 2**20
-# Each visit runs in a thread of its own, and what one arena has freed no other can use.
-ARENA_MAX = -8, 2
 # Arrow's own pool keeps what the thread of a visit has freed.
 ARROW_POOL = "ARROW_DEFAULT_MEMORY_POOL", "system"
 
@@ -19,9 +17,27 @@ ARROW_POOL = "ARROW_DEFAULT_MEMORY_POOL", "system"
 def return_what_is_freed() -> None:
     """Tell Arrow, before it is loaded, and the C library; other systems than Linux do as before."""
     os.environ.setdefault(*ARROW_POOL)
+    for option in (MMAP_THRESHOLD, TRIM_THRESHOLD):
+        _c_library("mallopt", *option)
+
+
+def return_what_threads_freed() -> None:
+    """Each visit runs in a thread, and of what a thread has freed only its own next needs are met.
+
+    How many threads share such an arena is settled before a page of ours runs, so what is free in
+    the arenas is given back after large work.
+    """
+    _c_library("malloc_trim", 0)
+
+
+def forget_frames(error: BaseException) -> None:
+    """Let `error` be kept without what it was raised from, which holds all that was worked on."""
+    error.__cause__ = error.__context__ = error.__traceback__ = None
+
+
+def _c_library(name: str, *values: int) -> None:
     if sys.platform != "linux":
         return
-    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
-    if set_option is not None:  # not every C library has it
-        for option in (MMAP_THRESHOLD, TRIM_THRESHOLD, ARENA_MAX):
-            set_option(*option)
+    function = getattr(ctypes.CDLL(None), name, None)
+    if function is not None:  # not every C library has it
+        function(*values)

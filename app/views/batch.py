@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from app import frame, json_log, link, serving, text
+from app import frame, json_log, link, memory, serving, text
 from app.upload_folder import SOURCE
 from insurance_predictor.base import formats
 from insurance_predictor.base.words import Language
@@ -161,6 +161,7 @@ def _read_in(work: Work, language: Language) -> None:
             work.upload = read_upload(work.name, work.source, limits, progress)
     except UnusableFile as error:
         json_log.tell("upload_refused", reason=error.reason.en)
+        memory.forget_frames(error)
         work.refusal = error
         work.folder.cleanup()
     place.empty()
@@ -178,7 +179,10 @@ def _turn(is_large: bool, place: "DeltaGenerator", language: Language) -> Iterat
         place.info(text.WAITING(language, before=before))
 
     with turn(wait):
-        yield
+        try:
+            yield
+        finally:
+            memory.return_what_threads_freed()
 
 
 def _refuse(error: "UnusableFile", language: Language) -> None:
@@ -254,6 +258,7 @@ def _scored(upload: "Upload", rows: int, language: Language) -> "Scored":
         scored = score(upload, served, serving.prediction_log(), _result_name(upload), progress)
     if scored.failure is not None:
         json_log.tell_error("batch_stopped", scored.failure, rows=scored.rows)
+        memory.forget_frames(scored.failure)
     latency = round(1000 * scored.seconds, 1)
     json_log.tell("batch", version=scored.version, rows=scored.rows, latency_ms=latency)
     return scored

@@ -214,6 +214,27 @@ def test_a_visitor_holds_neither_the_file_nor_the_result_in_memory(quoting: Vers
     assert not folder.exists()
 
 
+@pytest.mark.parametrize("kept", ["refused", "stopped"])
+def test_a_failure_is_kept_without_what_was_worked_on(
+    kept: str, quoting: Version, monkeypatch: pytest.MonkeyPatch
+):
+    pieces = Upload.sound_pieces
+
+    def one(upload: Upload) -> Iterator[pd.DataFrame]:
+        yield next(pieces(upload)).iloc[:1]
+        raise Stops
+
+    monkeypatch.setattr(Upload, "sound_pieces", one)
+    if kept == "refused":
+        visit = _uploaded("en", (HEADER + "\xe9,,,,,,").encode("latin-1"))
+        error = visit.session_state["batch_work"].refusal
+    else:
+        visit = press(_uploaded("en", HEADER + GOOD), text.SCORE("en", rows=2))
+        error = visit.session_state["batch_work"].scored.failure
+    assert isinstance(error, Exception)
+    assert [error.__traceback__, error.__context__, error.__cause__] == [None, None, None]
+
+
 def test_what_a_killed_server_left_is_swept_after_a_day(tmp_path: Path):
     old, new = tmp_path / "upload-old", tmp_path / "upload-new"
     other = tmp_path / "other"
