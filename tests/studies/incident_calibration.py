@@ -165,7 +165,7 @@ def calibrate(years: int = YEARS, jobs: int = 1, days: int = DAYS) -> list[Playe
     """`years` quiet ones and as many of each change, each with a reference of its own."""
     work = [delayed(changed_months)(seed) for seed in range(years)]
     work += [
-        delayed(quiet_year)(seed, seed < YEARS_OF_EVIDENTLY, days)
+        delayed(quiet_year)(seed, seed < years + YEARS_OF_EVIDENTLY, days)
         for seed in range(years, 2 * years)
     ]
     found = Parallel(n_jobs=jobs, return_as="generator")(work)

@@ -247,10 +247,7 @@ def test_evidently_is_asked_about_windows_of_each_size(sample):
 
 
 def test_a_change_becomes_an_incident_soon_and_a_quiet_time_does_not():
-    played = [
-        *incident_calibration.changed_months(seed=1),
-        *incident_calibration.quiet_year(1_000, evidently=False, days=28),
-    ]
+    played = incident_calibration.calibrate(years=1, days=5)
 
     for change in incident_calibration.CHANGES:
         assert 1 <= incident_calibration.delays(played, change)[0] <= 21
@@ -259,6 +256,7 @@ def test_a_change_becomes_an_incident_soon_and_a_quiet_time_does_not():
     header, _, *rows = incident_calibration.years_table(played).splitlines()
     assert "incidents a year" in header
     assert len(rows) == len(incident_calibration.QUOTES)
+    assert not any("–" in row for row in rows), "Evidently has been asked, too"
 
 
 def test_evidently_alerts_on_the_same_days(sample):
