@@ -30,7 +30,7 @@ TEMPLATE_ROWS = (
 # What is smaller than both never waits: it takes a moment and little memory.
 LARGE_BYTES = 2**20
 LARGE_ROWS = 10_000
-WORK = "batch_work"
+WORK, FILE = "batch_work", "batch_file"
 
 
 @dataclass(eq=False)
@@ -109,6 +109,7 @@ def _work(language: Language) -> Work | None:
         type=["csv", "parquet", "pq"],
         help=text.UPLOAD_HELP(language, rows=rows, megabytes=limits.megabytes),
         max_upload_size=limits.megabytes,
+        key=FILE,
     )
     work: Work | None = st.session_state.get(WORK)
     if work is not None and (file is None or work.file_id != file.file_id):
@@ -135,8 +136,9 @@ def _moved(file: "UploadedFile") -> Work:
     # The value is shared with Streamlit; a buffer would be a copy.
     work.source.write_bytes(file.getvalue())
     st.session_state[WORK] = work
-    file.seek(0)
-    file.truncate()
+    for one in (file, st.session_state[FILE]):  # Streamlit gives us a copy of what it holds
+        one.seek(0)
+        one.truncate()
     context = get_script_run_ctx()
     replace = getattr(context and context.uploaded_file_mgr, "add_file", None)
     if context is not None and replace is not None:

@@ -214,6 +214,12 @@ def test_a_visitor_holds_neither_the_file_nor_the_result_in_memory(quoting: Vers
     assert not folder.exists()
 
 
+@pytest.mark.parametrize("content", [HEADER + GOOD, HEADER + "\0"], ids=["used", "refused"])
+def test_while_somebody_reads_the_page_the_file_is_on_disk_only(quoting: Version, content: str):
+    visit = _uploaded("en", content)
+    assert visit.session_state["batch_file"].getvalue() == b""
+
+
 @pytest.mark.parametrize("kept", ["refused", "stopped"])
 def test_a_failure_is_kept_without_what_was_worked_on(
     kept: str, quoting: Version, monkeypatch: pytest.MonkeyPatch
