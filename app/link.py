@@ -71,7 +71,7 @@ def person_of(parameters: Mapping[str, str], language: Language) -> Person | Non
         return None
     person = {column.name: _value(column, parameters) for column in FEATURES}
     faults = [
-        _fault(column, parameters.get(column.name), language)
+        fault(column, parameters.get(column.name), language)
         for column in FEATURES
         if not column.allows(person[column.name])
     ]
@@ -89,6 +89,17 @@ def rule(column: Column, language: Language) -> str:
     return words(language, low=low, high=high)
 
 
+def fault(column: Column, written: str | None, language: Language) -> str:
+    """What is wrong with a value that somebody wrote, or left out."""
+    label = column.label[language]
+    if not written:
+        return text.LINK_MISSING(language, label=label)
+    short = written if len(written) <= LONGEST else written[: LONGEST - 1] + "…"
+    return text.LINK_WRONG(
+        language, label=label, value=formats.plain(short), rule=rule(column, language)
+    )
+
+
 def _value(column: Column, parameters: Mapping[str, str]) -> float | int | str | None:
     written = parameters.get(column.name)
     if written is None or isinstance(column, CategoryColumn):
@@ -98,13 +109,3 @@ def _value(column: Column, parameters: Mapping[str, str]) -> float | int | str |
     except ValueError:
         return None
     return int(value) if column.whole and value.is_integer() else value
-
-
-def _fault(column: Column, written: str | None, language: Language) -> str:
-    label = column.label[language]
-    if written is None:
-        return text.LINK_MISSING(language, label=label)
-    short = written if len(written) <= LONGEST else written[: LONGEST - 1] + "…"
-    return text.LINK_WRONG(
-        language, label=label, value=formats.plain(short), rule=rule(column, language)
-    )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app import frame, json_log, link, serving, text
+from app import frame, json_log, link, number_field, serving, text
 from insurance_predictor.base import formats
 from insurance_predictor.base.words import Language
 from insurance_predictor.table.schema import (
@@ -36,8 +36,8 @@ START: link.Person = {
     "smoker": "no",
     "region": "southeast",
 }
-ANSWER, LINK_READ = "answer", "link_read"
-BMI_STEP = 0.5
+ANSWER, LINK_READ, TYPED_IN = "answer", "link_read", "typed_in"
+FIELDS_IN_A_ROW = 3
 BY_NAME = {column.name: column for column in FEATURES}
 
 
@@ -98,25 +98,50 @@ def _from_link(language: Language) -> link.Ask | None:
         st.warning(text.LINK_UNUSABLE(language, faults=error.faults))
         return None
     for name, value in (asked.person if asked else {}).items():
-        st.session_state[_key(name)] = value
+        st.session_state[_key(name)] = _in_field(BY_NAME[name], value, language)
     return asked
 
 
 def _form(language: Language) -> link.Ask | None:
-    """A new wish, when the button has just been pressed."""
-    person: link.Person = {}
+    """A new wish, when the button has just been pressed and every field can be used."""
+    _retype(st.session_state.get(TYPED_IN, language), language)
+    person: dict[str, Any] = {}
     with st.form("person"):
         # Row by row, so that the order is the same for the eye, the tabulator and a phone.
-        for row in (FEATURES[:3], FEATURES[3:]):
-            for place, column in zip(st.columns(3), row, strict=True):
+        for first in range(0, len(FEATURES), FIELDS_IN_A_ROW):
+            row = FEATURES[first : first + FIELDS_IN_A_ROW]
+            for place, column in zip(st.columns(FIELDS_IN_A_ROW), row, strict=False):
                 with place:
                     person[column.name] = _field(column, language)
-        is_pressed = st.form_submit_button(text.CALCULATE(language), type="primary")
-    return link.Ask(person) if is_pressed else None
+        is_pressed = st.form_submit_button(
+            text.CALCULATE(language), type="primary", on_click=_retype, args=(language, language)
+        )
+    if not is_pressed:
+        return None
+    wrong = [column for column in FEATURES if not column.allows(person[column.name])]
+    for column in wrong:
+        written = st.session_state[_key(column.name)]
+        st.error(link.fault(column, written, language))
+    if wrong:
+        st.session_state.pop(ANSWER, None)
+        return None
+    return link.Ask(person)
+
+
+def _retype(before: Language, language: Language) -> None:
+    """Write the numbers that were typed in one language as another, or the same, writes them."""
+    st.session_state[TYPED_IN] = language
+    for column in FEATURES:
+        written = st.session_state.get(_key(column.name))
+        if isinstance(column, NumberColumn) and written is not None:
+            value = number_field.understood(written, column, before)
+            if value is not None:
+                st.session_state[_key(column.name)] = number_field.typed(value, language)
 
 
 def _field(column: Column, language: Language) -> Any:
-    st.session_state.setdefault(_key(column.name), START[column.name])
+    start = _in_field(column, START[column.name], language)
+    st.session_state.setdefault(_key(column.name), start)
     if isinstance(column, NumberColumn):
         return _number_field(column, language)
     return st.selectbox(
@@ -130,20 +155,23 @@ def _field(column: Column, language: Language) -> Any:
     )
 
 
-def _number_field(column: NumberColumn, language: Language) -> float:
-    kind: type = int if column.whole else float
+def _number_field(column: NumberColumn, language: Language) -> float | int | None:
+    # Not st.number_input, in which the browser drops a comma: 27,5 would become 275.
     label, unit = column.label[language], column.unit[language]
     low, high = (formats.number(limit, language) for limit in (column.low, column.high))
-    return st.number_input(
+    written = st.text_input(
         label if unit == label.lower() else text.FIELD(language, label=label, unit=unit),
-        min_value=kind(column.low),
-        max_value=kind(column.high),
-        step=1 if column.whole else BMI_STEP,
-        format="%d" if column.whole else "%.1f",
+        max_chars=number_field.LONGEST,
         key=_key(column.name),
         help=text.FIELD_HELP(language, help=column.help[language], low=low, high=high),
         persist_state="session",
     )
+    return number_field.understood(written or "", column, language)
+
+
+def _in_field(column: Column, value: Any, language: Language) -> str:
+    """What stands in the field for a value of a person."""
+    return number_field.typed(value, language) if isinstance(column, NumberColumn) else value
 
 
 def _key(name: str) -> str:

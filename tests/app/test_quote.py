@@ -14,6 +14,7 @@ from insurance_predictor.base.settings import Settings, read_settings
 from insurance_predictor.log.database import FAILURES
 from insurance_predictor.release.promotion import promote
 from insurance_predictor.store.versions import Version
+from insurance_predictor.table.schema import BMI
 from tests.app.conftest import copied, events, in_both_languages, logged_rows, page, press, words
 from tests.insurance_predictor.base.test_formats import UNKNOWN_ZONES
 from tests.predictions import kept
@@ -30,7 +31,7 @@ def address(visit: AppTest) -> dict[str, str]:
 def test_the_form_is_there_before_any_quote(quoting: Version, language: str):
     visit = page(language)
     assert visit.title[0].value == text.QUOTE_PAGE(language)
-    assert [field.value for field in visit.number_input] == [40, 28.0, 1]
+    assert [field.value for field in visit.text_input] == ["40", "28", "1"]
     assert not visit.header
     assert logged_rows() == []
 
@@ -50,7 +51,7 @@ def test_a_quote(quoting: Version, language: str):
 
 def test_the_link_and_the_address_bar_reproduce_the_quote(quoting: Version, language: str):
     visit = page(language)
-    visit.number_input(key="person_age").set_value(55)
+    visit.text_input(key="person_age").set_value("55")
     visit.selectbox(key="person_smoker").set_value("yes")
     visit = press(visit, text.CALCULATE(language))
     person = {**START, "age": 55, "smoker": "yes"}
@@ -60,7 +61,7 @@ def test_the_link_and_the_address_bar_reproduce_the_quote(quoting: Version, lang
     assert address(visit) == link.parameters(asked, language)
     again = page(language, **link.query(person))
     assert again.header[0].value == visit.header[0].value
-    assert again.number_input(key="person_age").value == 55
+    assert again.text_input(key="person_age").value == "55"
 
 
 def test_a_reload_shows_the_quote_again_and_logs_no_second_one(quoting: Version):
@@ -112,7 +113,7 @@ def test_a_link_that_cannot_be_used_says_so_and_nothing_is_quoted(quoting: Versi
     visit = page(language, **{**SMOKER, "age": "17"})
     [warning] = visit.warning
     assert "17" in warning.value
-    assert [field.value for field in visit.number_input] == [40, 28.0, 1]
+    assert [field.value for field in visit.text_input] == ["40", "28", "1"]
     assert not visit.header
     assert logged_rows() == []
 
@@ -212,16 +213,50 @@ def test_a_browser_that_says_odd_things_of_itself_costs_no_quote(quoting: Versio
     assert visit.header
 
 
+@pytest.mark.parametrize("written", ["27,5", "27.5"])
+def test_a_comma_and_a_point_are_understood_and_shown_in_the_language_s_way(
+    quoting: Version, language: str, written: str
+):
+    visit = page(language)
+    visit.text_input(key="person_bmi").set_value(written)
+    visit = press(visit, text.CALCULATE(language))
+    assert visit.session_state["answer"].person["bmi"] == 27.5
+    shown = {"pt": "27,5", "en": "27.5"}[language]
+    assert visit.text_input(key="person_bmi").value == shown
+    assert shown in words(visit)
+
+
+def test_a_value_that_cannot_be_used_is_told_and_nothing_is_quoted(quoting: Version, language: str):
+    visit = press(page(language), text.CALCULATE(language))
+    assert visit.header
+    for written in ("275", "muito", ""):
+        visit.text_input(key="person_bmi").set_value(written)
+        visit = press(visit, text.CALCULATE(language))
+        [error] = visit.error
+        assert error.value == link.fault(BMI, written, language)
+        assert visit.text_input(key="person_bmi").value == written
+        assert not visit.header
+    assert len(logged_rows()) == 1
+
+
+def test_another_language_writes_the_numbers_in_its_own_way(quoting: Version):
+    visit = page("pt")
+    visit.text_input(key="person_bmi").set_value("27,5")
+    visit = press(visit, text.CALCULATE("pt"))
+    visit.segmented_control(key="language").set_value("en").run()
+    assert visit.text_input(key="person_bmi").value == "27.5"
+
+
 def test_what_was_typed_survives_a_look_at_another_page(quoting: Version):
     from streamlit.util import calc_hash
 
     visit = page("en")
-    visit.number_input(key="person_age").set_value(61)
+    visit.text_input(key="person_age").set_value("61")
     visit = press(visit, text.CALCULATE("en"))
     for name in ("model", "quote"):
         visit._page_hash = calc_hash(name)
         visit.run()
-    assert visit.number_input(key="person_age").value == 61
+    assert visit.text_input(key="person_age").value == "61"
     assert visit.header
 
 

@@ -36,7 +36,7 @@ class Session:
         """Run the page for the first time. Raises Failed."""
         for element in self._run(BackMsg()):
             kind = element.WhichOneof("type")
-            if kind in ("number_input", "selectbox"):
+            if kind in ("number_input", "text_input", "selectbox"):
                 widget = getattr(element, kind)
                 self.fields[widget.label] = widget.id
             elif kind == "button" and element.button.is_form_submitter:

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from app import text
+from app.number_field import understood
 from insurance_predictor.base import formats
 from insurance_predictor.base.words import Language, Text
 from insurance_predictor.serving.predictor import Quote
@@ -67,8 +68,8 @@ class Visitor:
         return {column.name: self._value(column) for column in FEATURES}
 
     def field(self, column: Column) -> Locator:
-        role: Literal["combobox", "spinbutton"] = (
-            "combobox" if isinstance(column, CategoryColumn) else "spinbutton"
+        role: Literal["combobox", "textbox"] = (
+            "combobox" if isinstance(column, CategoryColumn) else "textbox"
         )
         return self.page.get_by_role(role, name=column.label[self.language])
 
@@ -77,7 +78,9 @@ class Visitor:
         if isinstance(column, CategoryColumn):
             names = {column.value_labels[value][self.language]: value for value in column.values}
             return names[shown]
-        return int(shown) if column.whole else float(shown)
+        value = understood(shown, column, self.language)
+        assert value is not None
+        return value
 
     def calculate(self) -> str:
         """Press the button; the number of the quote that comes."""
