@@ -26,7 +26,7 @@ setup: $(READY) ## make .venv from the lock files (uv when it is there, else pip
 $(READY): requirements.txt requirements-dev.txt infra/setup.sh
 	@infra/setup.sh "$(PYTHON)" "$(VENV)"
 
-lock: $(READY) ## resolve requirements*.in into the pinned requirements*.txt (UPGRADE=1 for newer versions)
+lock: $(READY) ## resolve requirements*.in into requirements*.txt (UPGRADE=1), copy the base images
 	@infra/lock.sh "$(BIN)/uv" $(if $(UPGRADE),--upgrade)
 
 hooks: $(READY) ## run the checks of `make lint` at every commit
