@@ -11,7 +11,7 @@ MONITOR := $(BIN)/python -m monitoring
 
 # What a person may type after the target reaches the command through the environment.
 export DATA TUNE N_TRIALS N_JOBS AUTOLOG PRODUCTION RUN_ID VERSION FORCE REASON PORT
-export FILE SERVICE YES APP_PORT
+export FILE SERVICE YES APP_PORT BUILD
 export WINDOW WINDOW_FROM WINDOW_TO LAST DRY_RUN FULL RETRAIN SCENARIO MONTHS YEARS
 
 .DEFAULT_GOAL := help
@@ -97,12 +97,15 @@ bench-monitor: $(READY) ## an assessment of 1,000,000 predictions against Eviden
 	@$(BIN)/python -m tests.benchmarks.bench_monitor
 
 ##@ Stack
-.PHONY: env up down destroy logs ps doctor backup restore upgrade-db
+.PHONY: env up pull down destroy logs ps doctor backup restore upgrade-db
 env: $(READY) ## write .env with random secrets, once
 	@$(STACK) env
 
-up: $(READY) ## start MLflow, PostgreSQL and MinIO in containers and wait until they are healthy
+up: $(READY) ## start MLflow, PostgreSQL and MinIO in containers, until they are healthy (BUILD=1)
 	@$(STACK) up
+
+pull: $(READY) ## take the images of `make up` from the registry, as far as it has them
+	@$(STACK) pull
 
 down: $(READY) ## stop the containers and keep their data
 	@$(STACK) down
@@ -181,7 +184,7 @@ announce: $(READY) ## tell every channel which version serves now, and why
 	@$(MONITOR) announce
 
 ##@ Workflows
-.PHONY: training-table training-summary incidents promotion-summary
+.PHONY: training-table training-summary incidents promotion-summary image
 training-table: $(READY) ## tell GitHub which table a training uses, and why (DATA=...)
 	@$(STACK) github training-table
 
@@ -193,3 +196,6 @@ incidents: $(READY) ## keep one GitHub issue for each incident (FILE=monitor.jso
 
 promotion-summary: $(READY) ## the version in production and the end of the ledger, as Markdown
 	@$(STACK) github promotion-summary
+
+image: $(READY) ## the name of an image of these sources in the registry (SERVICE=minio)
+	@$(STACK) github image

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from infra import stack
 from infra.compose import answer, check_docker, check_env_file, compose, into
+from infra.images import provide
 from insurance_predictor.base.errors import BadInput, InsurancePredictorError
 from insurance_predictor.base.settings import read_settings
 
@@ -75,7 +76,7 @@ def upgrade_database(folder: Path, say: Say) -> None:
     What was running and cannot be migrated runs again as it was.
     """
     _require_stack()
-    stack.build(*stack.wanted())
+    provide(*stack.wanted())
     stack.start("postgres", *stack.object_store())
     running = stack.stop_writers()
     try:

@@ -33,11 +33,24 @@ def env() -> None:
 
 
 @app.command()
-def up() -> None:
+def up(
+    build: Annotated[
+        bool, typer.Option("--build", envvar="BUILD", help="build the images")
+    ] = False,
+) -> None:
     """Start the stack and wait until it is healthy; harmless when it runs."""
     from infra.stack import up
 
-    say(up())
+    say(up(build))
+
+
+@app.command()
+def pull() -> None:
+    """Take the stack's images from the registry, as far as it has them; builds none."""
+    from infra.stack import take_images
+
+    missing = take_images()
+    say(f"`make up` builds: {', '.join(missing)}." if missing else "Every image is here.")
 
 
 @app.command()

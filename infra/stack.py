@@ -14,6 +14,7 @@ from infra.compose import (
     volumes,
 )
 from infra.env_file import write_env_file
+from infra.images import provide, pull
 from insurance_predictor.base.errors import BadInput, InsurancePredictorError, Unreachable
 from insurance_predictor.base.settings import read_settings
 
@@ -47,13 +48,6 @@ PUBLISHED = (
     Published("postgres", "POSTGRES_PORT", 5432, "PostgreSQL"),
     Published("app", "APP_PORT", 8501, "App"),
 )
-# A variable that names another image than the one we build.
-IMAGES = {
-    "postgres": "POSTGRES_IMAGE",
-    "minio": "MINIO_IMAGE",
-    "mlflow": "MLFLOW_IMAGE",
-    "app": "APP_IMAGE",
-}
 
 
 def make_env() -> tuple[str, ...]:
@@ -64,23 +58,26 @@ def make_env() -> tuple[str, ...]:
     return write_env_file(ENV_FILE)
 
 
-def up() -> str:
-    """Build what changed, start it all, wait until it is healthy; the value says where it is."""
+def up(build: bool = False) -> str:
+    """Have the images, start it all, wait until it is healthy; the value says where it is.
+
+    With `build` the images are built, even when the registry has them.
+    """
     check_docker()
     make_env()
     read_settings(ENV_FILE)
     names = wanted()
     _check_ports(names)
-    build(*names)
+    provide(*names, build=build)
     start(*names)
     return addresses(names)
 
 
-def build(*names: str) -> None:
-    """Build the images of the services `names`, except where .env names one that is ready."""
-    ours = [name for name in names if not os.environ.get(IMAGES[name])]
-    if ours:
-        compose("build", *ours)
+def take_images() -> list[str]:
+    """Take what the registry has of the images of a start; the value names what is missing."""
+    check_docker()
+    read_settings(ENV_FILE)
+    return pull(*wanted())
 
 
 def start(*names: str) -> None:

@@ -115,6 +115,21 @@ def promotion_summary() -> None:
         show(as_markdown(settings, read_state(client, settings)))
 
 
+@app.command("image")
+def image(
+    service: Annotated[str, typer.Argument(envvar="SERVICE", help="whose image")],
+    digest: Annotated[str, typer.Option(envvar="DIGEST", help="the registry's, once pushed")] = "",
+) -> None:
+    """What the image of these sources is called in the registry; pushed, its digest is shown."""
+    from infra.github.images import name_image, show_image
+
+    _settings()  # IMAGE_REGISTRY may stand in .env
+    if digest:
+        show_image(service, digest)
+    else:
+        say(name_image(service))
+
+
 def _explain_silence(settings: "Settings") -> None:
     """Monitoring left no result: fine where nothing is in production, and else its own failure."""
     from infra.github.workflow import annotate, show

@@ -61,12 +61,29 @@ def test_every_step_of_the_lifecycle_is_one_that_this_test_knows(dev_container):
 def test_every_target_of_the_lifecycle_exists(dev_container):
     makefile = (ROOT / "Makefile").read_text()
     named = targets(dev_container, *LIFECYCLE)
-    assert named == {"setup", "up"}
+    assert named == {"setup", "pull", "up"}
     assert named <= set(re.findall(r"^([a-z][a-z-]*):", makefile, flags=re.MULTILINE))
 
 
-def test_a_prebuild_holds_the_environment_but_starts_no_stack(dev_container):
-    assert targets(dev_container, *IN_A_PREBUILD) == {"setup"}
+def test_a_prebuild_holds_the_environment_and_the_images_but_starts_no_stack(dev_container, folder):
+    assert targets(dev_container, *IN_A_PREBUILD) == {"setup", "pull"}
+    assert run(dev_container["updateContentCommand"], folder).split() == ["setup", "pull"]
+
+
+def test_a_prebuild_does_not_fail_where_docker_is_not_up_yet(dev_container, folder):
+    (folder / "Makefile").write_text("setup:\n\t@echo $@ >>asked\n")  # `make pull` fails
+    assert run(dev_container["updateContentCommand"], folder) == "setup"
+
+
+def test_a_prebuild_fails_without_its_environment(dev_container, folder):
+    (folder / "Makefile").write_text("pull:\n\t@echo $@ >>asked\n")
+    with pytest.raises(subprocess.CalledProcessError):
+        run(dev_container["updateContentCommand"], folder)
+
+
+def test_with_a_server_of_the_team_no_image_is_taken(dev_container, folder):
+    team = {"MLFLOW_TRACKING_URI": "https://mlflow.example.org"}
+    assert run(dev_container["updateContentCommand"], folder, **team) == "setup"
 
 
 def test_the_stack_starts_with_the_container(dev_container, folder):

@@ -66,7 +66,7 @@ def assert_one_line(done, code: int, *words: str) -> None:
         assert word in done.stderr
 
 
-@pytest.mark.parametrize("command", ["up", "down", "logs", "ps", "backup", "upgrade-db"])
+@pytest.mark.parametrize("command", ["up", "pull", "down", "logs", "ps", "backup", "upgrade-db"])
 def test_without_docker_the_remedy_is_named(command, place):
     assert_one_line(run(place, command), 4, "Docker is not installed", "SQLite")
     assert not (place / ".env").exists()
@@ -109,6 +109,16 @@ def test_volumes_whose_secrets_are_lost_are_not_started_with_new_ones(place, pro
     program(programs, "docker", 'test "$1" = volume && echo insurance-predictor_postgres; exit 0')
     done = run(place, "env", path=str(programs))
     assert_one_line(done, 2, "insurance-predictor_postgres", "docker volume rm")
+    assert not (place / ".env").exists()
+
+
+def test_pull_makes_no_secret_for_a_prebuild_is_shared(place, programs):
+    """And none has to be there: it takes images, and starts nothing."""
+    program(programs, "docker", "exit 0")
+    for name in ("infra", "docker-compose.yml", ".dockerignore", "requirements.txt"):
+        (place / name).symlink_to(ROOT / name)
+    done = run(place, "pull", path=str(programs))
+    assert (done.returncode, done.stdout) == (0, "Every image is here.\n"), done.stderr
     assert not (place / ".env").exists()
 
 

@@ -24,6 +24,8 @@ READ_BY_LIBRARIES = {
     "MLFLOW_S3_ENDPOINT_URL",
     "AWS_REQUEST_CHECKSUM_CALCULATION",
 }
+# `make up` reads it before there is a stack.
+READ_BY_UP = {"IMAGE_REGISTRY"}
 
 
 def read_by_compose() -> dict[str, str]:
@@ -46,7 +48,7 @@ def defaults() -> dict[str, str]:
 @pytest.fixture
 def env_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A .env whose names leave the environment again after the test."""
-    for name in {*defaults(), *READ_BY_LIBRARIES, *read_by_compose()}:
+    for name in {*defaults(), *READ_BY_LIBRARIES, *READ_BY_UP, *read_by_compose()}:
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     return tmp_path / ".env"
@@ -215,7 +217,8 @@ def test_the_table_of_the_file_is_the_usual_one_and_a_typed_one_that_of_the_comm
 
 
 def test_the_example_file_documents_every_name_with_its_default_and_no_other():
-    expected = defaults() | dict.fromkeys(READ_BY_LIBRARIES, "") | read_by_compose()
+    elsewhere = dict.fromkeys(READ_BY_LIBRARIES | READ_BY_UP, "")
+    expected = defaults() | elsewhere | read_by_compose()
     assert examples() == expected
 
 
