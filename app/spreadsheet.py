@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from insurance_predictor.table.check import NUMBER
+from insurance_predictor.table.reading.numerals import NUMBER
 
 # Where a spreadsheet may begin a new cell, whatever separates the columns of the file: one that
 # expects semicolons, as in Portuguese, does not honour quotation marks in the middle of its cells.

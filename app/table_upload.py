@@ -5,7 +5,6 @@ A file is somebody else's: it is looked at in pieces, and nothing of its size is
 
 import codecs
 import csv
-import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,8 +20,18 @@ from app.upload_folder import PARQUET_TEXT
 from insurance_predictor.base.settings import BatchLimits
 from insurance_predictor.base.words import Text
 from insurance_predictor.table.check import broken_cells
-from insurance_predictor.table.files import BYTE_ORDER_MARK, SEPARATORS
+from insurance_predictor.table.files import BYTE_ORDER_MARK
 from insurance_predictor.table.parquet_text import MEGABYTE, Bounds, write_text
+from insurance_predictor.table.reading import notices as reading_notices
+from insurance_predictor.table.reading.header import (
+    DECIMAL_COMMA,
+    SEPARATORS,
+    find_separator,
+    first_row,
+    read_header,
+)
+from insurance_predictor.table.reading.notices import Notice, NotUnderstood
+from insurance_predictor.table.reading.understanding import Decision, Understanding
 from insurance_predictor.table.schema import FEATURE_NAMES, FEATURES
 
 MOST_COLUMNS = 100
@@ -54,13 +63,16 @@ class UnusableFile(Exception):
 class Rows:
     """A CSV file on disk: its columns, how many lines are above its rows, and their numbers.
 
-    `first` is the number that a person sees beside the first row.
+    Columns of the schema have its names, others their own. `first` is the number that a person
+    sees beside the first row; `notices` tell what was done so that the columns could be read.
     """
 
     path: Path
     columns: tuple[str, ...]
     header_lines: int
     first: int
+    separator: str = ","
+    notices: tuple[Notice, ...] = ()
 
     def pieces(self) -> Iterator[pd.DataFrame]:
         """At most 5,000 rows at once, as text, without blank ones; indexed by their numbers.
@@ -107,7 +119,10 @@ class Rows:
             ),
             # Blank lines are kept so that row numbers stay those of a spreadsheet.
             arrow_csv.ParseOptions(
-                newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=note
+                delimiter=self.separator,
+                newlines_in_values=True,
+                ignore_empty_lines=False,
+                invalid_row_handler=note,
             ),
             arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(self.columns, pa.string()), strings_can_be_null=False
@@ -119,21 +134,28 @@ class Rows:
 class Upload:
     """The rows of a file and how many of them can be used.
 
+    `decision` says how the features are to be read, `notices` what was done so that they could be.
     `faults` has the columns row, column, value: the first cells that break a rule of `schema`, by
-    row; `faulty_cells` and `faulty_rows` count them all.
+    row, as they are written; `faulty_cells` and `faulty_rows` count them all.
     """
 
     name: str
     rows: Rows
+    decision: Decision
     count: int
     faults: pd.DataFrame
     faulty_cells: int
     faulty_rows: int
 
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        return (*self.rows.notices, *self.decision.notices)
+
     def sound_pieces(self) -> Iterator[pd.DataFrame]:
-        """The rows without a fault, some at a time."""
+        """The rows without a fault, some at a time, their features as the schema writes them."""
         for piece in self.rows.pieces():
-            yield piece[~broken_cells(piece, FEATURES).any(axis=1)]
+            understood = self.decision.applied(piece)
+            yield understood[~broken_cells(understood, FEATURES).any(axis=1)]
 
 
 @dataclass
@@ -146,8 +168,8 @@ class _Check:
     kept: list[pd.DataFrame] = field(default_factory=list)
     kept_count: int = 0
 
-    def add(self, piece: pd.DataFrame) -> None:
-        broken = broken_cells(piece, FEATURES)
+    def add(self, piece: pd.DataFrame, understood: pd.DataFrame) -> None:
+        broken = broken_cells(understood, FEATURES)
         self.count += len(piece)
         self.cells += int(broken.sum())
         self.rows += int(broken.any(axis=1).sum())
@@ -171,15 +193,19 @@ def read_upload(
         raise UnusableFile(text.FILE_TOO_LARGE, megabytes=limits.megabytes)
     with source.open("rb") as file:
         is_parquet = file.read(len(PARQUET_MARK)) == PARQUET_MARK
-    if is_parquet:
-        rows = _parquet_rows(source, limits, lambda: progress(0))
-    else:
-        rows = _csv_rows(source, limits)
+    try:
+        if is_parquet:
+            rows = _parquet_rows(source, limits, lambda: progress(0))
+        else:
+            rows = _csv_rows(source, limits)
+        decision = _decision(rows, progress)
+    except NotUnderstood as error:
+        raise UnusableFile(error.reason, "", **error.values) from error
     check = _Check()
     for piece in rows.pieces():
         if not piece.empty:
             _require_short_cells(piece)
-            check.add(piece)
+            check.add(piece, decision.applied(piece))
         if check.count > limits.rows:
             raise UnusableFile(text.TOO_MANY_ROWS, limit=limits.rows)
         progress(check.count)
@@ -188,7 +214,16 @@ def read_upload(
     if rows.path != source:
         source.unlink()
     faults = pd.concat(check.kept, ignore_index=True)
-    return Upload(name, rows, check.count, faults, check.cells, check.rows)
+    return Upload(name, rows, decision, check.count, faults, check.cells, check.rows)
+
+
+def _decision(rows: Rows, progress: Callable[[int], object]) -> Decision:
+    """How the features are to be read, which all the rows together say. Raises NotUnderstood."""
+    understanding = Understanding(FEATURES, rows.separator in DECIMAL_COMMA)
+    for piece in rows.pieces():
+        progress(0)
+        understanding.look(piece)
+    return understanding.decided()
 
 
 def _require_short_cells(piece: pd.DataFrame) -> None:
@@ -221,17 +256,24 @@ def shortened(written: str) -> str:
 def _csv_rows(source: Path, limits: BatchLimits) -> Rows:
     _require_text(source, limits)
     with source.open("rb") as file:
-        beginning = file.read(BLOCK_BYTES).removeprefix(BYTE_ORDER_MARK)
-    header, lines = _header(beginning.decode(errors="replace"))
-    _require_columns(header)
-    return Rows(source, tuple(header), header_lines=lines, first=2)
+        beginning = file.read(BLOCK_BYTES).removeprefix(BYTE_ORDER_MARK).decode(errors="replace")
+    separator = find_separator(beginning, FEATURES)
+    try:
+        written, lines = first_row(beginning, separator)
+    except csv.Error as error:
+        raise UnusableFile(text.DAMAGED, str(error)) from error
+    names, notices = _columns(written)
+    if separator in reading_notices.SEPARATORS:
+        words = reading_notices.SEPARATORS[separator]
+        notices = (Notice(reading_notices.SEPARATED, {"separator": words}), *notices)
+    return Rows(source, names, lines, first=2, separator=separator, notices=notices)
 
 
 def _require_text(source: Path, limits: BatchLimits) -> None:
     """Look at each byte once. Raises UnusableFile for what is no text, or has too many lines."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     newlines, returns, is_blank = 0, 0, True
-    header_bytes, commas, is_header = 0, 0, True
+    header_bytes, separators, is_header = 0, dict.fromkeys(SEPARATORS, 0), True
     with source.open("rb") as file:
         while block := file.read(BLOCK_BYTES):
             if file.tell() == len(block) and block.startswith(UTF_16_MARKS):
@@ -243,13 +285,14 @@ def _require_text(source: Path, limits: BatchLimits) -> None:
             newlines, returns = newlines + block.count(b"\n"), returns + block.count(b"\r")
             if is_header:
                 line = block.splitlines()[0]
-                header_bytes, commas = header_bytes + len(line), commas + line.count(b",")
+                header_bytes += len(line)
+                separators = {one: n + line.count(one.encode()) for one, n in separators.items()}
                 is_header = newlines + returns == 0
     _decode(decoder, b"", final=True)
     if is_blank:
         raise UnusableFile(text.EMPTY_FILE)
-    if header_bytes >= BLOCK_BYTES and commas >= MOST_COLUMNS:
-        raise UnusableFile(text.TOO_MANY_COLUMNS, count=commas + 1, limit=MOST_COLUMNS)
+    if header_bytes >= BLOCK_BYTES and (most := max(separators.values())) >= MOST_COLUMNS:
+        raise UnusableFile(text.TOO_MANY_COLUMNS, count=most + 1, limit=MOST_COLUMNS)
     if header_bytes >= BLOCK_BYTES:
         raise UnusableFile(text.DAMAGED)
     if max(newlines, returns) > limits.rows + 1:
@@ -263,22 +306,16 @@ def _decode(decoder: codecs.IncrementalDecoder, block: bytes, final: bool = Fals
         raise UnusableFile(text.NOT_UTF8, str(error.reason)) from error
 
 
-def _header(beginning: str) -> tuple[list[str], int]:
-    """The names in the first row of a file, and how many lines they take."""
-    reader = csv.reader(io.StringIO(beginning, newline=""))
-    try:
-        names = next(reader, [])
-    except csv.Error as error:
-        raise UnusableFile(text.DAMAGED, str(error)) from error
-    return [name.strip(" \t") for name in names], reader.line_num
+def _columns(written: Sequence[str]) -> tuple[tuple[str, ...], tuple[Notice, ...]]:
+    """What the columns of a file are called here, with notices. Raises NotUnderstood.
 
-
-def _require_columns(names: Sequence[str]) -> None:
-    if len(names) > MOST_COLUMNS:
-        raise UnusableFile(text.TOO_MANY_COLUMNS, count=len(names), limit=MOST_COLUMNS)
-    missing = [name for name in FEATURE_NAMES if name not in names]
-    if missing and any(mark in name for name in names for mark in SEPARATORS):
-        raise UnusableFile(text.WRONG_SEPARATOR)
+    Raises UnusableFile unless every feature is there and no other column is a burden.
+    """
+    if len(written) > MOST_COLUMNS:
+        raise UnusableFile(text.TOO_MANY_COLUMNS, count=len(written), limit=MOST_COLUMNS)
+    header = read_header(written, FEATURES)
+    names = header.names
+    missing = [name for name in FEATURE_NAMES if name not in header.known]
     if missing:
         columns, every = ", ".join(missing), ", ".join(FEATURE_NAMES)
         raise UnusableFile(text.MISSING_COLUMNS, columns=columns, all=every)
@@ -288,6 +325,7 @@ def _require_columns(names: Sequence[str]) -> None:
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise UnusableFile(text.REPEATED_COLUMNS, columns=", ".join(map(shortened, repeated)))
+    return names, header.notices
 
 
 def _parquet_rows(source: Path, limits: BatchLimits, alive: Callable[[], object]) -> Rows:
@@ -309,5 +347,5 @@ def _parquet_rows(source: Path, limits: BatchLimits, alive: Callable[[], object]
         raise UnusableFile(text.TOO_MUCH_INSIDE)
     if found.fault:
         raise UnusableFile(text.DAMAGED, found.detail)
-    _require_columns(found.columns)
-    return Rows(target, found.columns, header_lines=0, first=1)
+    names, notices = _columns(found.columns)
+    return Rows(target, names, header_lines=0, first=1, notices=notices)

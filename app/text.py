@@ -154,12 +154,12 @@ COLUMNS_HEADING = Text("Colunas e regras", "Columns and rules")
 COLUMN_HEADER = Text("coluna", "column")
 MEANING_HEADER = Text("significado", "meaning")
 RULE_HEADER = Text("regra", "rule")
-UPLOAD = Text(
-    "Tabela em CSV (UTF-8, vírgulas) ou Parquet", "Table as CSV (UTF-8, commas) or Parquet"
-)
+UPLOAD = Text("Tabela em CSV (UTF-8) ou Parquet", "Table as CSV (UTF-8) or Parquet")
 UPLOAD_HELP = Text(
-    "Até {rows} linhas e {megabytes} MB. Decimais com ponto: 28.5.",
-    "Up to {rows} rows and {megabytes} MB. Decimals with a point: 28.5.",
+    "Até {rows} linhas e {megabytes} MB. Decimais com ponto (28.5); em CSV separado por ponto e "
+    "vírgula ou tabulação também com vírgula (28,5).",
+    "Up to {rows} rows and {megabytes} MB. Decimals with a point (28.5); in CSV separated by "
+    "semicolons or tabs also with a comma (28,5).",
 )
 UNUSABLE_FILE = Text(
     "Este arquivo não pode ser usado: {reason}", "This file cannot be used: {reason}"
@@ -200,10 +200,6 @@ NOT_UTF8 = Text(
     "it is not UTF-8. Save it again as CSV UTF-8.",
 )
 EMPTY_FILE = Text("ele não tem nenhuma linha de dados.", "it has no rows of data.")
-WRONG_SEPARATOR = Text(
-    "as colunas devem ser separadas por vírgulas e os decimais escritos com ponto.",
-    "its columns must be separated by commas, and decimals written with a point.",
-)
 MISSING_COLUMNS = Text(
     "faltam as colunas {columns}. O cabeçalho precisa das seis: {all}.",
     "the columns {columns} are missing. The header needs all six: {all}.",

@@ -238,7 +238,7 @@ def predict(
 @app.command()
 def outcomes(
     file: Annotated[
-        Path, typer.Argument(envvar="FILE", help="CSV or Parquet: id, charges and perhaps time")
+        str, typer.Argument(envvar="FILE", help="a table with id, charges and perhaps time")
     ],
 ) -> None:
     """Record what people were really charged, by the ids of their quotes."""

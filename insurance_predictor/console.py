@@ -155,7 +155,8 @@ def outcomes_summary(settings: Settings, done: "OutcomeReport") -> str:
     """What became of each outcome of a file."""
     lines = [
         f"{done.source}: {done.recorded:,} outcomes recorded in "
-        f"{without_secrets(settings.prediction_log_url)}, {done.repeated:,} were there already."
+        f"{without_secrets(settings.prediction_log_url)}, {done.repeated:,} were there already.",
+        *(f"  {notice}" for notice in done.notices),
     ]
     if done.unknown:
         lines.append(f"{len(done.unknown):,} belong to no prediction there and were left out:")

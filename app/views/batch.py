@@ -200,6 +200,8 @@ def _refuse(error: "UnusableFile", language: Language) -> None:
 def _read(upload: "Upload", language: Language) -> None:
     rows = formats.number(upload.count, language)
     st.write(text.ROWS_READ(language, rows=rows, name=formats.plain(upload.name)))
+    for notice in upload.notices:
+        st.caption(notice(language, formats.plain))
     if upload.faulty_cells:
         _faults(upload, language)
 

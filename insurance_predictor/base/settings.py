@@ -178,6 +178,7 @@ class Settings(BaseSettings):
 
     data: str | None = None  # of this command
     data_default: str | None = None  # when neither the command nor its branch has one
+    strict: bool = False  # whether columns of a file that nobody knows are refused
     data_url: Uri = (
         "https://raw.githubusercontent.com/stedy/"
         "Machine-Learning-with-R-datasets/master/insurance.csv"

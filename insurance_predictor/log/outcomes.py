@@ -1,7 +1,7 @@
 """What people were really charged, joined to the quotes in the prediction log by their ids."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -14,17 +14,16 @@ from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.database import OUTCOMES, PREDICTIONS, insert_or_ignore, opened
 from insurance_predictor.log.prediction_log import PredictionLog
-from insurance_predictor.table.check import LONGEST_CELL, number
-from insurance_predictor.table.files import (
-    SHOWN_FAULTS,
-    csv_cells,
-    parquet_table,
-    shown,
-)
+from insurance_predictor.table.check import number
+from insurance_predictor.table.files import SHOWN_FAULTS, read_bytes, read_cells, shown
+from insurance_predictor.table.reading.header import TextColumn
+from insurance_predictor.table.reading.numerals import LONGEST_CELL
 from insurance_predictor.table.schema import CHARGES
 
-EXPECTED = ("id", "charges")
-OPTIONAL = ("time",)
+ID = TextColumn("id", also_called=("prediction id", "quote number", "número da cotação"))
+TIME = TextColumn("time")
+# A premium beside an id is what we quoted, and not what somebody was charged.
+CHARGED = replace(CHARGES, label={"pt": CHARGES.name, "en": CHARGES.name})
 CHUNK = 1000  # outcomes that are recorded at once
 
 
@@ -51,6 +50,7 @@ class OutcomeReport:
     """What became of the outcomes of a file; `repeated` were recorded before with the same value.
 
     `unknown` are the ids of no prediction; neither they nor the conflicts changed anything.
+    `notices` tell what was done so that the file could be read.
     """
 
     source: str
@@ -58,16 +58,17 @@ class OutcomeReport:
     repeated: int
     unknown: tuple[str, ...]
     conflicts: tuple[Conflict, ...]
+    notices: tuple[str, ...] = ()
 
 
-def record_outcomes(settings: Settings, file: Path) -> OutcomeReport:
-    """Record the outcomes of a CSV or Parquet file; recording a file twice changes nothing.
+def record_outcomes(settings: Settings, file: Path | str) -> OutcomeReport:
+    """Record the outcomes of a file or s3:// object; recording one twice changes nothing.
 
     They are recorded now, whatever time they carry: monitoring judges them in the window of today.
     Raises InvalidTable, before anything is recorded, with every value that cannot be used;
     InvalidSettings and Unreachable for a prediction log that does not do its part.
     """
-    outcomes = read_outcomes(file)
+    outcomes, notices = read_outcomes(file, settings.strict)
     PredictionLog(settings).close()  # predictions that were left in the spool are known, too
     recorded, repeated = 0, 0
     unknown: list[str] = []
@@ -80,17 +81,18 @@ def record_outcomes(settings: Settings, file: Path) -> OutcomeReport:
             repeated += part.repeated
             unknown += part.unknown
             conflicts += part.conflicts
-    return OutcomeReport(str(file), recorded, repeated, tuple(unknown), tuple(conflicts))
+    return OutcomeReport(str(file), recorded, repeated, tuple(unknown), tuple(conflicts), notices)
 
 
-def read_outcomes(file: Path) -> list[Outcome]:
-    """The outcomes in a CSV or Parquet file with the columns id, charges and perhaps time.
+def read_outcomes(file: Path | str, strict: bool = False) -> tuple[list[Outcome], tuple[str, ...]]:
+    """The outcomes in a file with the columns id, charges and perhaps time, and notices.
 
     A time is ISO 8601, in UTC unless it says otherwise; without one it is now. Raises InvalidTable
     with every value that cannot be used (row, column, value, rule; the first 20 and the count).
     """
-    frame = _cells(file)
-    every = _faults(frame)
+    cells = read_cells(read_bytes(str(file), "FILE"), str(file), (ID, CHARGED), (TIME,), strict)
+    frame = _with_time(cells.understood)
+    every = _faults(frame, _with_time(cells.written))
     faults = list(islice(every, SHOWN_FAULTS))
     if faults:
         total = len(faults) + sum(1 for _ in every)
@@ -100,10 +102,11 @@ def read_outcomes(file: Path) -> list[Outcome]:
             "\n".join([f"{file} has {count}{first}. Correct the file and run again:", *faults])
         )
     now = datetime.now(UTC)
-    return [
+    outcomes = [
         Outcome(str(name).strip(), number(charges), _moment(time) or now)
         for name, charges, time in zip(frame["id"], frame["charges"], frame["time"], strict=True)
     ]
+    return outcomes, cells.notices
 
 
 def _record(connection: Connection, outcomes: Sequence[Outcome], source: str) -> OutcomeReport:
@@ -128,30 +131,19 @@ def _record(connection: Connection, outcomes: Sequence[Outcome], source: str) ->
     return OutcomeReport(source, len(new), repeated, unknown, conflicts)
 
 
-def _cells(file: Path) -> pd.DataFrame:
-    """Columns id, charges and time as they are written; the index is the row a person sees."""
-    content = _content(file)
-    if file.suffix.lower() in (".parquet", ".pq") or content.startswith(b"PAR1"):
-        frame = parquet_table(content, str(file), EXPECTED, OPTIONAL).to_pandas()
-        frame.index = pd.RangeIndex(1, len(frame) + 1)
-    else:
-        frame, _ = csv_cells(content, str(file), EXPECTED, OPTIONAL)
-    return frame if "time" in frame else frame.assign(time="")
+def _with_time(cells: pd.DataFrame) -> pd.DataFrame:
+    return cells if "time" in cells else cells.assign(time="")
 
 
-def _content(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise InvalidTable(f"{file} cannot be read: {error.strerror}. Name another.") from error
-
-
-def _faults(frame: pd.DataFrame) -> Iterator[str]:
-    for row, name, charges, time in frame[["id", "charges", "time"]].itertuples():
+def _faults(frame: pd.DataFrame, written: pd.DataFrame) -> Iterator[str]:
+    """What cannot be used of `frame`, told as it is `written`."""
+    columns = ["id", "charges", "time"]
+    pairs = zip(frame[columns].itertuples(), written["charges"], strict=True)
+    for (row, name, charges, time), given in pairs:
         if not _is_id(name):
             yield f"  row {row}, id: {shown(name)} is not the id of a prediction"
         if not CHARGES.allows(number(charges)):
-            yield f"  row {row}, charges: {shown(charges)} is not {CHARGES.rule}"
+            yield f"  row {row}, charges: {shown(given)} is not {CHARGES.rule}"
         try:
             _moment(time)
         except (ValueError, OverflowError):

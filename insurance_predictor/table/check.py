@@ -15,27 +15,28 @@ from insurance_predictor.table.files import (
     require_columns,
     shown,
 )
+from insurance_predictor.table.reading.numerals import LONGEST_CELL, NUMBER
 from insurance_predictor.table.schema import (
     COLUMNS,
     Column,
     NumberColumn,
 )
 
-# What counts as a number in text. Each part begins with a sign of its own, so there is one way to
-# read a text: the time that takes grows with the text's length and not with its square.
-NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
-LONGEST_CELL = 100  # characters; a longer cell is no value of any column and is not looked into
 BY_NAME = {column.name: column for column in COLUMNS}
 
 
 def check_table(
-    frame: pd.DataFrame, columns: Sequence[Column] = COLUMNS, source: str = "the table"
+    frame: pd.DataFrame,
+    columns: Sequence[Column] = COLUMNS,
+    source: str = "the table",
+    written: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """`frame` with just `columns` of the schema, in their order and types, its index kept.
 
     Cells may be typed or text: text is stripped of surrounding spaces, then numbers are read from
-    it. Raises InvalidTable with every violation (row by index label, column, value, rule; the
-    first 20 and the count) or, before that, with the columns that are missing or unknown.
+    it. `written` has the cells as a file writes them, where that is otherwise. Raises InvalidTable
+    with every violation (row by index label, column, value, rule; the first 20 and the count) or,
+    before that, with the columns that are missing or unknown.
     """
     names = [column.name for column in columns]
     require_columns(list(frame.columns), source, names)
@@ -44,7 +45,9 @@ def check_table(
     typed = _typed_table(frame, columns)
     broken = _broken(typed, columns)
     if broken.any():
-        raise InvalidTable(_violations_sentence(frame, broken, columns, source))
+        raise InvalidTable(
+            _violations_sentence(frame if written is None else written, broken, columns, source)
+        )
     whole = [column.name for column in columns if isinstance(column, NumberColumn) and column.whole]
     return typed.astype(dict.fromkeys(whole, "int64")).set_axis(frame.index)
 

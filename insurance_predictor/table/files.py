@@ -1,8 +1,8 @@
 """The bytes of a table and the cells in them: local files and s3:// objects, CSV and Parquet."""
 
 import csv
-import io
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,87 +10,149 @@ import numpy as np
 import pandas as pd
 
 from insurance_predictor.base.errors import InvalidTable
+from insurance_predictor.table.reading import notices as reading_notices
+from insurance_predictor.table.reading.header import (
+    DECIMAL_COMMA,
+    Header,
+    Known,
+    TextColumn,
+    find_separator,
+    first_row,
+    left_out,
+    read_header,
+)
+from insurance_predictor.table.reading.notices import Notice, NotUnderstood
+from insurance_predictor.table.reading.understanding import understood
 from insurance_predictor.table.s3 import first_line, s3_bytes
 from insurance_predictor.table.schema import COLUMN_NAMES, COLUMNS, Column, NumberColumn
 
 SHOWN_FAULTS = 20
 
-SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+MOST_COLUMNS = 1_000
+BEGINNING = 2**20  # characters in which the header must be
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def read_bytes(location: str) -> bytes:
-    """The content of a local path or of an s3:// object.
+def read_bytes(location: str, variable: str = "DATA") -> bytes:
+    """The content of a local path or of an s3:// object; `variable` is what names it.
 
     Raises InvalidTable when there is none to read, Unreachable when the storage does not answer
     within 20 seconds.
     """
     scheme, separator, _ = location.partition("://")
     if not separator:
-        return _local_bytes(Path(location))
+        return _local_bytes(Path(location), variable)
     if scheme.lower() == "s3":
         return s3_bytes(location)
     raise InvalidTable(
-        f"{scheme}:// tables cannot be read. Give DATA a local CSV or Parquet file or an s3:// "
-        "object; `make data` downloads the public table."
+        f"{scheme}:// tables cannot be read. Give {variable} a local CSV or Parquet file or an "
+        "s3:// object; `make data` downloads the public table."
     )
 
 
-def read_cells(content: bytes, source: str) -> tuple[pd.DataFrame, list[str]]:
-    """The cells as they are written, and a notice for each oddity that was passed over.
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """The cells of a file, in columns by the schema's names and in the file's order.
 
-    The columns are those of `schema` in the file's order: text from CSV, typed from Parquet. The
-    index is the row number a person sees: in CSV the spreadsheet's (2 is the first below the
-    header), in Parquet from 1. Raises InvalidTable, with `source` in the sentence.
+    `written` has them as they stand in the file, `understood` as the schema writes them; what is
+    not understood is the same in both. The index is the row number a person sees: in CSV the
+    spreadsheet's (2 is the first below the header), in Parquet from 1. `notices` tell what was
+    done, a sentence each.
     """
-    if source.lower().endswith((".parquet", ".pq")) or content.startswith(b"PAR1"):
-        return _parquet_cells(content, source), []
-    return csv_cells(content, source)
+
+    written: pd.DataFrame
+    understood: pd.DataFrame
+    notices: tuple[str, ...]
 
 
-def csv_cells(
+def read_cells(
     content: bytes,
     source: str,
-    expected: Sequence[str] = COLUMN_NAMES,
-    optional: Sequence[str] = (),
-) -> tuple[pd.DataFrame, list[str]]:
-    """Like `read_cells` for CSV, with the `expected` columns and those of `optional` it has."""
-    header = _header(_decoded(content, source), source, expected, optional)
-    frame = _text_cells(content.removeprefix(BYTE_ORDER_MARK), header, source)
-    blank = (frame == "").all(axis=1)
-    blank_count = int(blank.sum())
-    notices = []
-    if content.startswith(BYTE_ORDER_MARK):
-        notices.append("a byte-order mark was ignored")
-    if blank_count:
-        notices.append(f"{blank_count} blank row{'s' * (blank_count > 1)} skipped")
-    return frame[~blank], notices
+    columns: Sequence[Known] = COLUMNS,
+    optional: Sequence[Known] = (),
+    strict: bool = False,
+) -> Cells:
+    """The cells of `columns`, and of those of `optional` that are there.
 
-
-def parquet_table(
-    content: bytes,
-    source: str,
-    expected: Sequence[str] = COLUMN_NAMES,
-    optional: Sequence[str] = (),
-) -> Any:
-    """The whole of a Parquet file as a pyarrow.Table, once its columns are the right ones.
-
-    Those are the `expected` and perhaps `optional` ones. Raises InvalidTable for anything else.
+    Other columns are left out, or refused when `strict`. Raises InvalidTable, with `source` in the
+    sentence, for what cannot be read, or not without guessing.
     """
-    import pyarrow as pa
-    from pyarrow import parquet
-
+    wanted = (*columns, *optional)
     try:
-        file = parquet.ParquetFile(pa.BufferReader(content))
-        require_columns(file.schema_arrow.names, source, expected, optional)
-        table = file.read().replace_schema_metadata(None)
-        table.validate(full=True)
-    except (pa.ArrowException, OSError, ValueError) as error:
+        if source.lower().endswith((".parquet", ".pq")) or content.startswith(b"PAR1"):
+            written, notices = _parquet_cells(content, source, columns, optional, strict)
+            separator = ""
+        else:
+            written, separator, notices = _csv_cells(content, source, columns, optional, strict)
+        cells, done = understood(written, wanted, separator in DECIMAL_COMMA)
+    except NotUnderstood as error:
+        raise InvalidTable(f"{source} cannot be read without guessing: {error}") from error
+    told = (notice("en") for notice in (*notices, *done))
+    return Cells(written, cells, tuple(told))
+
+
+def _csv_cells(
+    content: bytes, source: str, columns: Sequence[Known], optional: Sequence[Known], strict: bool
+) -> tuple[pd.DataFrame, str, tuple[Notice, ...]]:
+    """The cells of a text, what separates them, and what was done."""
+    text = _decoded(content, source)
+    beginning = text[:BEGINNING]
+    separator = find_separator(beginning, (*columns, *optional))
+    try:
+        written, lines = first_row(beginning, separator)
+    except csv.Error as error:
+        raise InvalidTable(f"{source}: line 1 is not a CSV header: {error}.") from error
+    header = _header(written, source, columns, optional, strict)
+    is_marked = content.startswith(BYTE_ORDER_MARK)
+    content = content.removeprefix(BYTE_ORDER_MARK)
+    places = tuple(header.known.values())
+    frame = _text_cells(content, separator, lines, len(written), places, source)
+    blank = (frame == "").all(axis=1)
+    if header.unknown and blank.any():  # a row that has something else is a row
+        everything = _text_cells(content, separator, lines, len(written), None, source)
+        blank = (everything == "").all(axis=1)
+    frame = frame[~blank].set_axis(list(header.known), axis=1)
+    if frame.empty:
+        raise InvalidTable(f"{source} has a header but no rows. Give a table with people in it.")
+    told = []
+    if is_marked:
+        told.append(Notice(reading_notices.BYTE_ORDER_MARK))
+    if separator in reading_notices.SEPARATORS:
+        words = reading_notices.SEPARATORS[separator]
+        told.append(Notice(reading_notices.SEPARATED, {"separator": words}))
+    if count := int(blank.sum()):
+        words = reading_notices.BLANK_ROW if count == 1 else reading_notices.BLANK_ROWS
+        told.append(Notice(words, {"count": count}))
+    return frame, separator, (*told, *header.notices, *left_out(header))
+
+
+def _header(
+    written: Sequence[str],
+    source: str,
+    columns: Sequence[Known],
+    optional: Sequence[Known],
+    strict: bool,
+) -> Header:
+    """What the columns of a file mean. Raises InvalidTable unless all of `columns` are there."""
+    if len(written) > MOST_COLUMNS:
         raise InvalidTable(
-            f"{source} is not a Parquet file that can be read: {first_line(error)}. Write it "
-            "again, or give a CSV file a name that ends in .csv."
-        ) from error
-    return table
+            f"{source} has {len(written):,} columns or more; {MOST_COLUMNS:,} are the most. Leave "
+            "out those that are no features."
+        )
+    header = read_header(written, (*columns, *optional))
+    missing = [column.name for column in columns if column.name not in header.known]
+    if missing or (strict and header.unknown):
+        faults = {"missing": missing, "not known": list(dict.fromkeys(header.unknown))}
+        told = "; ".join(f"{fault}: {_listed(names)}" for fault, names in faults.items() if names)
+        names = ",".join(column.name for column in columns)
+        others = ",".join(column.name for column in optional)
+        perhaps = f" (but perhaps {others})" if others else ""
+        alone = f" and nothing else{perhaps}, as STRICT=1 asks" if strict else perhaps
+        raise InvalidTable(
+            f"{source} does not have the right columns: {told}. The header must name "
+            f"{names}, in any order, once each{alone}."
+        )
+    return header
 
 
 def require_columns(
@@ -117,42 +179,99 @@ def require_columns(
         )
 
 
-def _local_bytes(path: Path) -> bytes:
+def _local_bytes(path: Path, variable: str) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
+        remedy = ", or run `make data`" if variable == "DATA" else ""
         raise InvalidTable(
-            f"{path} does not exist (looked from {Path.cwd()}). Correct DATA, or run `make data`."
+            f"{path} does not exist (looked from {Path.cwd()}). Correct {variable}{remedy}."
         ) from error
     except IsADirectoryError as error:
-        raise InvalidTable(f"{path} is a directory. Give DATA a CSV or Parquet file.") from error
+        raise InvalidTable(f"{path} is a directory. Give {variable} a table.") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InvalidTable(f"{path} cannot be read: {reason}. Correct DATA.") from error
+        raise InvalidTable(f"{path} cannot be read: {reason}. Correct {variable}.") from error
 
 
-def _parquet_cells(content: bytes, source: str) -> pd.DataFrame:
-    table = parquet_table(content, source)
+def _parquet_cells(
+    content: bytes, source: str, columns: Sequence[Known], optional: Sequence[Known], strict: bool
+) -> tuple[pd.DataFrame, tuple[Notice, ...]]:
+    """The cells of a Parquet file, numbers as they are typed and whatever is a word as text."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        file = parquet.ParquetFile(pa.BufferReader(content))
+        names = file.schema_arrow.names
+        header = _header(names, source, columns, optional, strict)
+        _require_types(file.schema_arrow, header, (*columns, *optional), source)
+        table = file.read(columns=[names[place] for place in header.known.values()])
+        table = table.replace_schema_metadata(None)
+        table.validate(full=True)
+        by_name = {
+            column.name: _arrow_cells(table.column(names[place]), column)
+            for column in (*columns, *optional)
+            if (place := header.known.get(column.name)) is not None
+        }
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise InvalidTable(
+            f"{source} is not a Parquet file that can be read: {first_line(error)}. Write it "
+            "again, or give a CSV file a name that ends in .csv."
+        ) from error
+    frame = pa.table({name: by_name[name] for name in header.known}).to_pandas()
+    rows = pd.RangeIndex(1, len(frame) + 1)
+    return frame.set_axis(rows), (*header.notices, *left_out(header))
+
+
+def _require_types(schema: Any, header: Header, columns: Sequence[Known], source: str) -> None:
     wrong = [
-        f"{column.name} is {table.schema.field(column.name).type}, it must be {column.rule}"
-        for column in COLUMNS
-        if not _has_parquet_type(table.schema.field(column.name).type, column)
+        f"{column.name} is {kind}, it must be {column.rule}"
+        for column in columns
+        if not isinstance(column, TextColumn) and column.name in header.known
+        if not _has_parquet_type(kind := schema.field(header.known[column.name]).type, column)
     ]
     if wrong:
         raise InvalidTable(f"{source} has columns of a wrong type: {'; '.join(wrong)}.")
-    frame = table.to_pandas()
-    return pd.DataFrame(frame.set_axis(pd.RangeIndex(1, len(frame) + 1)))
 
 
 def _has_parquet_type(found: Any, column: Column) -> bool:
     from pyarrow import types
 
+    if types.is_dictionary(found):
+        found = found.value_type
+    if _is_text(found) or types.is_null(found) or types.is_integer(found):
+        return True
     if isinstance(column, NumberColumn):
         # 16 bits do not hold the decimals by which people are told apart.
         coarse = types.is_float16(found) and column.decimals > 0
-        return bool((types.is_integer(found) or types.is_floating(found)) and not coarse)
-    text = found.value_type if types.is_dictionary(found) else found
-    return bool(types.is_string(text) or types.is_large_string(text) or types.is_string_view(text))
+        return bool((types.is_floating(found) or types.is_decimal(found)) and not coarse)
+    return bool(types.is_boolean(found) or types.is_floating(found))
+
+
+def _arrow_cells(cells: Any, column: Known) -> Any:
+    """An Arrow column as pandas shall have it. Decimals go by their text to the nearest float."""
+    import pyarrow as pa
+    from pyarrow import types
+
+    if types.is_dictionary(cells.type):
+        cells = cells.cast(cells.type.value_type)
+    if isinstance(column, TextColumn):
+        return cells
+    is_number = isinstance(column, NumberColumn) and not types.is_decimal(cells.type)
+    return cells if is_number and not _is_text(cells.type) else cells.cast(pa.string())
+
+
+def _is_text(kind: Any) -> bool:
+    from pyarrow import types
+
+    return bool(
+        types.is_string(kind)
+        or types.is_large_string(kind)
+        or types.is_string_view(kind)
+        or types.is_binary(kind)
+        or types.is_large_binary(kind)
+    )
 
 
 def _decoded(content: bytes, source: str) -> str:
@@ -180,30 +299,6 @@ def _line(content: bytes, offset: int) -> int:
     return len(content[: offset + 1].splitlines())
 
 
-def _header(text: str, source: str, expected: Sequence[str], optional: Sequence[str]) -> list[str]:
-    stream = io.StringIO(text, newline="")
-    try:
-        header = [name.strip(" \t") for name in next(csv.reader(stream), [])]
-    except csv.Error as error:
-        raise InvalidTable(f"{source}: line 1 is not a CSV header: {error}.") from error
-    _require_commas(header, source, {*expected, *optional})
-    require_columns(header, source, expected, optional)
-    if not stream.read().strip():
-        raise InvalidTable(f"{source} has a header but no rows. Give a table with people in it.")
-    return header
-
-
-def _require_commas(header: list[str], source: str, expected: Set[str]) -> None:
-    known = len(expected & set(header))
-    for separator, words in SEPARATORS.items():
-        names = {name.strip(' "') for name in ",".join(header).split(separator)}
-        if len(names & expected) > max(known, 1):
-            raise InvalidTable(
-                f"{source} separates its columns by {words} ({separator!r}). Save it with commas "
-                "between columns and a point before decimals."
-            )
-
-
 def _and(optional: Sequence[str]) -> str:
     return f" (but perhaps {','.join(optional)})" if optional else ""
 
@@ -213,7 +308,15 @@ def _listed(names: Iterable[object]) -> str:
     return ", ".join(quoted[:10]) + (f" and {len(quoted) - 10} more" if len(quoted) > 10 else "")
 
 
-def _text_cells(content: bytes, header: list[str], source: str) -> pd.DataFrame:
+def _text_cells(
+    content: bytes,
+    separator: str,
+    header_lines: int,
+    count: int,
+    places: Sequence[int] | None,
+    source: str,
+) -> pd.DataFrame:
+    """Text in the `count` columns below the header, or in those at `places`."""
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
@@ -223,22 +326,31 @@ def _text_cells(content: bytes, header: list[str], source: str) -> pd.DataFrame:
         ragged.append((row.number, row.actual_columns))
         return "skip"
 
+    names = [str(place) for place in range(count)]
     try:
         table = arrow_csv.read_csv(
             pa.BufferReader(content),
-            arrow_csv.ReadOptions(use_threads=False, skip_rows=1, column_names=header),
+            arrow_csv.ReadOptions(use_threads=False, skip_rows=header_lines, column_names=names),
             # Blank lines are kept so that row numbers stay those of a spreadsheet.
             arrow_csv.ParseOptions(
-                newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=note
+                delimiter=separator,
+                newlines_in_values=True,
+                ignore_empty_lines=False,
+                invalid_row_handler=note,
             ),
             arrow_csv.ConvertOptions(
-                column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False
+                column_types=dict.fromkeys(names, pa.string()),
+                strings_can_be_null=False,
+                include_columns=names if places is None else [names[place] for place in places],
             ),
         )
     except pa.ArrowException as error:
-        raise InvalidTable(f"{source} is not readable CSV: {first_line(error)}.") from error
+        if str(error).startswith(("Empty", "Could not skip")):  # there is nothing but a header
+            table = pa.table({name: pa.array([], pa.string()) for name in names})
+        else:
+            raise InvalidTable(f"{source} is not readable CSV: {first_line(error)}.") from error
     if ragged:
-        raise InvalidTable(_ragged_sentence(ragged, len(header), source))
+        raise InvalidTable(_ragged_sentence(ragged, count, source))
     frame = table.to_pandas()
     return frame.set_axis(pd.RangeIndex(2, len(frame) + 2))
 

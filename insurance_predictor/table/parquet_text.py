@@ -9,12 +9,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from insurance_predictor.table.schema import FEATURE_NAMES
+from insurance_predictor.table.reading.header import read_header
+from insurance_predictor.table.reading.notices import NotUnderstood
+from insurance_predictor.table.schema import FEATURES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -148,7 +150,7 @@ def _convert(source: Path, target: Path, bounds: Bounds) -> Converted:
     nested = [field.name for field in file.schema_arrow if not _is_plain(field.type)]
     if nested:
         return Converted(fault="nested", columns=tuple(name[:100] for name in nested))
-    if not set(FEATURE_NAMES) <= set(names) or len(set(names)) < len(names):
+    if not _has_features(names) or len(set(names)) < len(names):
         return Converted(names)
     schema = pa.schema([(str(place), pa.string()) for place in range(len(names))])
     rows = 0
@@ -163,6 +165,13 @@ def _convert(source: Path, target: Path, bounds: Bounds) -> Converted:
             if sink.tell() > bounds.text:
                 return Converted(fault="size")
     return Converted(names)
+
+
+def _has_features(names: Sequence[str]) -> bool:
+    try:
+        return {column.name for column in FEATURES} <= set(read_header(names, FEATURES).known)
+    except NotUnderstood:
+        return False
 
 
 def _is_plain(kind: Any) -> bool:

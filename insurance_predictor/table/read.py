@@ -48,11 +48,11 @@ def read_table(settings: Settings, folder: Path = DATA_FOLDER) -> Table:
     content = read_bytes(choice.location)
     synthetic = Path(choice.location).resolve() == (folder / SAMPLE).resolve()
     source = SAMPLE_SOURCE if synthetic else choice.source
-    cells, oddities = read_cells(content, source)
-    checked = check_table(cells, source=source)
+    cells = read_cells(content, source, strict=settings.strict)
+    checked = check_table(cells.understood, source=source, written=cells.written)
     repeated = checked.duplicated()
-    notices = [*choice.notices, *oddities]
-    if tuple(cells.columns) != COLUMN_NAMES:
+    notices = [*choice.notices, *cells.notices]
+    if tuple(cells.understood.columns) != COLUMN_NAMES:
         notices.append("columns are in another order; read by name")
     if repeated.any():
         notices.append(_duplicates(checked.index[repeated].tolist()))

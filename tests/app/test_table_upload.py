@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -18,9 +19,14 @@ from app import text
 from app.table_upload import KEPT_FAULTS, LONGEST_TEXT, UnusableFile, Upload, read_upload
 from insurance_predictor.base.settings import BatchLimits
 from insurance_predictor.base.words import Text
+from insurance_predictor.table.check import check_table
 from insurance_predictor.table.parquet_text import FRUGAL, MEGABYTE
+from insurance_predictor.table.reading import notices
+from insurance_predictor.table.schema import FEATURE_NAMES, FEATURES
 from tests.growth import MOST_GROWTH, growth
 from tests.repository import ROOT
+from tests.table_kinds import KINDS
+from tests.table_kinds import PEOPLE as KIND_PEOPLE
 from tests.upload_shapes import SHAPES, parquet_file
 
 LIMITS = BatchLimits()
@@ -110,6 +116,37 @@ def test_parquet_comes_as_text_that_is_as_short_as_it_is_exact(read):
     assert [written[:19] for written in found["time"]] == ["2026-01-31 12:00:00", ""]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_table_is_the_same_however_it_was_written(read, kind: str):
+    name, make, notice = KINDS[kind]
+    upload = read(make())
+    assert upload.faults.empty
+    people = check_table(pd.concat(upload.sound_pieces())[list(FEATURE_NAMES)], FEATURES)
+    names = list(FEATURE_NAMES)
+    expected = KIND_PEOPLE[names].sort_values(names, ignore_index=True)
+    pd.testing.assert_frame_equal(people.sort_values(names, ignore_index=True), expected)
+    told = "\n".join(one("en") for one in upload.notices)
+    if not re.search("^charges|read as charges|left out", notice):  # that stays as it is
+        assert notice in told
+
+
+def test_a_fault_is_shown_as_it_is_written(read):
+    people = (HEADER + GOOD + GOOD.replace("40", "$40").replace("no", "Não")).replace(",", ";")
+    upload = read(people.replace("28.5", "28,5").encode())
+    assert upload.faults.to_dict("list") == {"row": [3], "column": ["age"], "value": ["$40"]}
+    assert [notice("pt") for notice in upload.notices] == [
+        "colunas separadas por ponto e vírgula",
+        "bmi: os decimais vêm depois de uma vírgula",
+        "smoker: 'Não' → no",
+    ]
+
+
+def test_numbers_that_have_two_readings_refuse_the_file(refusal):
+    people = (HEADER + GOOD).replace(",", ";").replace("28.5", "28,5")
+    more = GOOD.replace(",", ";")
+    assert refusal((people + more).encode()) == notices.TWO_WAYS
+
+
 def test_every_fault_has_its_row(read):
     bad = "A-2,17,female,abc,1,no,southeast\n"
     upload = read((HEADER + GOOD + bad + "\n" + bad).encode())
@@ -178,9 +215,10 @@ def test_a_parquet_column_of_another_type_is_faulty_row_by_row(read):
         ((HEADER + GOOD.replace("A-1", "José")).encode("latin-1"), text.NOT_UTF8),
         (gzip.compress((HEADER + GOOD).encode(), mtime=0), text.NOT_A_TABLE),
         (b"age,\0sex", text.NOT_A_TABLE),
-        ((HEADER + GOOD).replace(",", ";").encode(), text.WRONG_SEPARATOR),
         (b"age,sex\n1,2\n", text.MISSING_COLUMNS),
-        (HEADER.replace("id", "age").encode() + GOOD.encode(), text.REPEATED_COLUMNS),
+        (HEADER.replace("id", "age").encode() + GOOD.encode(), notices.REPEATED),
+        (HEADER.replace("id", "Idade").encode() + GOOD.encode(), notices.SAME_MEANING),
+        (("id," + HEADER + "1," + GOOD).encode(), text.REPEATED_COLUMNS),
         ((HEADER + "A-1,40,female\n").encode(), text.DAMAGED),
         ((HEADER + GOOD + '"A').encode(), text.DAMAGED),
         (b"PAR1" + b"x" * 100, text.DAMAGED),

@@ -173,12 +173,15 @@ def test_every_value_that_cannot_be_used_is_told_and_nothing_is_recorded(setting
 
 
 def test_parquet_values_that_cannot_be_used_are_told(tmp_path):
-    frame = pd.DataFrame({"id": ["a", None], "charges": [True, False], "time": [1, 2]})
+    frame = pd.DataFrame({"id": ["a", None], "charges": [0.0, -1.0], "time": [1, 2]})
     frame.to_parquet(tmp_path / "outcomes.parquet")
     with pytest.raises(InvalidTable) as caught:
         read_outcomes(tmp_path / "outcomes.parquet")
     assert "has 5 values that cannot be used" in str(caught.value)
     assert "row 2, id: a missing value is not the id of a prediction" in str(caught.value)
+    frame.assign(charges=[True, False]).to_parquet(tmp_path / "outcomes.parquet")
+    with pytest.raises(InvalidTable, match="wrong type: charges is bool"):
+        read_outcomes(tmp_path / "outcomes.parquet")
 
 
 @pytest.mark.parametrize("column", ["id", "charges", "time"])
@@ -216,8 +219,10 @@ def test_of_many_bad_values_the_first_are_shown(table):
     ("lines", "said"),
     [
         (["id,premium", "a,1"], "missing: 'charges'; not known: 'premium'. The header must name "),
-        (["id,charges,time,time", "a,1,,"], "there more than once: 'time'"),
-        (["id;charges", "a;1"], "separates its columns by semicolons"),
+        (["id,charges,time,time", "a,1,,"], "the column 'time' is there more than once"),
+        (["id,prediction_id,charges", "a,a,1"], "the columns 'id', 'prediction_id' all mean"),
+        (["id,charges,expenses", "a,1,1"], "the columns 'charges', 'expenses' all mean the same"),
+        (["id;charges", "a;1.234"], "the column charges can be read in two ways"),
         (["id,charges"], "has a header but no rows"),
         (["id,charges", "a,1,2"], "has 1 row without exactly 2 cells"),
         ([""], "is empty"),
@@ -241,6 +246,25 @@ def test_the_command_prints_what_became_of_each_outcome(settings, quoted, table,
     )
 
 
+def test_outcomes_are_read_as_people_have_them(settings, quoted, table, command):
+    file = table(
+        "Prediction ID;Observação;Expenses",
+        f"{quoted[0]};ok;US$ 8.000,50",
+        f"{quoted[1]};;1.200",
+    )
+    code, out, _ = command(file)
+    assert code == 0
+    assert "2 outcomes recorded" in out
+    assert "  'Prediction ID' was read as id\n" in out
+    assert "  columns that nobody knows, left out: 'Observação'\n" in out
+    assert [charges for charges, _ in recorded(settings).values()] == [8000.5, 1200.0]
+
+
+def test_unknown_columns_are_refused_when_strict(table):
+    with pytest.raises(InvalidTable, match="not known: 'note'"):
+        read_outcomes(table("id,charges,note", "a,1,x"), strict=True)
+
+
 def test_of_many_unknown_ids_the_command_shows_some(settings, quoted, table, command):
     code, out, _ = command(table("id,charges", *(f"who-{number},1" for number in range(30))))
     assert code == 0
@@ -251,7 +275,8 @@ def test_of_many_unknown_ids_the_command_shows_some(settings, quoted, table, com
 def test_the_command_tells_a_file_that_is_not_there(settings, tmp_path, command):
     code, out, err = command(tmp_path / "none.csv")
     assert (code, out) == (2, "")
-    assert err.startswith(f"error: {tmp_path}/none.csv cannot be read: No such file")
+    assert err.startswith(f"error: {tmp_path}/none.csv does not exist")
+    assert err.endswith("Correct FILE.\n")
 
 
 @pytest.mark.parametrize(

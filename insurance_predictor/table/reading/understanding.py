@@ -1,0 +1,95 @@
+"""How the cells of a table are written, learned from all of them, and each as the schema has it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from insurance_predictor.table.reading import notices
+from insurance_predictor.table.reading.header import Known
+from insurance_predictor.table.reading.notices import Notice, quoted
+from insurance_predictor.table.reading.numerals import Numerals, Reader
+from insurance_predictor.table.reading.spellings import respelled
+from insurance_predictor.table.schema import CategoryColumn, NumberColumn
+
+SHOWN_WORDS = 10
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How the numbers and the words of `columns` are to be read, as it was learned from a table.
+
+    `spelled` has some of the words that are spelled otherwise, with what they mean.
+    """
+
+    columns: Sequence[Known]
+    numerals: Mapping[str, Numerals]
+    spelled: Mapping[str, Mapping[str, str]]
+
+    def applied(self, cells: pd.DataFrame) -> pd.DataFrame:
+        """`cells` as the schema writes them; what is not understood stays as it is written."""
+        changed = {}
+        for column in self.columns:
+            name = column.name
+            if isinstance(column, NumberColumn) and name in self.numerals:
+                if not self.numerals[name].is_plain:
+                    changed[name] = self.numerals[name].applied(cells[name])
+            elif isinstance(column, CategoryColumn) and name in self.spelled:
+                meant = cells[name].map(respelled(cells[name], column))
+                changed[name] = cells[name].where(meant.isna(), meant)
+        return cells.assign(**changed) if changed else cells
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        told = []
+        for sentence, which in (
+            (notices.CURRENCY, [name for name, how in self.numerals.items() if how.signs]),
+            (notices.THOUSANDS, [name for name, how in self.numerals.items() if how.thousands]),
+            (notices.DECIMAL_COMMA, [name for name, how in self.numerals.items() if how.comma]),
+        ):
+            if which:
+                told.append(Notice(sentence, {"columns": ", ".join(which)}))
+        for name, found in self.spelled.items():
+            pairs = ", ".join(f"{quoted([cell])} → {value}" for cell, value in found.items())
+            told.append(Notice(notices.SPELLED, {"name": name, "pairs": pairs}))
+        return tuple(told)
+
+
+@dataclass
+class Understanding:
+    """Learns how a table is written, from some of its rows after the other.
+
+    `decimal_comma` says that a comma may be the decimal mark in files of this kind.
+    """
+
+    columns: Sequence[Known]
+    decimal_comma: bool
+    _readers: dict[str, Reader] = field(default_factory=dict)
+    _spelled: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def look(self, cells: pd.DataFrame) -> None:
+        """Learn from some rows, whose columns have the schema's names."""
+        for column in self.columns:
+            name = column.name
+            if isinstance(column, NumberColumn) and name in cells:
+                self._readers.setdefault(name, Reader(column, self.decimal_comma)).look(cells[name])
+            elif isinstance(column, CategoryColumn) and name in cells:
+                for cell, value in respelled(cells[name], column).items():
+                    found = self._spelled.setdefault(name, {})
+                    if len(found) < SHOWN_WORDS:
+                        found.setdefault(cell.strip(), value)
+
+    def decided(self) -> Decision:
+        """How the table is to be read. Raises NotUnderstood for numbers with two readings."""
+        numerals = {name: reader.decided() for name, reader in self._readers.items()}
+        return Decision(self.columns, numerals, self._spelled)
+
+
+def understood(
+    cells: pd.DataFrame, columns: Sequence[Known], decimal_comma: bool
+) -> tuple[pd.DataFrame, tuple[Notice, ...]]:
+    """A whole table as the schema writes it, and what was done. Raises NotUnderstood."""
+    understanding = Understanding(columns, decimal_comma)
+    understanding.look(cells)
+    decision = understanding.decided()
+    return decision.applied(cells), decision.notices
