@@ -12,6 +12,7 @@ MONITOR := $(BIN)/python -m monitoring
 # What a person may type after the target reaches the command through the environment.
 export DATA TUNE N_TRIALS N_JOBS AUTOLOG PRODUCTION RUN_ID VERSION FORCE REASON PORT
 export FILE SERVICE YES APP_PORT BUILD
+export STRICT SHEET FAULTY_ROWS FAULTY_SHARE
 export WINDOW WINDOW_FROM WINDOW_TO LAST DRY_RUN FULL RETRAIN SCENARIO MONTHS YEARS
 
 .DEFAULT_GOAL := help
@@ -136,7 +137,7 @@ upgrade-db: $(READY) ## back up, then migrate MLflow's database to the version o
 data: $(READY) ## download the public table to data/insurance.csv, unless another one is meant
 	@$(RUN) data
 
-check-data: $(READY) ## say whether a table can be used, and what is in it (DATA=...)
+check-data: $(READY) ## say whether a table can be used, and what is in it (DATA=... STRICT=1)
 	@$(RUN) check-data
 
 ##@ Life cycle

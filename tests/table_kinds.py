@@ -110,7 +110,7 @@ KINDS: Mapping[str, Kind] = {
     "Portuguese": (
         "a.csv",
         lambda: csv(portuguese(), sep=";", decimal=","),
-        "bmi, charges: decimals come after a comma",
+        "decimals come after a comma",
     ),
     "tabs and commas": ("a.tsv", lambda: csv(PEOPLE, sep="\t", decimal=","), "separated by tabs"),
     "tabs and points": ("a.tsv", lambda: csv(PEOPLE, sep="\t"), "separated by tabs"),
