@@ -144,11 +144,24 @@ def test_a_result_can_be_uploaded_again(quoting: Version, language: str):
 def test_a_file_that_cannot_be_used_ends_in_one_sentence(
     quoting: Version, language: str, capsys: pytest.CaptureFixture[str]
 ):
-    visit = _uploaded(language, (HEADER + GOOD).replace(",", ";"))
-    reason = text.WRONG_SEPARATOR(language)
+    visit = _uploaded(language, (HEADER + GOOD).replace("age,", "id,"))
+    reason = text.MISSING_COLUMNS(
+        language, columns="age", all="age, sex, bmi, children, smoker, region"
+    )
     assert [error.value for error in visit.error] == [text.UNUSABLE_FILE(language, reason=reason)]
     assert not visit.button
     assert "upload_refused" in [event["event"] for event in events(capsys.readouterr().err)]
+
+
+def test_what_was_done_so_that_a_table_could_be_read_is_said(quoting: Version, language: str):
+    people = "Idade;sex;IMC;children;Fumante;*_*region\n40;female;28,5;1;não;southeast\n"
+    visit = _uploaded(language, people)
+    told = "\n".join(caption.value for caption in visit.caption)
+    for part in ("'Idade'", "'*_*region'", "'não' → no"):
+        assert formats.plain(part) in told
+    visit = press(visit, text.SCORE(language, rows=1))
+    (row,) = _result(visit)
+    assert [row[name] for name in ("age", "bmi", "smoker")] == ["40", "28.5", "no"]
 
 
 def test_the_library_s_words_say_which_row_is_ragged(quoting: Version, language: str):
