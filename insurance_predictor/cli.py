@@ -1,14 +1,17 @@
 """The commands: each reads the settings, makes one call, prints its result and ends with a code."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from insurance_predictor.base.command_line import hand_on, make_app, run, say
+from insurance_predictor.table.columns import Column, NumberColumn
+from insurance_predictor.table.schema import CURRENT
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -199,14 +202,46 @@ def tag(
         say(f"Version {version}: {key} is {'gone' if value is None else repr(value)}.")
 
 
+def _features_as_options(
+    command: Callable[..., None],
+) -> Callable[..., None]:
+    """`command` with an option for each feature of the schema before its own, in `person`."""
+
+    def with_options(**given: Any) -> None:
+        own = {name: given.pop(name) for name in tuple(given) if name not in CURRENT.by_name}
+        person = {name: value for name, value in given.items() if value is not None}
+        command(person=person, **own)
+
+    rest = [each for each in signature(command).parameters.values() if each.name != "person"]
+    features = [_feature_option(column) for column in CURRENT.features]
+    with_options.__doc__, with_options.__name__ = command.__doc__, command.__name__
+    parameters = [*features, *rest]
+    vars(with_options)["__signature__"] = Signature(parameters)
+    with_options.__annotations__ = {each.name: each.annotation for each in parameters}
+    return with_options
+
+
+def _feature_option(column: Column) -> Parameter:
+    kind: Any = str
+    words = f"{column.label['en']}: {column.rule}"
+    if isinstance(column, NumberColumn):
+        kind = int if column.whole else float
+        words += f" ({column.unit['en']})"
+    if column.optional:
+        kind |= None
+    return Parameter(
+        column.name,
+        Parameter.KEYWORD_ONLY,
+        default=None if column.optional else Parameter.empty,
+        annotation=Annotated[kind, typer.Option(help=words)],
+    )
+
+
 @app.command()
+@_features_as_options
 def predict(
-    age: Annotated[int, typer.Option(help="years")],
-    sex: Annotated[str, typer.Option(help="female or male")],
-    bmi: Annotated[float, typer.Option(help="kg/m²")],
-    children: Annotated[int, typer.Option(help="dependants covered")],
-    smoker: Annotated[str, typer.Option(help="yes or no")],
-    region: Annotated[str, typer.Option(help="northeast, northwest, southeast or southwest")],
+    *,
+    person: dict[str, Any],
     alias: Annotated[str | None, typer.Option(help="default: the production alias")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -216,14 +251,6 @@ def predict(
     from insurance_predictor.serving.predictor import check_person, load
     from insurance_predictor.serving.quoting import quote_person, recording_failure
 
-    person = {
-        "age": age,
-        "sex": sex,
-        "bmi": bmi,
-        "children": children,
-        "smoker": smoker,
-        "region": region,
-    }
     check_person(person)  # before anybody waits for a store
     settings = _settings()
     with PredictionLog(settings) as log:

@@ -28,16 +28,25 @@ SHOWN_LINES = 10
 
 def table_summary(table: "Table", split: "Split") -> str:
     """What is in a table that can be used."""
-    smokers = (table.frame["smoker"] == "yes").mean()
+    target = table.columns.target
     return "\n".join(
         [
             f"{table.source} can be used: {len(table.frame):,} people, "
             f"{len(split.train):,} to train on and {len(split.holdout):,} held out.",
             *(f"  {notice}" for notice in table.notices),
-            f"  fingerprint {table.fingerprint[:12]}, {smokers:.1%} smokers, "
-            f"median charges US$ {table.frame['charges'].median():,.0f} a year",
+            f"  fingerprint {table.fingerprint[:12]}, {_group_share(table)}"
+            f"median {target.name} {table.frame[target.name].median():,.0f} {target.unit['en']}",
         ]
     )
+
+
+def _group_share(table: "Table") -> str:
+    """How many are of the last group of the intervals, where there are groups."""
+    group = table.columns.group
+    if group is None:
+        return ""
+    share = (table.frame[group.name] == group.values[-1]).mean()
+    return f"{share:.1%} with {group.name}={group.values[-1]}, "
 
 
 def training_summary(settings: Settings, done: "TrainedRun") -> str:

@@ -74,11 +74,12 @@ class GateThresholds(BaseModel):
     proven_quote_shift: Share = 0.25  # the same, when the RMSE is lower with 97.5 % confidence
     slice_bias: Share = 0.10
     least_coverage: Share = 0.88
-    least_smoker_coverage: Share = 0.80  # of each smoker group, which is smaller
+    least_smoker_coverage: Share = 0.80  # of each group, which is smaller
     most_coverage: Share = 0.97
     training_rows: Share = 0.50  # of production's
     age_fall: Annotated[float, Field(ge=0)] = 25.0  # US dollars a year, between ages 2 years apart
-    children_fall: Annotated[float, Field(ge=0)] = 25.0  # US dollars a year, for one child more
+    # US dollars a year, for one child more, and for any other number that the premium rises with.
+    children_fall: Annotated[float, Field(ge=0)] = 25.0
 
 
 class MonitorThresholds(BaseModel):

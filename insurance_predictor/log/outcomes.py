@@ -18,12 +18,17 @@ from insurance_predictor.table.check import number
 from insurance_predictor.table.files import SHOWN_FAULTS, read_bytes, read_cells, shown
 from insurance_predictor.table.reading.header import TextColumn
 from insurance_predictor.table.reading.numerals import LONGEST_CELL
-from insurance_predictor.table.schema import CHARGES
+from insurance_predictor.table.schema import TARGET
 
 ID = TextColumn("id", also_called=("prediction id", "quote number", "número da cotação"))
 TIME = TextColumn("time")
 # A premium beside an id is what we quoted, and not what somebody was charged.
-CHARGED = replace(CHARGES, label={"pt": CHARGES.name, "en": CHARGES.name})
+CHARGED = replace(
+    TARGET,
+    name="charges",
+    label={"pt": "charges", "en": "charges"},
+    also_called=(*TARGET.also_called, *({TARGET.name} - {"charges"})),
+)
 CHUNK = 1000  # outcomes that are recorded at once
 
 
@@ -142,8 +147,8 @@ def _faults(frame: pd.DataFrame, written: pd.DataFrame) -> Iterator[str]:
     for (row, name, charges, time), given in pairs:
         if not _is_id(name):
             yield f"  row {row}, id: {shown(name)} is not the id of a prediction"
-        if not CHARGES.allows(number(charges)):
-            yield f"  row {row}, charges: {shown(given)} is not {CHARGES.rule}"
+        if not TARGET.allows(number(charges)):
+            yield f"  row {row}, charges: {shown(given)} is not {TARGET.rule}"
         try:
             _moment(time)
         except (ValueError, OverflowError):

@@ -243,7 +243,7 @@ def _line(entry: Entry | Failure, model: str) -> bytes:
         row = {name: getattr(entry, name) for name in FAILURE_NAMES}
     else:
         row = {name: getattr(entry, name) for name in OWN_NAMES}
-        row |= {name: entry.person[name] for name in FEATURE_NAMES}
+        row |= {name: entry.person.get(name) for name in FEATURE_NAMES}
     row |= {"model": model, "incarnation": entry.incarnation}
     return ENCODER.encode(row).encode() + b"\n"
 

@@ -1,7 +1,9 @@
-"""Whether a model quotes sensibly: smoking, ageing, batches and the corners of the schema."""
+"""Whether a model quotes sensibly: what must rise, what must matter, batches and corners."""
 
 from collections.abc import Sequence
 from itertools import product
+from math import isfinite, prod
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,98 +11,116 @@ import pandas as pd
 
 from insurance_predictor.base.arrays import FloatArray
 from insurance_predictor.model.evaluation import Premiums
-from insurance_predictor.table import schema
+from insurance_predictor.table.columns import CategoryColumn, Column, Columns, NumberColumn
+from insurance_predictor.table.schema import CURRENT
 
 # Two premiums that differ by less are the same quote: floating point may differ in the last digits.
 CENT = 0.01
 
-AGES = tuple(range(18, 65, 2))
-BODY_MASS_INDEXES = tuple(float(bmi) for bmi in range(16, 55, 2))
-CHILDREN = tuple(range(6))
 # 400 profiles at 24 ages, smoking and not, are 19,200 people.
 PROFILES = 400
 PEOPLE_IN_A_BATCH = 2_000
 PEOPLE_IN_A_SMALL_BATCH = 25
 PEOPLE_ASKED_AGAIN = 500
-# Whatever the table, a premium that one of these never changes was not learned from people.
-MUST_MATTER = {
-    schema.AGE.name: (AGES[0], AGES[-1]),
-    schema.BMI.name: (BODY_MASS_INDEXES[0], BODY_MASS_INDEXES[-1]),
-    schema.SMOKER.name: schema.SMOKER.values,
-}
+MOST_CORNERS = 4_096
 
 
-def behaviour_grid() -> pd.DataFrame:
-    """19,200 valid people, the same ones at every call, with the six features as columns.
+def behaviour_grid(columns: Columns = CURRENT) -> pd.DataFrame:
+    """Up to 19,200 valid people, the same ones at every call, with the features as columns.
 
-    Ages 18 to 64, BMI 16 to 54 kg/m² (both every 2), 0 to 5 children, both sexes, all regions.
-    400 profiles (BMI, children, sex, region) are drawn, and each appears at every age, smoking
-    and not, so that averages by age or by smoker compare the same people.
+    Numbers go evenly from one usual end of their column to the other, categories have all their
+    values. 400 profiles are drawn of all other columns, and each appears at every value of
+    `compared`: every age, smoking and not. So averages by one of these compare the same people.
     """
-    profiles = list(product(BODY_MASS_INDEXES, CHILDREN, schema.SEX.values, schema.REGION.values))
-    drawn = np.random.default_rng(0).choice(len(profiles), PROFILES, replace=False)
+    along = compared(columns)
+    everything: tuple[Column, ...] = (*columns.numbers, *columns.categories)
+    others = [column for column in everything if column not in along]
+    profiles = list(zip(*_drawn(others), strict=True)) if others else [()]
     people = [
-        (age, sex, bmi, children, smoker, region)
-        for age, smoker in product(AGES, schema.SMOKER.values)
-        for bmi, children, sex, region in (profiles[index] for index in np.sort(drawn))
+        dict(zip([column.name for column in (*along, *others)], (*values, *profile), strict=True))
+        for values in product(*(column.usual_values for column in along))
+        for profile in profiles
     ]
-    return pd.DataFrame(people, columns=list(schema.FEATURE_NAMES))
+    return pd.DataFrame(people, columns=list(columns.feature_names))
 
 
-def smoker_undercut(premiums: Premiums, grid: pd.DataFrame) -> float:
-    """Share of people quoted at least a cent less smoking than the same person not smoking.
+def compared(columns: Columns) -> tuple[Column, ...]:
+    """The columns at whose values everybody of the grid appears.
 
-    0.0 is right. A premium that is not finite counts as an undercut.
+    The first number with which the premium may only rise (age), and the group (smoker).
     """
-    smoker = schema.SMOKER.name
-    others = [name for name in schema.FEATURE_NAMES if name != smoker]
+    rising = [column for column in columns.numbers if column.rises][:1]
+    return (*rising, *([columns.group] if columns.group else []))
+
+
+def undercut(premiums: Premiums, grid: pd.DataFrame, column: CategoryColumn) -> float:
+    """Share of people quoted at least a cent less with one value than with the value before it.
+
+    The same people are asked with every value of `column`. 0.0 is right. A premium that is not
+    finite counts as an undercut.
+    """
+    others = [name for name in grid.columns if name != column.name]
     people = grid.drop_duplicates(subset=others)
-    both = pd.concat(
-        [people.assign(**{smoker: value}) for value in ("no", "yes")], ignore_index=True
-    )
-    not_smoking, smoking = np.split(_quotes(premiums, both), 2)
-    return _falling_share(smoking - not_smoking)
+    each = [people.assign(**{column.name: value}) for value in column.values]
+    quotes = _quotes(premiums, pd.concat(each, ignore_index=True)).reshape(len(each), -1)
+    return _falling_share(np.diff(quotes, axis=0).min(axis=0, initial=np.inf))
 
 
-def age_falls(premiums: Premiums, grid: pd.DataFrame) -> dict[str, float]:
-    """Worst fall of the mean premium, in US$ a year, from one age of the grid to the next.
+def worst_fall(
+    premiums: Premiums, grid: pd.DataFrame, column: NumberColumn, columns: Columns = CURRENT
+) -> float:
+    """Worst fall of the mean premium, a year, from one usual value of `column` to the next."""
+    if column in compared(columns):
+        return max(falls_by_group(premiums, grid, column, columns.group).values())
+    return fall(premiums, grid, column)
 
-    For "all" of the grid, "smoker=no" and "smoker=yes"; 0.0 is right. `grid` holds the same
-    profiles at two ages or more, as `behaviour_grid` does; otherwise a change of people would
-    look like a change with age. A premium that is not finite makes the result infinite.
+
+def falls_by_group(
+    premiums: Premiums, grid: pd.DataFrame, column: NumberColumn, group: CategoryColumn | None
+) -> dict[str, float]:
+    """Worst fall of the mean premium, a year, from one value of `column` in the grid to the next.
+
+    For "all" of the grid and each value of `group`, such as "smoker=no"; 0.0 is right. `grid` holds
+    the same profiles at two values or more, as `behaviour_grid` does of the columns `compared`;
+    otherwise a change of people would look like a change with age. A premium that is not finite
+    makes the result infinite.
     """
     quotes = _quotes(premiums, grid)
     groups = {"all": np.ones(len(grid), dtype=bool)}
-    for value in schema.SMOKER.values:
-        name = schema.SMOKER.name
-        groups[f"{name}={value}"] = (grid[name] == value).to_numpy(dtype=bool)
-    ages = grid[schema.AGE.name].to_numpy()
+    if group is not None:
+        for value in group.values:
+            groups[f"{group.name}={value}"] = (grid[group.name] == value).to_numpy(dtype=bool)
+    values = grid[column.name].to_numpy()
     return {
-        name: _worst_fall(ages[mask], quotes[mask]) for name, mask in groups.items() if mask.any()
+        name: _worst_fall(values[mask], quotes[mask]) for name, mask in groups.items() if mask.any()
     }
 
 
-def children_fall(premiums: Premiums, grid: pd.DataFrame) -> float:
-    """Worst fall of the mean premium, in US$ a year, when the same 500 people have one child more.
+def fall(premiums: Premiums, grid: pd.DataFrame, column: NumberColumn) -> float:
+    """Worst fall of the mean premium, a year, from one usual value of `column` to the next.
 
-    0.0 is right. A premium that is not finite makes the result infinite.
+    The same 500 people of the grid are asked at each value. 0.0 is right. A premium that is not
+    finite makes the result infinite.
     """
-    quotes = _quotes_with(premiums, _asked_again(grid), schema.CHILDREN.name, CHILDREN)
+    quotes = _quotes_with(premiums, _asked_again(grid), column.name, column.usual_values)
     falls = -np.diff(quotes.mean(axis=1))
     return float(np.nan_to_num(np.max(falls, initial=0.0), nan=np.inf))
 
 
-def ignored_features(premiums: Premiums, grid: pd.DataFrame) -> tuple[str, ...]:
-    """Which of age, bmi and smoker change nobody's premium by a cent from one end to the other.
+def ignored_features(
+    premiums: Premiums, grid: pd.DataFrame, columns: Columns = CURRENT
+) -> tuple[str, ...]:
+    """Which of the columns that must matter change nobody's premium by a cent.
 
-    500 people of the grid are asked; none of the three should be named.
+    500 people of the grid are asked at both usual ends of a number, or at every value of a
+    category; no column should be named.
     """
     people = _asked_again(grid)
-    ends = {
-        name: _quotes_with(premiums, people, name, values) for name, values in MUST_MATTER.items()
-    }
     return tuple(
-        name for name, (low, high) in ends.items() if bool(np.all(np.abs(high - low) < CENT))
+        column.name
+        for column in columns.features
+        if column.must_matter
+        and bool(np.all(_spread(_quotes_with(premiums, people, column.name, _ends(column))) < CENT))
     )
 
 
@@ -122,11 +142,37 @@ def batch_invariance(premiums: Premiums, grid: pd.DataFrame) -> float:
     return float(np.nan_to_num(np.concatenate(changes), nan=np.inf).max())
 
 
-def extremes_positive_and_finite(premiums: Premiums) -> bool:
-    """Whether everybody at a corner of the schema's limits is quoted a finite premium above 0."""
-    corners = product(*(_extremes(column) for column in schema.FEATURES))
-    people = pd.DataFrame(list(corners), columns=list(schema.FEATURE_NAMES))
+def extremes_positive_and_finite(premiums: Premiums, columns: Columns = CURRENT) -> bool:
+    """Whether people at the corners of the limits are quoted a finite premium above 0.
+
+    All of them, or 4,096 drawn of more.
+    """
+    extremes = [_extremes(column) for column in columns.features]
+    if prod(map(len, extremes)) <= MOST_CORNERS:
+        corners = list(product(*extremes))
+    else:
+        drawn = np.random.default_rng(0)
+        corners = list(zip(*(_chosen(drawn, each) for each in extremes), strict=True))
+    people = pd.DataFrame(corners, columns=list(columns.feature_names))
     return bool(np.all(_quotes(premiums, people) > 0))
+
+
+def _chosen(generator: np.random.Generator, values: Sequence[object]) -> list[object]:
+    return [values[place] for place in generator.integers(len(values), size=MOST_CORNERS)]
+
+
+def _drawn(columns: Sequence[Column]) -> list[list[object]]:
+    """The values of each column in up to 400 profiles, no two alike, drawn from all of them."""
+    values = [column.usual_values for column in columns]
+    sizes = [len(each) for each in values]
+    generator = np.random.default_rng(0)
+    if prod(sizes) > np.iinfo(np.int64).max:  # too many to number; hardly two of them are alike
+        places = [generator.integers(size, size=PROFILES) for size in sizes]
+    else:
+        number = min(PROFILES, prod(sizes))
+        drawn = np.sort(generator.choice(prod(sizes), number, replace=False))
+        places = list(np.unravel_index(drawn, sizes))
+    return [[each[place] for place in found] for each, found in zip(values, places, strict=True)]
 
 
 def _asked_again(grid: pd.DataFrame) -> pd.DataFrame:
@@ -141,11 +187,23 @@ def _quotes_with(
     return _quotes(premiums, pd.concat(tables, ignore_index=True)).reshape(len(values), -1)
 
 
-def _extremes(column: schema.Column) -> tuple[object, ...]:
-    if isinstance(column, schema.CategoryColumn):
+def _extremes(column: Column) -> tuple[object, ...]:
+    if isinstance(column, CategoryColumn):
         return column.values
     number = int if column.whole else float
-    return number(column.low), number(column.high)
+    ends = (column.low, column.high) if isfinite(column.high) else column.ends
+    return tuple(map(number, ends))
+
+
+def _ends(column: Column) -> Sequence[object]:
+    if isinstance(column, CategoryColumn):
+        return column.values
+    return (column.usual_values[0], column.usual_values[-1])
+
+
+def _spread(quotes: FloatArray) -> FloatArray:
+    """How far apart each person's premiums are, (values, people) -> (people,); nan is not below."""
+    return np.asarray(quotes.max(axis=0) - quotes.min(axis=0))
 
 
 def _quotes(premiums: Premiums, people: pd.DataFrame) -> FloatArray:
@@ -154,9 +212,9 @@ def _quotes(premiums: Premiums, people: pd.DataFrame) -> FloatArray:
     return np.where(np.isfinite(quotes), quotes, np.nan)
 
 
-def _worst_fall(ages: npt.NDArray[np.int64], quotes: FloatArray) -> float:
-    _, age_index = np.unique(ages, return_inverse=True)
-    curve = np.bincount(age_index, weights=quotes) / np.bincount(age_index)
+def _worst_fall(values: npt.NDArray[Any], quotes: FloatArray) -> float:
+    _, place = np.unique(values, return_inverse=True)
+    curve = np.bincount(place, weights=quotes) / np.bincount(place)
     return float(np.nan_to_num(np.max(-np.diff(curve), initial=0.0), nan=np.inf))
 
 

@@ -17,6 +17,8 @@ from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.model.estimators import CandidateEstimator
 from insurance_predictor.model.evaluation import metrics
 from insurance_predictor.model.preprocessing import make_preprocessor
+from insurance_predictor.table.columns import Columns
+from insurance_predictor.table.schema import CURRENT
 
 SPLITS = 10
 REPEATS = 3
@@ -60,9 +62,13 @@ class Scores:
 
 
 def make_folds(
-    people: pd.DataFrame, splits: int = SPLITS, repeats: int = REPEATS, seed: int = 0
+    people: pd.DataFrame,
+    splits: int = SPLITS,
+    repeats: int = REPEATS,
+    seed: int = 0,
+    columns: Columns = CURRENT,
 ) -> tuple[Fold, ...]:
-    """Repeated k-fold splits of `people` (n, 6), each with a preprocessor fitted on its train side.
+    """Repeated k-fold splits of `people` (n, features), a preprocessor fitted on each train side.
 
     Raises InvalidTable when there are fewer rows than folds.
     """
@@ -73,7 +79,7 @@ def make_folds(
         )
     splitter = model_selection.RepeatedKFold(n_splits=splits, n_repeats=repeats, random_state=seed)
     return tuple(
-        _fold(people, number // splits, train, test)
+        _fold(people, columns, number // splits, train, test)
         for number, (train, test) in enumerate(splitter.split(people))
     )
 
@@ -111,6 +117,7 @@ def learning_curve(
     charges: FloatArray,
     shares: Sequence[float],
     seed: int = 0,
+    columns: Columns = CURRENT,
 ) -> tuple[IntArray, FloatArray, FloatArray]:
     """RMSE (US dollars a year) when fewer rows are trained on: sizes, train and validation scores.
 
@@ -119,7 +126,7 @@ def learning_curve(
     """
     largest = len(people) * 4 // 5
     sizes, train, validation = model_selection.learning_curve(
-        Pipeline([("preprocessor", make_preprocessor()), ("model", estimator)]),
+        Pipeline([("preprocessor", make_preprocessor(columns)), ("model", estimator)]),
         people,
         charges,
         train_sizes=np.unique([max(10, int(share * largest)) for share in shares]),
@@ -132,8 +139,10 @@ def learning_curve(
     return sizes, -train, -validation
 
 
-def _fold(people: pd.DataFrame, repeat: int, train: IntArray, test: IntArray) -> Fold:
-    preprocessor = make_preprocessor()
+def _fold(
+    people: pd.DataFrame, columns: Columns, repeat: int, train: IntArray, test: IntArray
+) -> Fold:
+    preprocessor = make_preprocessor(columns)
     return Fold(
         repeat=repeat,
         train=train,

@@ -12,9 +12,10 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import HuberRegressor, LinearRegression, Ridge
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder
 
-from insurance_predictor.table.schema import FEATURES, CategoryColumn, NumberColumn
+from insurance_predictor.model.preprocessing import EFFECTS_OF, by_kind, one_hot
+from insurance_predictor.table.columns import Columns
+from insurance_predictor.table.schema import CURRENT
 
 # Types outside scikit-learn's plain ones that a stored model may hold; anything else is refused.
 TRUSTED_TYPES = (
@@ -23,20 +24,18 @@ TRUSTED_TYPES = (
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
 )
 
-# The premium may only rise with these columns of the preprocessor, in its order.
-RISING = {"age_squared": 1, "children": 1, "smoker": 1, "smoker_bmi": 1, "smoker_obese": 1}
-
 
 class TypicalPlusMean(RegressorMixin, BaseEstimator):
     """A robust fit of the typical charge, plus what people are charged above it on average.
 
     About nine people in a hundred are charged far above their pattern, whatever their features.
     Least squares bends towards them; a robust fit ignores them and is too low on average, so the
-    mean residual is added back, for each value of the column `group` (Huber 1964, Annals of
-    Mathematical Statistics 35:73-101, for the fit). `group` holds two values.
+    mean residual is added back, for each group of people (Huber 1964, Annals of Mathematical
+    Statistics 35:73-101, for the fit). `group` names the columns that tell the groups apart: one of
+    two values, or one for each group but the first; without any, everybody is one group.
     """
 
-    def __init__(self, typical: Any = None, group: str = "smoker") -> None:
+    def __init__(self, typical: Any = None, group: str | tuple[str, ...] = "smoker") -> None:
         self.typical = typical
         self.group = group
 
@@ -46,16 +45,21 @@ class TypicalPlusMean(RegressorMixin, BaseEstimator):
         self.typical_ = clone(self.typical if self.typical is not None else HuberRegressor())
         self.typical_.fit(X, charges)
         residual = charges - self.typical_.predict(X)
-        # With two values in the column, a least-squares line through the residuals is their means.
-        self.mean_above_ = LinearRegression().fit(X[[self.group]], residual)
+        # Least squares on columns that only tell groups apart gives the mean of each group.
+        self.mean_above_ = LinearRegression().fit(self._groups(X), residual)
         self.feature_names_in_ = np.asarray(X.columns, dtype=object)
         self.n_features_in_ = X.shape[1]
         return self
 
     def predict(self, X: pd.DataFrame) -> npt.NDArray[np.float64]:
         """Expected yearly charges (n,), US dollars."""
-        above = self.mean_above_.predict(X[[self.group]])
+        above = self.mean_above_.predict(self._groups(X))
         return np.asarray(self.typical_.predict(X) + above)
+
+    def _groups(self, X: pd.DataFrame) -> pd.DataFrame:
+        if not self.group:
+            return pd.DataFrame({"everybody": np.zeros(len(X))}, index=X.index)
+        return X[[self.group] if isinstance(self.group, str) else list(self.group)]
 
 
 @dataclass(frozen=True)
@@ -67,21 +71,24 @@ class CandidateEstimator:
     space: Mapping[str, list[Any]]
 
 
-def make_candidates(columns: tuple[str, ...]) -> tuple[CandidateEstimator, ...]:
-    """The estimators that are compared, for a preprocessor that makes `columns`."""
+def make_candidates(
+    made: tuple[str, ...], columns: Columns = CURRENT
+) -> tuple[CandidateEstimator, ...]:
+    """The estimators that are compared, for a preprocessor that makes `made` out of `columns`."""
+    rising = _rising(columns)
     huber = HuberRegressor(epsilon=1.35, alpha=1e-4, max_iter=1000)
     boosting = HistGradientBoostingRegressor(
         learning_rate=0.1,
         max_iter=80,
         max_leaf_nodes=4,
         early_stopping=False,
-        monotonic_cst=[RISING.get(column, 0) for column in columns],
+        monotonic_cst=[int(name in rising) for name in made],
         random_state=0,
     )
     return (
         CandidateEstimator(
             "typical_plus_mean",
-            TypicalPlusMean(huber),
+            TypicalPlusMean(huber, _group(made, columns)),
             {"typical__epsilon": [1.1, 1.35, 2.0], "typical__alpha": [1e-6, 1e-4, 1e-2, 1e-1]},
         ),
         CandidateEstimator("ridge", Ridge(alpha=3.0), {"alpha": [0.1, 0.3, 1.0, 3.0, 10.0, 30.0]}),
@@ -98,15 +105,31 @@ def make_candidates(columns: tuple[str, ...]) -> tuple[CandidateEstimator, ...]:
     )
 
 
-def make_baseline() -> Pipeline:
+def make_baseline(columns: Columns = CURRENT) -> Pipeline:
     """The textbook model: least squares on the raw columns, categories one-hot. Raw people in."""
-    numbers = [column.name for column in FEATURES if isinstance(column, NumberColumn)]
-    categories = [column for column in FEATURES if isinstance(column, CategoryColumn)]
-    encoder = OneHotEncoder(categories=[list(column.values) for column in categories], drop="first")
-    columns = ColumnTransformer(
-        [
-            ("numbers", "passthrough", numbers),
-            ("categories", encoder, [column.name for column in categories]),
-        ]
-    )
-    return Pipeline([("columns", columns), ("model", LinearRegression())])
+    raw = ColumnTransformer(by_kind(list(columns.features)))
+    return Pipeline([("columns", raw), ("model", LinearRegression())])
+
+
+def _rising(columns: Columns) -> set[str]:
+    """The columns of the preprocessor with which the premium may only rise."""
+    rising = {column.name for column in columns.features if column.rises}
+    effects = {effect for effect, (first, *_) in EFFECTS_OF.items() if first in rising}
+    values = {
+        one_hot(column.name, value)
+        for column in columns.categories
+        if column.rises
+        for value in column.values
+    }
+    return rising | effects | values
+
+
+def _group(made: tuple[str, ...], columns: Columns) -> str | tuple[str, ...]:
+    """The columns of the preprocessor that tell the groups of the intervals apart."""
+    group = columns.group
+    if group is None:
+        return ()
+    if group.name in made:
+        return group.name
+    values = {one_hot(group.name, value) for value in group.values}
+    return tuple(name for name in made if name in values)

@@ -1,7 +1,10 @@
 """How good a model is: metrics with intervals, on the whole and per slice."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
+from math import inf
 from typing import Literal
 
 import numpy as np
@@ -10,12 +13,12 @@ import pandas as pd
 
 from insurance_predictor.base.arrays import BoolArray, FloatArray
 from insurance_predictor.base.errors import BadInput
-from insurance_predictor.table import schema
+from insurance_predictor.table.columns import Columns, NumberColumn
+from insurance_predictor.table.schema import AGE, CURRENT
 
 Premiums = Callable[[pd.DataFrame], FloatArray]
 
-AGE_BAND_STARTS = (int(schema.AGE.low), 30, 45, 65)
-SLICED_CATEGORIES = (schema.SMOKER, schema.SEX, schema.REGION)
+AGE_BAND_STARTS = AGE.bands  # that monitoring compares premiums in
 
 # Small enough for a block of resamples to stay in the processor's cache, whatever the table's size.
 RESAMPLED_NUMBERS_AT_ONCE = 20_000
@@ -48,7 +51,7 @@ class Evaluation:
     slices: Mapping[str, Mapping[str, Estimate]]
     slice_rows: Mapping[str, int]
     interval: IntervalScore
-    interval_by_smoker: Mapping[str, IntervalScore]
+    interval_by_group: Mapping[str, IntervalScore]
 
 
 @dataclass(frozen=True)
@@ -103,21 +106,29 @@ def bootstrap_metrics(
     }
 
 
-def slice_masks(people: pd.DataFrame) -> dict[str, BoolArray]:
+def slice_masks(people: pd.DataFrame, columns: Columns = CURRENT) -> dict[str, BoolArray]:
     """Which of `people` belong to each slice, shape (rows,); slices without people are left out.
 
-    Slices are named "smoker=yes", "sex=female", "region=southeast", "age=18-29".
+    Slices are named "smoker=yes", "sex=female", "region=southeast", "age=18-29": those of the
+    column that is the group first, then every category, then the bands of numbers.
     """
-    masks = {
-        f"{column.name}={value}": (people[column.name] == value).to_numpy(dtype=bool)
-        for column in SLICED_CATEGORIES
-        for value in column.values
-    }
-    age = people[schema.AGE.name].to_numpy()
-    last_ages = (*(start - 1 for start in AGE_BAND_STARTS[1:]), int(schema.AGE.high))
-    for first, last in zip(AGE_BAND_STARTS, last_ages, strict=True):
-        masks[f"{schema.AGE.name}={first}-{last}"] = (age >= first) & (age <= last)
+    masks = {}
+    for category in sorted(columns.categories, key=lambda column: not column.is_group):
+        for value in category.values:
+            mask = (people[category.name] == value).to_numpy(dtype=bool)
+            masks[f"{category.name}={value}"] = mask
+    for number in (column for column in columns.numbers if column.bands):
+        values = people[number.name].to_numpy(dtype=float)
+        for name, first, beyond in _bands(number):
+            masks[name] = (values >= first) & (values < beyond)
     return {name: mask for name, mask in masks.items() if mask.any()}
+
+
+def _bands(column: NumberColumn) -> Iterator[tuple[str, float, float]]:
+    """Name and start of each band of a number, and the start of the next one."""
+    for first, beyond in pairwise((*column.bands, inf)):
+        last = f"{min(beyond - 1, column.high):g}" if column.whole else f"below {beyond:g}"
+        yield f"{column.name}={first:g}-{last}", first, beyond
 
 
 def interval_score(
@@ -149,15 +160,17 @@ def evaluate(
     high: npt.ArrayLike,
     resamples: int = 1000,
     seed: int = 0,
+    columns: Columns = CURRENT,
 ) -> Evaluation:
-    """Metrics and 90 % interval scores of `people`, shape (rows, 6 features), overall and sliced.
+    """Metrics and 90 % interval scores of `people`, (rows, features), overall and sliced.
 
     The arrays have shape (rows,) and are in US dollars a year.
     Raises BadInput when there are no rows.
     """
     values, point, lows, highs = _aligned(actual, predicted, low, high)
-    masks = slice_masks(people)
-    smokers = {value: masks.get(f"{schema.SMOKER.name}={value}") for value in schema.SMOKER.values}
+    masks = slice_masks(people, columns)
+    group = columns.group
+    groups = [f"{group.name}={value}" for value in group.values] if group else []
     return Evaluation(
         rows=len(values),
         overall=bootstrap_metrics(values, point, resamples, seed),
@@ -167,10 +180,10 @@ def evaluate(
         },
         slice_rows={name: int(mask.sum()) for name, mask in masks.items()},
         interval=interval_score(values, lows, highs),
-        interval_by_smoker={
-            smoker: interval_score(values[mask], lows[mask], highs[mask])
-            for smoker, mask in smokers.items()
-            if mask is not None
+        interval_by_group={
+            name: interval_score(values[mask], lows[mask], highs[mask])
+            for name in groups
+            if (mask := masks.get(name)) is not None
         },
     )
 
@@ -179,17 +192,17 @@ def flat_metrics(evaluation: Evaluation, prefix: str) -> dict[str, float]:
     """One number for each name MLflow allows: `holdout.rmse`, `holdout.smoker_yes.rmse_low`, ...
 
     Each metric has its `_low` and `_high`; each slice and the whole have `rows`; the whole and
-    both smoker groups have `coverage`, `mean_width` and `winkler`. Undefined values stay nan.
+    each group have `coverage`, `mean_width` and `winkler`. Undefined values stay nan.
     """
     flat = {f"{prefix}.rows": float(evaluation.rows)}
     flat |= _flat_estimates(prefix, evaluation.overall)
     flat |= _flat_interval(prefix, evaluation.interval)
     for name, estimates in evaluation.slices.items():
-        slice_prefix = f"{prefix}.{name.replace('=', '_')}"
+        slice_prefix = f"{prefix}.{_metric_name(name)}"
         flat[f"{slice_prefix}.rows"] = float(evaluation.slice_rows[name])
         flat |= _flat_estimates(slice_prefix, estimates)
-    for smoker, score in evaluation.interval_by_smoker.items():
-        flat |= _flat_interval(f"{prefix}.{schema.SMOKER.name}_{smoker}", score)
+    for name, score in evaluation.interval_by_group.items():
+        flat |= _flat_interval(f"{prefix}.{_metric_name(name)}", score)
     return flat
 
 
@@ -282,6 +295,11 @@ def _relative_difference(candidate_loss: FloatArray, production_loss: FloatArray
     with np.errstate(all="ignore"):
         relative = np.mean(candidate_loss, axis=-1) / production_mean - 1
     return np.where(production_mean > 0, relative, np.nan)
+
+
+def _metric_name(name: str) -> str:
+    """The name of a slice with only what MLflow allows in the name of a metric."""
+    return re.sub(r"[^\w\-. /]", "_", name)
 
 
 def _flat_estimates(prefix: str, estimates: Mapping[str, Estimate]) -> dict[str, float]:

@@ -1,8 +1,7 @@
 """The final fit: the chosen candidate on all training rows, with its intervals and evaluation."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import product
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -15,24 +14,19 @@ from insurance_predictor.model.evaluation import Evaluation, evaluate
 from insurance_predictor.model.intervals import fit_intervals
 from insurance_predictor.model.pair import Golden, Pair, Serving, sampled
 from insurance_predictor.model.preprocessing import make_preprocessor
-from insurance_predictor.table.schema import (
-    FEATURE_NAMES,
-    FEATURES,
-    REGION,
-    SEX,
-    SMOKER,
-    TARGET,
-    NumberColumn,
-)
+from insurance_predictor.table.columns import Column, Columns
+from insurance_predictor.table.schema import CURRENT
 from insurance_predictor.table.split import Split
+
+GOLDEN = 24  # people
 
 
 @dataclass(frozen=True)
 class Trained:
     """A fitted pair and everything measured on it.
 
-    `reference` (≤ 5,000 training rows) and `holdout` hold the seven raw columns and premium, low
-    and high in US dollars a year; in `reference` the premium is the mean out-of-fold one.
+    `reference` (≤ 5,000 training rows) and `holdout` hold the raw columns and premium, low and high
+    in the target's unit; in `reference` the premium is the mean out-of-fold one.
     """
 
     scores: Scores
@@ -42,61 +36,77 @@ class Trained:
     evaluation: Evaluation
 
 
-def fit_pair(scores: Scores, split: Split) -> Trained:
+def fit_pair(scores: Scores, split: Split, columns: Columns = CURRENT) -> Trained:
     """Fit the candidate of `scores` on the training side and measure it on the hold-out."""
-    people, charges = features(split.train), target(split.train)
+    people, charges = features(split.train, columns), target(split.train, columns)
     fitted = Pipeline(
-        [("preprocessor", make_preprocessor()), ("model", clone(scores.candidate.estimator))]
+        [("preprocessor", make_preprocessor(columns)), ("model", clone(scores.candidate.estimator))]
     )
     fitted.fit(people, charges)
     out_of_fold = scores.out_of_fold.mean(axis=0)
-    intervals = fit_intervals(charges - out_of_fold, people)
-    unproven = Serving(intervals, training_ranges(people), Golden((), (), (), ()))
-    pair = Pair(fitted["model"], fitted["preprocessor"], unproven)
+    intervals = fit_intervals(charges - out_of_fold, people, columns.group)
+    unproven = Serving(intervals, training_ranges(people, columns), Golden((), (), (), ()))
+    pair = Pair(fitted["model"], fitted["preprocessor"], unproven, columns)
     serving = Serving(intervals, unproven.ranges, make_golden(pair))
     low, high = intervals.around(out_of_fold, people)
     reference = split.train.assign(premium=out_of_fold, low=low, high=high)
-    answers = pair.predict(features(split.holdout))
+    seen_never = features(split.holdout, columns)
+    answers = pair.predict(seen_never)
     return Trained(
         scores=scores,
-        pair=Pair(pair.model, pair.preprocessor, serving),
+        pair=replace(pair, serving=serving),
         reference=sampled(reference),
         holdout=split.holdout.assign(**{name: answers[name] for name in answers}),
         evaluation=evaluate(
-            features(split.holdout), target(split.holdout), *(answers[name] for name in answers)
+            seen_never,
+            target(split.holdout, columns),
+            answers["premium"],
+            answers["low"],
+            answers["high"],
+            columns=columns,
         ),
     )
 
 
-def features(table: pd.DataFrame) -> pd.DataFrame:
-    """The six feature columns, (n, 6)."""
-    return table[list(FEATURE_NAMES)]
+def features(table: pd.DataFrame, columns: Columns = CURRENT) -> pd.DataFrame:
+    """The feature columns, (n, features)."""
+    return table[list(columns.feature_names)]
 
 
-def target(table: pd.DataFrame) -> FloatArray:
-    """The charges, (n,), US dollars a year."""
-    return np.asarray(table[TARGET.name], dtype=float)
+def target(table: pd.DataFrame, columns: Columns = CURRENT) -> FloatArray:
+    """The charges, (n,), in their unit: US dollars a year."""
+    return np.asarray(table[columns.target.name], dtype=float)
 
 
-def training_ranges(people: pd.DataFrame) -> Mapping[str, tuple[float, float]]:
+def training_ranges(
+    people: pd.DataFrame, columns: Columns = CURRENT
+) -> Mapping[str, tuple[float, float]]:
     """Least and greatest value of each numeric feature."""
-    names = [column.name for column in FEATURES if isinstance(column, NumberColumn)]
+    names = [column.name for column in columns.numbers]
     return {name: (float(people[name].min()), float(people[name].max())) for name in names}
 
 
-def golden_people() -> pd.DataFrame:
-    """24 made-up people who differ in everything the model looks at."""
-    profiles = product((18, 40, 64), (22.5, 34.0), SMOKER.values, SEX.values)
-    rows = [
-        (age, sex, bmi, number % 4, smoker, REGION.values[number % len(REGION.values)])
-        for number, (age, bmi, smoker, sex) in enumerate(profiles)
-    ]
-    return pd.DataFrame(rows, columns=list(FEATURE_NAMES))
+def golden_people(columns: Columns = CURRENT) -> pd.DataFrame:
+    """24 made-up people who differ in everything the model looks at: all values of a category, and
+    numbers from one usual end to the other, each column put in an order of its own.
+    """
+    generator = np.random.default_rng(0)
+    return columns.people(
+        dict(zip(columns.feature_names, values, strict=True))
+        for values in zip(
+            *(_shuffled(column, generator) for column in columns.features), strict=True
+        )
+    )
+
+
+def _shuffled(column: Column, generator: np.random.Generator) -> list[object]:
+    values: Sequence[object] = column.usual_values
+    return [values[place % len(values)] for place in generator.permutation(GOLDEN)]
 
 
 def make_golden(pair: Pair) -> Golden:
     """What `pair` answers for the golden people."""
-    people = golden_people()
+    people = golden_people(pair.columns)
     answers = pair.predict(people)
     return Golden(
         people=tuple(people.to_dict("records")),

@@ -1,7 +1,8 @@
 """A 90 % interval around every premium, from the residuals of people the model had not seen.
 
 About nine people in a hundred are charged far above their pattern and nearly all others sit
-within a few dollars of a low edge, so the interval is asymmetric, one for each smoker group.
+within a few dollars of a low edge, so the interval is asymmetric, one for each value of the column
+that the schema declares the group (smoker).
 The levels were chosen by coverage and Winkler score; docs/quality.md has the comparison.
 """
 
@@ -15,36 +16,51 @@ import numpy.typing as npt
 import pandas as pd
 
 from insurance_predictor.base.arrays import FloatArray
-from insurance_predictor.table.schema import SMOKER
+from insurance_predictor.table.columns import CategoryColumn
 
 LOW_LEVEL = 0.02
 HIGH_LEVEL = 0.94
 SLACK = 0.03  # of the premium: a small drift of the level must not empty the interval
 LEAST_HALF_WIDTH = 500.0  # US dollars a year
 FLOOR = 100.0  # US dollars a year: no lower end below this
+EVERYBODY = "everybody"
 
 
 @dataclass(frozen=True)
 class Intervals:
-    """Offsets (below, above) in US dollars a year for each smoker group, and the margins."""
+    """Offsets (below, above) in the target's unit for each value of the column `group`.
+
+    Without a group, which is None, those of everybody stand under EVERYBODY. The margins beside
+    them are in the target's unit too.
+    """
 
     offsets: Mapping[str, tuple[float, float]]
     slack: float = SLACK
     least_half_width: float = LEAST_HALF_WIDTH
     floor: float = FLOOR
+    group: str | None = "smoker"  # what versions mean that do not say
 
     def around(self, premium: FloatArray, people: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
         """Lower and upper ends, each (n,), around `premium` (n,), US dollars a year."""
-        smokes = (people[SMOKER.name] == SMOKER.values[1]).to_numpy(dtype=bool)
-        no, yes = (self.offsets[value] for value in SMOKER.values)
+        least, above = self._offsets_of(people)
         margin = np.maximum(self.least_half_width, self.slack * premium)
-        above = np.where(smokes, yes[1], no[1])
         with np.errstate(invalid="ignore"):  # an infinite premium has no ends; the gate says so
-            below = np.where(smokes, yes[0], no[0]) - self.slack * premium
+            below = least - self.slack * premium
             low = np.minimum(premium + below, premium - margin)
         # A floor above the premium itself would turn the interval around.
         low = np.maximum(low, np.minimum(self.floor, premium))
         return low, premium + np.maximum(above, margin)
+
+    def _offsets_of(self, people: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
+        """Below and above of each of `people`, each (n,); nan of a group that is not known."""
+        if self.group is None:
+            below, above = self.offsets[EVERYBODY]
+            return np.full(len(people), below), np.full(len(people), above)
+        groups = people[self.group].to_numpy()
+        belows, aboves = np.full(len(people), np.nan), np.full(len(people), np.nan)
+        for value, (below, above) in self.offsets.items():
+            belows[groups == value], aboves[groups == value] = below, above
+        return belows, aboves
 
     @classmethod
     def from_dict(cls, facts: Mapping[str, Any]) -> "Intervals":
@@ -53,21 +69,28 @@ class Intervals:
         return cls(**{**facts, "offsets": offsets})
 
 
-def fit_intervals(residual: npt.ArrayLike, people: pd.DataFrame) -> Intervals:
-    """Offsets from out-of-fold residuals (n,), actual minus predicted, of `people` (n, 6).
+def fit_intervals(
+    residual: npt.ArrayLike, people: pd.DataFrame, group: CategoryColumn | None
+) -> Intervals:
+    """Offsets from out-of-fold residuals (n,), actual minus predicted, of `people` (n, features).
 
     Split-conformal quantiles (Lei et al. 2018, JASA 113:1094-1111), one-sided at the levels of
-    this module and apart for each smoker group (Mondrian). A group of which there is nobody takes
-    the quantiles of everybody.
+    this module and apart for each value of `group` (Mondrian). A group of which there is nobody
+    takes the quantiles of everybody.
     """
     residuals = np.asarray(residual, dtype=float)
+    if group is None:
+        return Intervals({EVERYBODY: _offsets(residuals)}, group=None)
     offsets = {}
-    for value in SMOKER.values:
-        group = residuals[(people[SMOKER.name] == value).to_numpy(dtype=bool)]
-        values = group if len(group) else residuals
-        below = -_conformal_quantile(-values, 1 - LOW_LEVEL)
-        offsets[value] = (min(below, 0.0), _conformal_quantile(values, HIGH_LEVEL))
-    return Intervals(offsets)
+    for value in group.values:
+        chosen = residuals[(people[group.name] == value).to_numpy(dtype=bool)]
+        offsets[value] = _offsets(chosen if len(chosen) else residuals)
+    return Intervals(offsets, group=group.name)
+
+
+def _offsets(residuals: FloatArray) -> tuple[float, float]:
+    below = -_conformal_quantile(-residuals, 1 - LOW_LEVEL)
+    return min(below, 0.0), _conformal_quantile(residuals, HIGH_LEVEL)
 
 
 def _conformal_quantile(values: FloatArray, level: float) -> float:

@@ -20,13 +20,14 @@ from insurance_predictor.base.errors import IntegrityFault
 from insurance_predictor.model.intervals import Intervals
 from insurance_predictor.model.manifest import Digests, prove
 from insurance_predictor.model.run_layout import (
+    COLUMNS,
     MODEL,
     MODEL_FILE,
     PREPROCESSOR,
     PREPROCESSOR_SKOPS,
     SERVING,
 )
-from insurance_predictor.table.schema import FEATURE_NAMES
+from insurance_predictor.table.columns import Columns, former_columns
 
 REFERENCE_ROWS = 5_000
 # Files of versions that release 0.1 has stored name these modules where they stood then.
@@ -79,11 +80,12 @@ class Pair:
     model: Any
     preprocessor: Any
     serving: Serving
+    columns: Columns
 
     def predict(self, people: pd.DataFrame) -> pd.DataFrame:
-        """Premium and 90 % interval, (n, 3) columns premium, low, high in US dollars a year.
+        """Premium and 90 % interval, (n, 3) columns premium, low, high in the target's unit.
 
-        `people` holds the six features of `schema`, (n, 6); nothing is checked here.
+        `people` holds the features of `columns`, (n, features); nothing is checked here.
         """
         premium = np.asarray(self.model.predict(self.preprocessor.transform(people)), dtype=float)
         low, high = self.serving.intervals.around(premium, people)
@@ -107,6 +109,19 @@ def open_pair(
     return pair
 
 
+def version_columns(directory: Path) -> Columns:
+    """What a version was trained on, from its files in `directory`, which have all been checked.
+
+    Those of release 0.1 where it does not say. Raises IntegrityFault where it says what cannot be.
+    """
+    try:
+        return Columns.from_json((directory / COLUMNS).read_text())
+    except FileNotFoundError:
+        return former_columns()
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise IntegrityFault(f"{COLUMNS} cannot be read: {error}") from error
+
+
 def signature_columns(directory: Path) -> tuple[str, ...]:
     """The input columns in the model's signature, in order."""
     import yaml
@@ -119,8 +134,8 @@ def signature_columns(directory: Path) -> tuple[str, ...]:
 def golden_faults(pair: Pair) -> list[str]:
     """Where the golden predictions are not reproduced; empty when they all are."""
     golden = pair.serving.golden
-    people = pd.DataFrame(list(golden.people), columns=list(FEATURE_NAMES))
     try:
+        people = pair.columns.people(golden.people)
         answered = pair.predict(people)
     except Exception as error:  # whatever a foreign object raises, it is not our pair
         return [f"the golden predictions could not be made ({type(error).__name__}: {error})"]
@@ -164,7 +179,7 @@ def _load(directory: Path, expected: Digests, owner: str) -> Pair:
         raise IntegrityFault(
             f"{owner} cannot be loaded: {wanted} raises {type(error).__name__}: {error}"
         ) from error
-    return Pair(model, preprocessor, serving)
+    return Pair(model, preprocessor, serving, version_columns(directory))
 
 
 def _load_skops(path: Path, trusted: Sequence[str], owner: str) -> Any:

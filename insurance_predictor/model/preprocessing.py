@@ -1,4 +1,4 @@
-"""From the six raw columns to the model's columns: the artifact stored beside every model."""
+"""From the raw columns to the model's columns: the artifact stored beside every model."""
 
 from typing import Any, Self
 
@@ -10,7 +10,8 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from insurance_predictor.table.schema import REGION, SEX, SMOKER
+from insurance_predictor.table.columns import CategoryColumn, Column, Columns, NumberColumn
+from insurance_predictor.table.schema import CURRENT
 
 # Types outside scikit-learn's plain ones that a stored preprocessor may hold; others are refused.
 TRUSTED_TYPES = ("insurance_predictor.model.preprocessing.Effects",)
@@ -20,19 +21,29 @@ TRUSTED_TYPES = ("insurance_predictor.model.preprocessing.Effects",)
 OBESE_ABOVE = 30.0
 BMI_SEEN = (15.0, 55.0)
 MOST_CHILDREN_SEEN = 5
+SMOKES = "yes"
 
-EFFECTS = ("age_squared", "children", "smoker", "smoker_bmi", "smoker_obese")
+# What each effect is made of, the column that it rises with first.
+EFFECTS_OF = {
+    "age_squared": ("age",),
+    "children": ("children",),
+    "smoker": ("smoker",),
+    "smoker_bmi": ("smoker", "bmi"),
+    "smoker_obese": ("smoker", "bmi"),
+}
+EFFECTS = tuple(EFFECTS_OF)
 EFFECT_INPUTS = ("age", "bmi", "children", "smoker")
 
 
 class Effects(TransformerMixin, BaseEstimator):
     """The effects that charges show: age squared, children, and bmi only for those who smoke.
 
-    Input (n, 4): age (years), bmi (kg/m²), children, smoker (yes or no).
-    Output (n, 5): age_squared in units of 100 years², children up to 5, smoker 0 or 1,
-    smoker_bmi in kg/m² above 15 (0 for non-smokers) and smoker_obese 0 or 1. Beyond what any
-    table has shown (bmi outside 15-55, more than 5 children) an effect stays as it is at the edge,
-    so that an extrapolated premium stays positive and never falls with smoking.
+    Input (n, ≤ 4): those of age (years), bmi (kg/m²), children and smoker (yes or no) that a table
+    has. Output (n, ≤ 5): age_squared in units of 100 years², children up to 5, smoker 0 or 1,
+    smoker_bmi in kg/m² above 15 (0 for non-smokers) and smoker_obese 0 or 1, each where its columns
+    are there. Beyond what any table has shown (bmi outside 15-55, more than 5 children) an effect
+    stays as it is at the edge, so that an extrapolated premium stays positive and never falls with
+    smoking.
     """
 
     def fit(self, people: pd.DataFrame, y: object = None) -> Self:
@@ -41,42 +52,99 @@ class Effects(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, people: pd.DataFrame) -> npt.NDArray[np.float64]:
-        """Shape (n, 4) -> (n, 5)."""
-        bmi = people["bmi"].to_numpy(dtype=float).clip(*BMI_SEEN)
-        smoker = (people["smoker"] == SMOKER.values[1]).to_numpy(dtype=float)
-        return np.column_stack(
-            [
-                (people["age"].to_numpy(dtype=float) / 10) ** 2,
-                people["children"].to_numpy(dtype=float).clip(max=MOST_CHILDREN_SEEN),
-                smoker,
-                smoker * (bmi - BMI_SEEN[0]),
-                smoker * (bmi > OBESE_ABOVE),
-            ]
-        )
+        """Shape (n, columns) -> (n, effects)."""
+        made = [getattr(self, f"_{name}")(people) for name in self._names()]
+        return np.column_stack(made).astype(np.float64)
 
     def get_feature_names_out(self, input_features: object = None) -> npt.NDArray[Any]:
-        """The five columns, in order."""
-        return np.asarray(EFFECTS, dtype=object)
+        """The effects, in order."""
+        return np.asarray(self._names(), dtype=object)
+
+    def _names(self) -> tuple[str, ...]:
+        return effects_of(set(self.feature_names_in_))
+
+    def _age_squared(self, people: pd.DataFrame) -> npt.NDArray[np.float64]:
+        return (_numbers(people["age"]) / 10) ** 2
+
+    def _children(self, people: pd.DataFrame) -> npt.NDArray[np.float64]:
+        return _numbers(people["children"]).clip(max=MOST_CHILDREN_SEEN)
+
+    def _smoker(self, people: pd.DataFrame) -> npt.NDArray[np.float64]:
+        return _numbers(people["smoker"] == SMOKES)
+
+    def _smoker_bmi(self, people: pd.DataFrame) -> npt.NDArray[np.float64]:
+        return self._smoker(people) * (self._bmi(people) - BMI_SEEN[0])
+
+    def _smoker_obese(self, people: pd.DataFrame) -> npt.NDArray[np.float64]:
+        return self._smoker(people) * (self._bmi(people) > OBESE_ABOVE)
+
+    def _bmi(self, people: pd.DataFrame) -> npt.NDArray[np.float64]:
+        return _numbers(people["bmi"]).clip(*BMI_SEEN)
 
 
-def make_preprocessor() -> Pipeline:
-    """An unfitted preprocessor: effects and one-hot categories, then each column scaled.
+def _numbers(values: pd.Series) -> npt.NDArray[np.float64]:
+    return np.asarray(values, dtype=np.float64)
 
-    `transform` takes a table of people with the six raw columns by name and gives a DataFrame of
-    nine numeric columns; extra columns are ignored and the order does not matter.
+
+def effects_of(names: set[str]) -> tuple[str, ...]:
+    """The effects whose columns are all among `names`."""
+    return tuple(effect for effect, inputs in EFFECTS_OF.items() if names.issuperset(inputs))
+
+
+def effect_inputs(columns: Columns) -> tuple[str, ...]:
+    """Which of `columns` enter the model by effects: those that effects can be made of."""
+    fitting = {column.name for column in columns.features if _suits_effects(column)}
+    used = {name for effect in effects_of(fitting) for name in EFFECTS_OF[effect]}
+    return tuple(name for name in EFFECT_INPUTS if name in used)
+
+
+def make_preprocessor(columns: Columns = CURRENT) -> Pipeline:
+    """An unfitted preprocessor: effects, other numbers, one-hot categories, then each one scaled.
+
+    `transform` takes a table of people with the features of `columns` by name and gives a DataFrame
+    of numeric columns; extra columns are ignored and the order does not matter.
     """
-    categories = OneHotEncoder(
-        categories=[list(SEX.values), list(REGION.values)],
-        drop="first",
-        sparse_output=False,
-        handle_unknown="error",
-    )
-    columns = ColumnTransformer(
+    inputs = effect_inputs(columns)
+    others = [column for column in columns.features if column.name not in inputs]
+    effects = [("effects", Effects(), list(inputs))] if inputs else []
+    steps = Pipeline(
         [
-            ("effects", Effects(), list(EFFECT_INPUTS)),
-            ("categories", categories, [SEX.name, REGION.name]),
-        ],
-        verbose_feature_names_out=False,
+            (
+                "columns",
+                ColumnTransformer([*effects, *by_kind(others)], verbose_feature_names_out=False),
+            ),
+            ("scale", StandardScaler()),
+        ]
     )
-    steps = Pipeline([("columns", columns), ("scale", StandardScaler())])
     return steps.set_output(transform="pandas")
+
+
+def by_kind(columns: list[Column]) -> list[tuple[str, Any, list[str]]]:
+    """How columns enter a model that no effect is declared for: numbers as they are, categories
+    one-hot; transformers for a ColumnTransformer.
+    """
+    numbers = [column for column in columns if isinstance(column, NumberColumn)]
+    categories = [column for column in columns if isinstance(column, CategoryColumn)]
+    made: list[tuple[str, Any, list[str]]] = []
+    if numbers:
+        made.append(("numbers", "passthrough", [column.name for column in numbers]))
+    if categories:
+        encoder = OneHotEncoder(
+            categories=[list(column.values) for column in categories],
+            drop="first",
+            sparse_output=False,
+            handle_unknown="error",
+        )
+        made.append(("categories", encoder, [column.name for column in categories]))
+    return made
+
+
+def one_hot(column: str, value: str) -> str:
+    """What the preprocessor calls the column of one value of a category."""
+    return f"{column}_{value}"
+
+
+def _suits_effects(column: Column) -> bool:
+    if isinstance(column, CategoryColumn):
+        return column.name == "smoker" and set(column.values) == {"no", SMOKES}
+    return column.name in EFFECT_INPUTS and column.name != "smoker"

@@ -8,6 +8,8 @@ MODEL_FILE = "model/model.skops"
 PREPROCESSOR_SKOPS = "preprocessing/preprocessor.skops"
 PREPROCESSOR = "preprocessing/preprocessor.joblib"
 SERVING = "serving/serving.json"
+# What the version was trained on; versions of before there were such files have none.
+COLUMNS = "columns.json"
 # What a page about the version shows; nothing here is needed for a premium.
 REFERENCE = "reference/reference.csv"
 HOLDOUT = "evaluation/holdout.csv"

@@ -24,19 +24,14 @@ from insurance_predictor.model.evaluation import (
     paired_bootstrap_difference,
     slice_masks,
 )
+from insurance_predictor.model.fitting import features, target
 from insurance_predictor.model.manifest import Digests
 from insurance_predictor.model.pair import REFERENCE_ROWS, Pair, open_pair
 from insurance_predictor.model.run_layout import HOLDOUT, REFERENCE, ROWS_TAG
 from insurance_predictor.release.gate import AgainstProduction, Behaviour, Measurements
 from insurance_predictor.store.artifacts import fetch
-from insurance_predictor.table.schema import (
-    COLUMN_NAMES,
-    FEATURE_NAMES,
-    FEATURES,
-    SMOKER,
-    TARGET,
-    CategoryColumn,
-)
+from insurance_predictor.table.check import broken_cells
+from insurance_predictor.table.columns import Columns, NumberColumn
 from insurance_predictor.table.split import row_hashes
 
 if TYPE_CHECKING:
@@ -51,6 +46,11 @@ class Candidate:
     reference: pd.DataFrame
     holdout: pd.DataFrame
     rows_train: int
+
+    @property
+    def columns(self) -> Columns:
+        """What it was trained on, by which it is judged."""
+        return self.pair.columns
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ def reload(
             )
         return Candidate(
             pair=pair,
-            reference=pd.read_csv(files / REFERENCE),
-            holdout=pd.read_csv(files / HOLDOUT),
+            reference=pair.columns.read_csv(files / REFERENCE),
+            holdout=pair.columns.read_csv(files / HOLDOUT),
             rows_train=rows_learned(tags, owner),
         )
 
@@ -108,25 +108,25 @@ def measure_candidate(
 
     The evaluation is None when the predictions themselves cannot be evaluated.
     """
-    people = candidate.holdout[list(FEATURE_NAMES)]
-    charges = candidate.holdout[TARGET.name].to_numpy(dtype=float)
+    columns = candidate.columns
     faults = row_faults(candidate)
-    try:
-        answers = candidate.pair.predict(people)
-        learned = candidate.pair.predict(candidate.reference[list(FEATURE_NAMES)])
-    except Exception as error:  # a foreign object may raise anything
-        faults += (f"it cannot quote the hold-out ({type(error).__name__}: {error})",)
     if faults:
         return Measurements(integrity=faults), None
+    people = features(candidate.holdout, columns)
+    charges = target(candidate.holdout, columns)
+    try:
+        answers = candidate.pair.predict(people)
+        learned = candidate.pair.predict(features(candidate.reference, columns))
+    except Exception as error:  # a foreign object may raise anything
+        fault = f"it cannot quote the hold-out ({type(error).__name__}: {error})"
+        return Measurements(integrity=(fault,)), None
     premium, low, high = (answers[name].to_numpy() for name in ("premium", "low", "high"))
     finite = np.isfinite(premium)
     in_order = (low <= premium) & (premium <= high) & np.isfinite(low) & np.isfinite(high)
-    evaluation = evaluate(people, charges, premium, low, high)
+    evaluation = evaluate(people, charges, premium, low, high, columns=columns)
     everybody = _everybody(candidate, premium, learned["premium"].to_numpy())
     inside = (low <= charges) & (charges <= high)
-    smokers = {
-        group: (people[SMOKER.name] == group).to_numpy(dtype=bool) for group in SMOKER.values
-    }
+    groups = slice_masks(people, columns)
     return Measurements(
         people=len(people),
         not_finite=int(np.sum(~finite)),
@@ -140,14 +140,13 @@ def measure_candidate(
         total_bias=everybody.bias(np.full(len(everybody.error), True)),
         slice_bias={
             name: everybody.bias(group)
-            for name, group in slice_masks(everybody.people).items()
+            for name, group in slice_masks(everybody.people, columns).items()
             if (group & everybody.held_out).any()
         },
         coverage=chance.Share(int(inside.sum()), len(people)),
-        coverage_by_smoker={
-            name: chance.Share(int((inside & group).sum()), int(group.sum()))
-            for name, group in smokers.items()
-            if group.any()
+        coverage_by_group={
+            name: chance.Share(int((inside & groups[name]).sum()), int(groups[name].sum()))
+            for name in evaluation.interval_by_group
         },
         behaviour=_behaviour(candidate.pair),
         production=_against(candidate, champion, premium, people, charges),
@@ -170,9 +169,10 @@ class _Everybody:
 
 def _everybody(candidate: Candidate, premium: FloatArray, learned: FloatArray) -> _Everybody:
     reference = candidate.reference
-    rows = pd.concat([candidate.holdout, reference], ignore_index=True)[list(COLUMN_NAMES)]
-    people, charges = rows[list(FEATURE_NAMES)], rows[TARGET.name].to_numpy(dtype=float)
-    baseline = make_baseline().fit(reference[list(FEATURE_NAMES)], reference[TARGET.name])
+    columns = candidate.columns
+    rows = pd.concat([candidate.holdout, reference], ignore_index=True)[list(columns.names)]
+    people, charges = features(rows, columns), target(rows, columns)
+    baseline = make_baseline(columns).fit(features(reference, columns), target(reference, columns))
     return _Everybody(
         people=people,
         charges=charges,
@@ -185,11 +185,11 @@ def _everybody(candidate: Candidate, premium: FloatArray, learned: FloatArray) -
 def row_faults(candidate: Candidate) -> tuple[str, ...]:
     """What is wrong with the rows a run was judged by; empty when nothing is."""
     for name, table in (("hold-out", candidate.holdout), ("reference", candidate.reference)):
-        missing = [column for column in COLUMN_NAMES if column not in table]
+        missing = [column for column in candidate.columns.names if column not in table]
         if missing or table.empty:
             return (f"its {name} has no {', '.join(missing) or 'rows'}",)
-    held_out = set(row_hashes(candidate.holdout, FEATURE_NAMES))
-    learned = set(row_hashes(candidate.reference, FEATURE_NAMES))
+    held_out = set(row_hashes(candidate.holdout, candidate.columns.features))
+    learned = set(row_hashes(candidate.reference, candidate.columns.features))
     shared = len(held_out & learned)
     if shared:
         return (f"{shared} people of the hold-out were also trained on",)
@@ -203,26 +203,63 @@ def row_faults(candidate: Candidate) -> tuple[str, ...]:
 
 def _unseen(candidate: Candidate) -> Iterator[str]:
     """Kinds of people who are held out, but of whom nobody was trained on."""
-    for column in FEATURES:
-        if isinstance(column, CategoryColumn):
-            seen = set(candidate.reference[column.name])
-            for value in sorted(set(candidate.holdout[column.name]) - seen):
-                yield f"it was trained on nobody with {column.name}={value}"
+    for column in candidate.columns.categories:
+        seen = set(candidate.reference[column.name])
+        for value in sorted(set(candidate.holdout[column.name].dropna()) - seen):
+            yield f"it was trained on nobody with {column.name}={value}"
 
 
 def _behaviour(pair: Pair) -> Behaviour:
     def premiums(people: pd.DataFrame) -> FloatArray:
         return np.asarray(pair.predict(people)["premium"], dtype=float)
 
-    grid = behaviour.behaviour_grid()
+    columns = pair.columns
+    grid = behaviour.behaviour_grid(columns)
     return Behaviour(
-        extremes_fine=behaviour.extremes_positive_and_finite(premiums),
-        smoker_undercut=behaviour.smoker_undercut(premiums, grid),
-        worst_age_fall=max(behaviour.age_falls(premiums, grid).values()),
-        worst_children_fall=behaviour.children_fall(premiums, grid),
+        extremes_fine=behaviour.extremes_positive_and_finite(premiums, columns),
+        undercuts={
+            column.name: behaviour.undercut(premiums, grid, column)
+            for column in columns.categories
+            if column.rises
+        },
+        falls={
+            column.name: behaviour.worst_fall(premiums, grid, column, columns)
+            for column in columns.numbers
+            if column.rises
+        },
         batch_difference=behaviour.batch_invariance(premiums, grid),
-        ignored=behaviour.ignored_features(premiums, grid),
+        ignored=behaviour.ignored_features(premiums, grid, columns),
     )
+
+
+def incomparable(candidate: Candidate, champion: Champion) -> str | None:
+    """Why a candidate cannot be compared with production on its own hold-out; None where it can.
+
+    The columns have changed between them, which is nobody's fault: without a comparison the
+    candidate is judged as the first version of a new table.
+    """
+    theirs, version = champion.pair.columns, f"version {champion.version}"
+    lost = [name for name in theirs.feature_names if name not in candidate.holdout]
+    if lost:
+        return f"{version} needs {' and '.join(lost)}, which the candidate's table does not have"
+    if _meaning(theirs.target) != _meaning(candidate.columns.target):
+        return (
+            f"{version} predicts {theirs.target.name} ({theirs.target.unit['en']}), the candidate "
+            f"{candidate.columns.target.name} ({candidate.columns.target.unit['en']})"
+        )
+    if not _known_to(champion, candidate.holdout).any():
+        return f"{version} knows none of the people held out: their values were not allowed"
+    return None
+
+
+def _meaning(target: NumberColumn) -> tuple[str, object]:
+    return target.name, target.currency or target.unit["en"]
+
+
+def _known_to(champion: Champion, people: pd.DataFrame) -> BoolArray:
+    """Whom of `people` production can quote: whose values its own columns allow."""
+    broken = broken_cells(people, champion.pair.columns.features)
+    return np.asarray(~broken.any(axis=1), dtype=bool)
 
 
 def _against(
@@ -232,8 +269,10 @@ def _against(
     people: pd.DataFrame,
     charges: FloatArray,
 ) -> AgainstProduction | None:
-    if champion is None:
+    if champion is None or incomparable(candidate, champion):
         return None
+    known = _known_to(champion, people)
+    premium, people, charges = premium[known], people[known], charges[known]
     theirs = champion.pair.predict(people)["premium"].to_numpy()
     error = float(np.sqrt(np.mean((theirs - charges) ** 2)))
     new = ~_learned_by(champion, people)
@@ -268,8 +307,9 @@ def _learned_by(champion: Champion, people: pd.DataFrame) -> BoolArray:
     """
     if champion.learned is None:
         return np.full(len(people), False)
-    known = np.array(row_hashes(champion.learned, FEATURE_NAMES))
-    learned = np.isin(np.array(row_hashes(people, FEATURE_NAMES)), known)
+    columns = champion.pair.columns.features
+    known = np.array(row_hashes(champion.learned, columns))
+    learned = np.isin(np.array(row_hashes(people, columns)), known)
     if champion.rows_train > len(champion.learned) and learned.any():
         return np.full(len(people), True)
     return learned

@@ -43,13 +43,14 @@ class AgainstProduction:
 class Behaviour:
     """How the candidate quotes made-up people; money in US dollars a year.
 
-    `ignored` names the features that ought to change a premium and do not.
+    `undercuts` holds the share of people who are quoted less than with the value before, for each
+    category with which the premium may only rise, `falls` the worst fall of the mean premium for
+    each such number. `ignored` names the features that ought to change a premium and do not.
     """
 
     extremes_fine: bool
-    smoker_undercut: float
-    worst_age_fall: float
-    worst_children_fall: float
+    undercuts: Mapping[str, float]
+    falls: Mapping[str, float]
     batch_difference: float
     ignored: tuple[str, ...] = ()
 
@@ -74,10 +75,11 @@ class Measurements:
     total_bias: Bias = UNKNOWN_BIAS
     slice_bias: Mapping[str, Bias] | None = None
     coverage: Share = NOBODY
-    coverage_by_smoker: Mapping[str, Share] | None = None
+    coverage_by_group: Mapping[str, Share] | None = None  # such as smoker=yes
     behaviour: Behaviour | None = None
     production: AgainstProduction | None = None
     production_fault: str | None = None  # why there is a production that it is not compared with
+    incomparable: str | None = None  # the same, where the columns of the table have changed
 
 
 @dataclass(frozen=True)
@@ -210,8 +212,7 @@ def _bias_found(bias: Bias) -> str:
 
 
 def _intervals(found: Measurements, limits: GateThresholds) -> Iterator[Check]:
-    groups = {f"smoker={group}": share for group, share in (found.coverage_by_smoker or {}).items()}
-    for name, share in {"everybody": found.coverage, **groups}.items():
+    for name, share in {"everybody": found.coverage, **(found.coverage_by_group or {})}.items():
         least = limits.least_coverage if name == "everybody" else limits.least_smoker_coverage
         yield Check(
             f"coverage of {name}",
@@ -247,30 +248,24 @@ def _conduct(found: Measurements, limits: GateThresholds) -> Iterator[Check]:
         conduct.extremes_fine,
         "a person at the edge of the schema's limits gets a premium that is not finite or positive",
     )
-    yield Check(
-        "smokers pay more",
-        f"{conduct.smoker_undercut:.1%} quoted less",
-        "nobody",
-        conduct.smoker_undercut == 0,
-        f"smoking makes the quote cheaper for {conduct.smoker_undercut:.1%} of made-up people",
-    )
-    yield Check(
-        "rises with age",
-        f"worst fall US$ {conduct.worst_age_fall:,.0f}",
-        f"≤ US$ {limits.age_fall:,.0f}",
-        conduct.worst_age_fall <= limits.age_fall,
-        f"the expected premium falls with age, by up to US$ {conduct.worst_age_fall:,.0f} in two "
-        f"years; allowed is US$ {limits.age_fall:,.0f}",
-    )
-    yield Check(
-        "rises with children",
-        f"worst fall US$ {conduct.worst_children_fall:,.0f}",
-        f"≤ US$ {limits.children_fall:,.0f}",
-        conduct.worst_children_fall <= limits.children_fall,
-        "the expected premium falls with children, by up to "
-        f"US$ {conduct.worst_children_fall:,.0f} for one more; allowed is "
-        f"US$ {limits.children_fall:,.0f}",
-    )
+    for name, share in conduct.undercuts.items():
+        yield Check(
+            f"rises with {name}",
+            f"{share:.1%} quoted less",
+            "nobody",
+            share == 0,
+            f"{name} makes the quote cheaper for {share:.1%} of made-up people",
+        )
+    for name, fall in conduct.falls.items():
+        allowed = limits.age_fall if name == "age" else limits.children_fall
+        yield Check(
+            f"rises with {name}",
+            f"worst fall US$ {fall:,.0f}",
+            f"≤ US$ {allowed:,.0f}",
+            fall <= allowed,
+            f"the expected premium falls with {name}, by up to US$ {fall:,.0f} from one value that "
+            f"was tried to the next; allowed is US$ {allowed:,.0f}",
+        )
     ignored = " and ".join(conduct.ignored)
     yield Check(
         "every risk counts",
@@ -294,6 +289,9 @@ def _against_production(found: Measurements, limits: GateThresholds) -> Iterator
     if fault is not None:
         reason = f"production cannot be compared with: {fault}"
         yield Check("not worse than production", "unknown", "compared", False, reason)
+    if found.incomparable is not None:
+        allowed = "compared, where it can be"
+        yield Check("not worse than production", found.incomparable, allowed, True, "")
     if other is None:
         return
     name = f"version {other.version}"

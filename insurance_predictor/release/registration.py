@@ -31,6 +31,7 @@ from insurance_predictor.model.run_layout import (
 )
 from insurance_predictor.release.candidate import (
     Champion,
+    incomparable,
     measure_candidate,
     reload,
     rows_learned,
@@ -89,6 +90,17 @@ class _Judged:
     decision: GateDecision
     evaluation: Evaluation | None = None
     against: AgainstProduction | None = None
+    incomparable: str | None = None  # why not with production, where the columns have changed
+
+    @property
+    def remark(self) -> str:
+        """What is kept of a version that was not compared; empty for others."""
+        if self.incomparable is None:
+            return ""
+        return (
+            f"Not compared with production: {self.incomparable}. "
+            "Only the absolute rules were applied."
+        )
 
 
 def register(
@@ -125,7 +137,8 @@ def register(
         )
     _approve(client, settings, version)
     nothing = "Nothing is in production yet: only the absolute rules were applied."
-    notices = settled.notes + (() if standing.champion else (nothing,))
+    said = (judged.remark,) if judged.remark else ()
+    notices = settled.notes + (said if standing.champion else (nothing,))
     return Registration(version, judged.decision, notices)
 
 
@@ -237,8 +250,11 @@ def _judge(
         found = Measurements(integrity=fault.reasons or (str(fault),))
         return _Judged(decide(found, settings.gate))
     found, evaluation = measure_candidate(candidate, production.champion)
-    found = replace(found, production_fault=production.fault)
-    return _Judged(decide(found, settings.gate), evaluation, found.production)
+    why_not = None
+    if production.champion is not None and not found.integrity:
+        why_not = incomparable(candidate, production.champion)
+    found = replace(found, production_fault=production.fault, incomparable=why_not)
+    return _Judged(decide(found, settings.gate), evaluation, found.production, why_not)
 
 
 def _write(
@@ -264,7 +280,7 @@ def _write(
             settings,
             source=run.data.tags[MODEL_URI_TAG],
             run_id=run.info.run_id,
-            description=_description(run, judged.evaluation),
+            description=_description(run, judged),
             tags=tags,
         )
     for key, value in _without_digests(tags).items():
@@ -276,7 +292,8 @@ def _without_digests(tags: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in tags.items() if key not in DIGEST_TAGS}
 
 
-def _description(run: "Run", evaluation: Evaluation | None) -> str:
+def _description(run: "Run", judged: _Judged) -> str:
+    evaluation = judged.evaluation
     name = run.data.tags.get(CANDIDATE_TAG, "A model")
     dataset = run.data.tags.get(DATASET_TAG, "an unknown table")
     if evaluation is None:
@@ -284,8 +301,8 @@ def _description(run: "Run", evaluation: Evaluation | None) -> str:
     rmse = evaluation.overall["rmse"]
     return (
         f"{name}, trained on {dataset}. Hold-out RMSE US$ {rmse.value:,.0f} "
-        f"(95 %: {rmse.low:,.0f} to {rmse.high:,.0f}), {evaluation.rows:,} people."
-    )
+        f"(95 %: {rmse.low:,.0f} to {rmse.high:,.0f}), {evaluation.rows:,} people. {judged.remark}"
+    ).rstrip()
 
 
 def _approve(client: "MlflowClient", settings: Settings, version: Version) -> None:

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from insurance_predictor.base.settings import Settings
+from insurance_predictor.model.pair import version_columns
 from insurance_predictor.model.run_layout import HOLDOUT, MODEL_CARD, PLOTS, REFERENCE
 from insurance_predictor.store.artifacts import fetch
 from insurance_predictor.store.versions import get_version
-from insurance_predictor.table.schema import COLUMN_NAMES, COLUMNS, CategoryColumn, NumberColumn
+from insurance_predictor.table.columns import Columns
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -25,8 +26,9 @@ ANSWER_NAMES = ("premium", "low", "high")
 class Documents:
     """What there is to show of a version: its card (Markdown), its plots (PNG) by name, and rows.
 
-    `reference` are rows it learned from, (n ≤ 5,000, 7); `holdout` those it had not seen, (n, 10),
-    with its premium, low and high beside them. A run without them leaves them empty, or None.
+    `reference` are rows it learned from, (n ≤ 5,000, columns), features and target;
+    `holdout` those it had not seen, with its premium, low and high beside them. A run without them
+    leaves them empty, or None.
     """
 
     model_card: str
@@ -40,12 +42,12 @@ NOTHING = Documents("", {}, None)
 
 def read_documents(folder: Path) -> Documents:
     """The documents among a version's files in `folder`, which have all been checked."""
-    card = folder / MODEL_CARD
+    card, columns = folder / MODEL_CARD, version_columns(folder)
     return Documents(
         model_card=card.read_text(errors="replace") if card.exists() else "",
         plots={plot.stem: plot.read_bytes() for plot in sorted((folder / PLOTS).glob("*.png"))},
-        reference=_rows(folder / REFERENCE, ()),
-        holdout=_rows(folder / HOLDOUT, ANSWER_NAMES),
+        reference=_rows(folder / REFERENCE, columns, ()),
+        holdout=_rows(folder / HOLDOUT, columns, ANSWER_NAMES),
     )
 
 
@@ -61,17 +63,20 @@ def version_documents(client: "MlflowClient", settings: Settings, number: str) -
         return read_documents(files)
 
 
-def _rows(path: Path, answer: tuple[str, ...]) -> pd.DataFrame | None:
+def _rows(path: Path, columns: Columns, answer: tuple[str, ...]) -> pd.DataFrame | None:
     """People, charges and the columns of `answer`; None where there are no such rows."""
-    names = [*COLUMN_NAMES, *answer]
-    numbers = [column.name for column in COLUMNS if isinstance(column, NumberColumn)] + [*answer]
     try:
-        rows = pd.read_csv(path, usecols=names, dtype=dict.fromkeys(numbers, float))[names]
-    except (FileNotFoundError, ValueError):
+        rows = columns.read_csv(path)[[*columns.names, *answer]]
+        numbers = rows.drop(columns=[column.name for column in columns.categories]).astype(float)
+    except (FileNotFoundError, ValueError, KeyError):
         return None
-    known = all(
-        rows[column.name].isin(column.values).all()
-        for column in COLUMNS
-        if isinstance(column, CategoryColumn)
+    may_lack = [column.name for column in columns.numbers if column.optional]
+    is_finite = np.isfinite(numbers.drop(columns=may_lack)).all(axis=None)
+    is_finite &= not np.isinf(numbers[may_lack]).any(axis=None)
+    is_known = all(
+        (column.fits(rows[column.name]) | (column.optional & rows[column.name].isna())).all()
+        for column in columns.categories
     )
-    return rows if known and len(rows) and np.isfinite(rows[numbers]).all(axis=None) else None
+    if rows.empty or not is_known or not is_finite:
+        return None
+    return rows.assign(**{name: numbers[name] for name in numbers})

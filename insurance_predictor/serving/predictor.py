@@ -16,7 +16,8 @@ from insurance_predictor.model.run_layout import TRIED_TAG
 from insurance_predictor.store.artifacts import fetch
 from insurance_predictor.store.tracking import connect, store_errors
 from insurance_predictor.store.versions import Version, version_behind
-from insurance_predictor.table import schema
+from insurance_predictor.table.columns import Columns
+from insurance_predictor.table.schema import CURRENT
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -57,48 +58,76 @@ class Predictor:
     pair: Pair
     incarnation: str | None = None
 
+    @property
+    def columns(self) -> Columns:
+        """What the version was trained on, by which people are checked and quoted."""
+        return self.pair.columns
+
+    def check(self, person: Mapping[str, object]) -> None:
+        """Raise BadInput with every rule of the version's columns that a person's features break.
+
+        A column that the schema has got since is none of the version's, and is not looked at.
+        """
+        lost = [name for name in self.columns.feature_names if name not in CURRENT.by_name]
+        missing = [name for name in lost if name not in person]
+        if missing:
+            raise BadInput(
+                f"Version {self.version} needs {' and '.join(missing)}, which the schema has lost. "
+                "Put it back in insurance_predictor/table/schema.py, or run `make train register "
+                "promote` for a version that does without."
+            )
+        check_person(self._own(person), self.columns)
+
     def quote(self, person: Mapping[str, object]) -> Quote:
-        """The premium of one person, given as the six features of `schema`.
+        """The premium of one person, given as the features of `columns`.
 
         Raises BadInput with every rule that the person breaks.
         """
-        check_person(person)
+        self.check(person)
         return self.quote_beside(person)[0]
 
     def quote_beside(
         self, person: Mapping[str, object], others: pd.DataFrame | None = None
     ) -> tuple[Quote, FloatArray]:
-        """The premium of one person, and in the same batch those of `others`, (n, 6) -> (n,).
+        """The premium of one person, and in the same batch those of `others`,
+        (n, features) -> (n,).
 
         All of them are taken as they are.
         """
-        names = list(schema.FEATURE_NAMES)
-        people = pd.DataFrame([person], columns=names)
+        people = self.columns.people([person])
         if others is not None:
-            people = pd.concat([people, others[names]], ignore_index=True)
+            people = pd.concat([people, others[list(people)]], ignore_index=True)
         answers = self.pair.predict(people).to_numpy()
         premium, low, high = answers[0].tolist()
         quote = Quote(premium, low, high, self.version, self._cautions(person))
         return quote, answers[1:, 0]
 
     def predict(self, people: pd.DataFrame) -> pd.DataFrame:
-        """Premium, low and high, (n, 3) in US dollars a year, for a table of people (n, 6).
+        """Premium, low and high, (n, 3) in US dollars a year, for a table of people (n, features).
 
         Columns are taken by name, in any order. Raises InvalidTable with the columns that are
         missing or unknown, or else with every rule that a row breaks.
         """
         from insurance_predictor.table.check import check_table
 
-        return self.pair.predict(check_table(people, schema.FEATURES))
+        return self.pair.predict(check_table(self.without_later(people), self.columns.features))
+
+    def without_later(self, people: pd.DataFrame) -> pd.DataFrame:
+        """`people` without the columns that the schema has and the version does not know."""
+        return people[[name for name in people if name in self._own(dict.fromkeys(people))]]
+
+    def _own(self, person: Mapping[str, object]) -> dict[str, object]:
+        later = CURRENT.by_name.keys() - set(self.columns.feature_names) - {CURRENT.target.name}
+        return {name: value for name, value in person.items() if name not in later}
 
     def outside_range(self, people: pd.DataFrame) -> pd.Series:
-        """For each of `people`, (n, 6), the features beyond what the model saw, by their names.
+        """For each of `people`, (n, features), the names of those beyond what the model saw.
 
         The names are separated by spaces.
         """
         names = pd.Series("", index=people.index, dtype="str")
         for name, (low, high) in self.pair.serving.ranges.items():
-            is_outside = ~people[name].between(low, high)
+            is_outside = ~people[name].between(low, high) & people[name].notna()
             names += is_outside.map({True: f"{name} ", False: ""}).astype("str")
         return names.str.strip()
 
@@ -106,13 +135,14 @@ class Predictor:
         return tuple(
             Caution(column, value, low, high)
             for column, (low, high) in self.pair.serving.ranges.items()
-            if not low <= (value := float(person[column])) <= high  # type: ignore[arg-type]
+            if (given := person.get(column)) is not None
+            and not low <= (value := float(given)) <= high  # type: ignore[arg-type]
         )
 
 
-def check_person(person: Mapping[str, object]) -> None:
-    """Raise BadInput with every rule of `schema` that a person's six features break."""
-    wrong = schema.violations(person)
+def check_person(person: Mapping[str, object], columns: Columns = CURRENT) -> None:
+    """Raise BadInput with every rule of `columns` that a person's features break."""
+    wrong = columns.violations(person)
     if wrong:
         raise BadInput("This person cannot be quoted: " + "; ".join(wrong) + ".")
 

@@ -16,8 +16,7 @@ import pandas as pd
 from insurance_predictor.base.arrays import FloatArray
 from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.log.prediction_log import Entry, Failure, PredictionLog, Source
-from insurance_predictor.serving.predictor import Predictor, Quote, check_person
-from insurance_predictor.table.schema import FEATURE_NAMES, FEATURES
+from insurance_predictor.serving.predictor import Predictor, Quote
 
 ROWS_AT_ONCE = 5_000  # a moment each, so that people who ask for one quote get their turn
 ADDED = ("premium", "low", "high", "version", "outside_range", "prediction_id")
@@ -46,14 +45,14 @@ def quote_person(
     beside: pd.DataFrame | None = None,
     ask: UUID | None = None,
 ) -> GivenQuote:
-    """The quote of one person, and the premiums of the people in `beside`, (n, 6).
+    """The quote of one person, and the premiums of the people in `beside`, (n, features).
 
     `stale` says that the registry could not be asked whether the version still serves. The same
     `ask` for the same person, answered by the same version, is one quote with one id, of which the
     log keeps the first row, however often it is asked. Raises BadInput with every rule that the
     person breaks; any other error is recorded and goes on.
     """
-    check_person(person)
+    predictor.check(person)
     start = perf_counter()
     with _recording(log, source, predictor):
         quote, premiums = predictor.quote_beside(person, beside)
@@ -83,15 +82,15 @@ def quote_table(
     stale: bool = False,
     progress: Callable[[int], None] = lambda done: None,
 ) -> pd.DataFrame:
-    """The columns ADDED for each of `people`, (n, 6), whose index they keep; money to the cent.
+    """The columns ADDED for each of `people`, (n, features), whose index they keep.
 
-    `outside_range` names the features beyond what the model saw in training. `progress` hears how
-    many rows are done. Raises InvalidTable with every rule that a row breaks; any other error is
-    recorded once and goes on.
+    Money is to the cent. `outside_range` names the features beyond what the model saw in training.
+    `progress` hears how many rows are done. Raises InvalidTable with every rule that a row breaks;
+    any other error is recorded once and goes on.
     """
     from insurance_predictor.table.check import check_table
 
-    typed = check_table(people, FEATURES)
+    typed = check_table(predictor.without_later(people), predictor.columns.features)
     answers = []
     for first in range(0, len(typed), ROWS_AT_ONCE):
         chunk = typed.iloc[first : first + ROWS_AT_ONCE]
@@ -132,7 +131,7 @@ def _prediction_id(predictor: Predictor, person: Mapping[str, Any], ask: UUID | 
     """Nobody's who asks for something else, whatever `ask` a stranger makes up."""
     if ask is None:
         return str(uuid4())
-    said = [str(person[name]) for name in FEATURE_NAMES]
+    said = [str(person.get(name)) for name in predictor.columns.feature_names]
     return str(uuid5(ask, repr((predictor.incarnation, predictor.version, said))))
 
 

@@ -22,8 +22,6 @@ from insurance_predictor.table.schema import (
     NumberColumn,
 )
 
-BY_NAME = {column.name: column for column in COLUMNS}
-
 
 def check_table(
     frame: pd.DataFrame,

@@ -9,6 +9,7 @@ import pandas as pd
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.table.check import check_table
 from insurance_predictor.table.choice import SAMPLE, SAMPLE_SOURCE, choose_table
+from insurance_predictor.table.columns import Columns
 from insurance_predictor.table.download import DATA_FOLDER
 from insurance_predictor.table.files import (
     SHOWN_FAULTS,
@@ -17,16 +18,18 @@ from insurance_predictor.table.files import (
 )
 from insurance_predictor.table.schema import (
     COLUMN_NAMES,
+    COLUMNS,
+    CURRENT,
 )
 from insurance_predictor.table.split import exact_row_hashes
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table that keeps the rules of `schema`.
+    """A table that keeps the rules of its `columns`.
 
-    `frame` has the columns of `schema.COLUMN_NAMES` in that order (age and children int64, bmi and
-    charges float64, categories str), no exact duplicate and the index 0..n-1. `source` is what to
+    `frame` has the features and the target of `columns` in that order (whole numbers int64, others
+    float64, categories str), no exact duplicate and the index 0..n-1. `source` is what to
     show a person, `fingerprint` the sha256 over the sorted row hashes, `notices` what was done to
     the table on the way, a sentence each; `synthetic` says that it is the bundled sample.
     """
@@ -36,6 +39,7 @@ class Table:
     fingerprint: str
     notices: tuple[str, ...]
     synthetic: bool = False
+    columns: Columns = CURRENT
 
 
 def read_table(settings: Settings, folder: Path = DATA_FOLDER) -> Table:
@@ -62,7 +66,7 @@ def read_table(settings: Settings, folder: Path = DATA_FOLDER) -> Table:
 
 def _fingerprint(frame: pd.DataFrame) -> str:
     """Of the very numbers that are learned from: charges as float32 are another version of them."""
-    hashes = sorted(exact_row_hashes(frame))
+    hashes = sorted(exact_row_hashes(frame, COLUMNS))
     return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 

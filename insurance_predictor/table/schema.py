@@ -1,92 +1,11 @@
-"""The seven columns of an insurance table: type, limits, categories, unit and words, said once."""
+"""The columns of an insurance table, each said once: the file to edit for your own table."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from math import isfinite
-from numbers import Real
-from typing import TYPE_CHECKING, Any
 
-from insurance_predictor.base.words import Translations
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-
-@dataclass(frozen=True)
-class NumberColumn:
-    """A number between `low` and `high`, both allowed unless `above_low` says that `low` is not.
-
-    `decimals` are the ones that tell two people apart; a float32 within the limits holds them.
-    `also_called` are other names that files give the column; that its labels and its name, in any
-    letter case and with spaces or underscores, are such names need not be said.
-    """
-
-    name: str
-    low: float
-    high: float
-    whole: bool
-    decimals: int
-    unit: Translations
-    label: Translations
-    help: Translations
-    above_low: bool = False
-    also_called: tuple[str, ...] = ()
-
-    @property
-    def rule(self) -> str:
-        kind = "a whole number" if self.whole else "a number"
-        if not isfinite(self.high):
-            return f"{kind} greater than {self.low:g}"
-        return f"{kind} from {self.low:g} to {self.high:g}"
-
-    def allows(self, value: object) -> bool:
-        """Whether one Python value is a number within the limits."""
-        if isinstance(value, bool) or not isinstance(value, Real):
-            return False
-        try:
-            return bool(self.fits(float(value)))
-        except OverflowError:
-            return False
-
-    def fits(self, numbers: Any) -> Any:
-        """Whether a float keeps the limits, or which of an array or Series of floats do."""
-        import numpy as np
-
-        above = numbers > self.low if self.above_low else numbers >= self.low
-        within = above & (numbers <= self.high) & np.isfinite(numbers)
-        return within & (numbers == np.rint(numbers)) if self.whole else within
-
-
-@dataclass(frozen=True)
-class CategoryColumn:
-    """One of a few words; `value_labels` are those words for a form.
-
-    `also_called` is as in NumberColumn; `also_written` are other spellings that files have for a
-    value, beside its labels and every letter case.
-    """
-
-    name: str
-    values: tuple[str, ...]
-    label: Translations
-    help: Translations
-    value_labels: Mapping[str, Translations]
-    also_called: tuple[str, ...] = ()
-    also_written: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-    @property
-    def rule(self) -> str:
-        return "one of " + ", ".join(self.values)
-
-    def allows(self, value: object) -> bool:
-        """Whether one Python value is a known category."""
-        return isinstance(value, str) and value in self.values
-
-    def fits(self, words: "pd.Series") -> "pd.Series":
-        """Which of a Series of str are known categories."""
-        return words.isin(self.values)
-
-
-Column = NumberColumn | CategoryColumn
+from insurance_predictor.table.columns import CategoryColumn as CategoryColumn
+from insurance_predictor.table.columns import Column as Column
+from insurance_predictor.table.columns import Columns
+from insurance_predictor.table.columns import NumberColumn as NumberColumn
 
 AGE = NumberColumn(
     name="age",
@@ -98,6 +17,12 @@ AGE = NumberColumn(
     label={"pt": "Idade", "en": "Age"},
     help={"pt": "Idade do titular, em anos completos.", "en": "Age of the person, in full years."},
     also_called=("age in years", "idade em anos"),
+    usual=(18, 64),
+    bands=(18, 30, 45, 65),
+    start=40,
+    step=1,
+    rises=True,
+    must_matter=True,
 )
 SEX = CategoryColumn(
     name="sex",
@@ -110,6 +35,7 @@ SEX = CategoryColumn(
     },
     also_called=("gender", "gênero"),
     also_written={"female": ("f", "woman", "mulher"), "male": ("m", "man", "homem")},
+    start="female",
 )
 BMI = NumberColumn(
     name="bmi",
@@ -124,6 +50,11 @@ BMI = NumberColumn(
         "en": "Body mass index: weight in kg divided by the square of height in m.",
     },
     also_called=("body mass index", "índice de massa corporal"),
+    usual=(16, 54),
+    start=28.0,
+    step=0.5,
+    digits=1,
+    must_matter=True,
 )
 CHILDREN = NumberColumn(
     name="children",
@@ -144,6 +75,10 @@ CHILDREN = NumberColumn(
         "dependentes",
         "número de filhos",
     ),
+    usual=(0, 5),
+    start=1,
+    step=1,
+    rises=True,
 )
 SMOKER = CategoryColumn(
     name="smoker",
@@ -156,6 +91,10 @@ SMOKER = CategoryColumn(
         "no": ("n", "0", "false", "falso", "non-smoker", "não fumante"),
         "yes": ("y", "s", "1", "true", "verdadeiro", "smoker", "fumante"),
     },
+    start="no",
+    rises=True,
+    must_matter=True,
+    is_group=True,
 )
 REGION = CategoryColumn(
     name="region",
@@ -178,6 +117,7 @@ REGION = CategoryColumn(
         "southeast": ("se", "south east"),
         "southwest": ("sw", "south west"),
     },
+    start="southeast",
 )
 CHARGES = NumberColumn(
     name="charges",
@@ -203,24 +143,18 @@ CHARGES = NumberColumn(
         "custo",
         "encargos",
     ),
+    currency="USD",
 )
 
-FEATURES: tuple[Column, ...] = (AGE, SEX, BMI, CHILDREN, SMOKER, REGION)
-TARGET = CHARGES
-COLUMNS: tuple[Column, ...] = (*FEATURES, TARGET)
-FEATURE_NAMES = tuple(column.name for column in FEATURES)
-COLUMN_NAMES = tuple(column.name for column in COLUMNS)
+CURRENT = Columns(features=(AGE, SEX, BMI, CHILDREN, SMOKER, REGION), target=CHARGES)
+
+FEATURES = CURRENT.features
+TARGET = CURRENT.target
+COLUMNS = CURRENT.all
+FEATURE_NAMES = CURRENT.feature_names
+COLUMN_NAMES = CURRENT.names
 
 
 def violations(person: Mapping[str, object]) -> tuple[str, ...]:
-    """What is wrong with the six features of one person, a sentence each; empty when nothing is."""
-    missing = [name for name in FEATURE_NAMES if name not in person]
-    unknown = [str(name) for name in person if name not in FEATURE_NAMES]
-    sentences = [f"{name} is missing" for name in missing]
-    sentences += [f"{name} is not a known column" for name in unknown]
-    sentences += [
-        f"{column.name} is {person[column.name]!r}; it must be {column.rule}"
-        for column in FEATURES
-        if column.name in person and not column.allows(person[column.name])
-    ]
-    return tuple(sentences)
+    """What is wrong with the features of one person, a sentence each; empty when nothing is."""
+    return CURRENT.violations(person)

@@ -8,14 +8,9 @@ import numpy as np
 import pandas as pd
 
 from insurance_predictor.base.errors import InvalidTable
-from insurance_predictor.table.check import BY_NAME, numbers, words
-from insurance_predictor.table.schema import (
-    COLUMNS,
-    FEATURE_NAMES,
-    TARGET,
-    Column,
-    NumberColumn,
-)
+from insurance_predictor.table.check import numbers, words
+from insurance_predictor.table.columns import Column, Columns, NumberColumn
+from insurance_predictor.table.schema import CURRENT
 
 HOLDOUT_SHARE = 0.2
 MOST_CHARGES = 1e9  # US dollars a year
@@ -29,15 +24,15 @@ class Split:
     holdout: pd.DataFrame
 
 
-def split_table(frame: pd.DataFrame) -> Split:
-    """About 20 % of the rows as hold-out, chosen by the sha256 of each row's six features.
+def split_table(frame: pd.DataFrame, columns: Columns = CURRENT) -> Split:
+    """About 20 % of the rows as hold-out, chosen by the sha256 of each row's features.
 
     Rows that describe the same person stand on the same side whatever they were charged, and no
     row changes side when rows are appended, when rows or columns are rearranged or when numbers are
     stored in another type (`row_hashes`). Raises InvalidTable when one side would be empty, and
     when the charges to learn from are all the same or too high to compute with.
     """
-    hashes = row_hashes(frame, FEATURE_NAMES)
+    hashes = row_hashes(frame, columns.features)
     held_out = np.array([int(text[:8], 16) < HOLDOUT_SHARE * 2**32 for text in hashes], dtype=bool)
     if held_out.all() or not held_out.any():
         raise InvalidTable(
@@ -48,17 +43,18 @@ def split_table(frame: pd.DataFrame) -> Split:
         train=frame[~held_out].reset_index(drop=True),
         holdout=frame[held_out].reset_index(drop=True),
     )
-    _require_prices(numbers(frame[TARGET.name]), numbers(split.train[TARGET.name]))
+    target = columns.target
+    _require_prices(numbers(frame[target.name]), numbers(split.train[target.name]), target)
     return split
 
 
-def _require_prices(charges: pd.Series, learned: pd.Series) -> None:
+def _require_prices(charges: pd.Series, learned: pd.Series, target: NumberColumn) -> None:
     if charges.max() > MOST_CHARGES:
         raise InvalidTable(
-            f"{TARGET.name} go up to {charges.max():g}; more than {MOST_CHARGES:g} "
-            f"({TARGET.unit['en']}) cannot be learned from. Correct the table or its unit."
+            f"{target.name} go up to {charges.max():g}; more than {MOST_CHARGES:g} "
+            f"({target.unit['en']}) cannot be learned from. Correct the table or its unit."
         )
-    levels = learned.round(TARGET.decimals).unique()
+    levels = learned.round(target.decimals).unique()
     if len(levels) == 1:
         raise InvalidTable(
             f"All {len(learned)} people to train on are charged the same ({levels[0]:,.2f}), so "
@@ -66,19 +62,19 @@ def _require_prices(charges: pd.Series, learned: pd.Series) -> None:
         )
 
 
-def row_hashes(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
-    """The sha256 (64 hex digits) of each row's canonical text over `columns` of the schema.
+def row_hashes(frame: pd.DataFrame, columns: Sequence[Column]) -> list[str]:
+    """The sha256 (64 hex digits) of each row's canonical text over `columns`.
 
-    Numbers are written with the decimals that the schema names for their column, and alike whether
+    Numbers are written with the decimals that their column names, and alike whether
     they were stored in 32 bits or in 64: 30, 30.0 and 27.9 as float32 have the text of 30.0 and
     27.9. The order of `columns` counts.
     """
-    return _hashed(_canonical(frame[name], BY_NAME[name]) for name in columns)
+    return _hashed(_canonical(frame[column.name], column) for column in columns)
 
 
-def exact_row_hashes(frame: pd.DataFrame) -> list[str]:
-    """The sha256 (64 hex digits) of each row over all columns, every digit of its numbers kept."""
-    return _hashed(_exact(frame[column.name], column) for column in COLUMNS)
+def exact_row_hashes(frame: pd.DataFrame, columns: Sequence[Column]) -> list[str]:
+    """The sha256 (64 hex digits) of each row over `columns`, every digit of its numbers kept."""
+    return _hashed(_exact(frame[column.name], column) for column in columns)
 
 
 def _hashed(texts: Iterable[Sequence[str]]) -> list[str]:

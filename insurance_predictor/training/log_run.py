@@ -20,11 +20,12 @@ from insurance_predictor.model.cross_validation import (
     learning_curve,
 )
 from insurance_predictor.model.estimators import TRUSTED_TYPES
-from insurance_predictor.model.evaluation import flat_metrics
+from insurance_predictor.model.evaluation import flat_metrics, slice_masks
 from insurance_predictor.model.fitting import Trained, features, target
 from insurance_predictor.model.manifest import Manifest
 from insurance_predictor.model.run_layout import (
     CANDIDATE_TAG,
+    COLUMNS,
     COMMIT_TAG,
     CONFIGURATION,
     DATASET_TAG,
@@ -49,7 +50,7 @@ from insurance_predictor.model.run_layout import (
 from insurance_predictor.model.tuning import Trial
 from insurance_predictor.store.artifacts import fetch
 from insurance_predictor.store.versions import model_uri
-from insurance_predictor.table import schema
+from insurance_predictor.table.columns import Columns
 from insurance_predictor.table.read import Table
 from insurance_predictor.training import plots
 from insurance_predictor.training.model_card import as_html, model_card
@@ -68,7 +69,7 @@ def log_run(client: "MlflowClient", settings: Settings, run: TrainedRun) -> None
 
     Raises IntegrityFault when the store gives back another file than the one that was made here.
     """
-    _log_table(run.table)
+    _log_table(run.table, run.trained.pair.columns)
     with TemporaryDirectory() as folder:
         _write_files(Path(folder), run)
         model_id = write_model(client, Path(folder), run)
@@ -102,7 +103,7 @@ def log_trial(client: "MlflowClient", parent: str, trial: Trial) -> None:
 
 
 def write_pair(folder: Path, trained: Trained) -> None:
-    """What is kept beside the model: the preprocessor, `serving.json`, and the run's rows.
+    """What is kept beside the model: the preprocessor, `serving.json`, the columns and the rows.
 
     The rows are those that were learned from (≤ 5,000) and those that were held out.
     """
@@ -113,6 +114,7 @@ def write_pair(folder: Path, trained: Trained) -> None:
     skops.io.dump(trained.pair.preprocessor, folder / PREPROCESSOR_SKOPS)
     joblib.dump(trained.pair.preprocessor, folder / PREPROCESSOR)
     (folder / SERVING).write_text(trained.pair.serving.to_json())
+    (folder / COLUMNS).write_text(trained.pair.columns.to_json())
     for name, table in ((REFERENCE, trained.reference), (HOLDOUT, trained.holdout)):
         table.to_csv(folder / name, index=False, lineterminator="\n")
 
@@ -128,7 +130,7 @@ def write_model(client: "MlflowClient", folder: Path, run: TrainedRun) -> str:
     from mlflow.models import Model, infer_signature
 
     pair = run.trained.pair
-    columns = pair.preprocessor.transform(features(run.trained.reference.head(5)))
+    columns = pair.preprocessor.transform(features(run.trained.reference.head(5), pair.columns))
     experiment = client.get_run(run.run_id).info.experiment_id
     kept = client.create_logged_model(experiment, name=MODEL, source_run_id=run.run_id)
     client.log_outputs(run.run_id, [LoggedModelOutput(kept.model_id, step=0)])
@@ -196,19 +198,15 @@ def log_tags(client: "MlflowClient", run: TrainedRun, model_id: str, manifest: M
     client.log_batch(run.run_id, tags=[RunTag(key, value) for key, value in tags.items()])
 
 
-def _log_table(table: Table) -> None:
+def _log_table(table: Table, columns: Columns) -> None:
     import mlflow
 
     dataset = mlflow.data.from_pandas(
         table.frame.astype(
-            {
-                column.name: float
-                for column in schema.COLUMNS
-                if isinstance(column, schema.NumberColumn)
-            }
+            dict.fromkeys([column.name for column in (*columns.numbers, columns.target)], float)
         ),
         name="insurance",
-        targets=schema.TARGET.name,
+        targets=columns.target.name,
         digest=table.fingerprint[:FINGERPRINT_DIGITS],
     )
     mlflow.log_input(dataset, context="training")
@@ -275,10 +273,11 @@ def _write_files(folder: Path, run: TrainedRun) -> None:
 
 def _write_plots(folder: Path, run: TrainedRun) -> None:
     trained = run.trained
-    people, charges = features(trained.holdout), target(trained.holdout)
+    pair, columns = trained.pair, trained.pair.columns
+    people, charges = features(trained.holdout, columns), target(trained.holdout, columns)
     predicted = trained.holdout["premium"].to_numpy()
-    smoker = people[schema.SMOKER.name].to_numpy()
-    pair = trained.pair
+    groups = slice_masks(people, columns) if columns.group else {}
+    groups = {name: groups[name] for name in trained.evaluation.interval_by_group}
     worth = permutation_importance(
         Pipeline([("preprocessor", pair.preprocessor), ("model", pair.model)]),
         people,
@@ -287,13 +286,17 @@ def _write_plots(folder: Path, run: TrainedRun) -> None:
         random_state=0,
     )
     curve = learning_curve(
-        trained.scores.candidate.estimator, features(run.rows), target(run.rows), LEARNING_SHARES
+        trained.scores.candidate.estimator,
+        features(run.rows, columns),
+        target(run.rows, columns),
+        LEARNING_SHARES,
+        columns=columns,
     )
     figures = {
-        "predicted_against_actual": plots.predicted_against_actual(charges, predicted, smoker),
-        "residuals": plots.residuals(charges, predicted, smoker),
+        "predicted_against_actual": plots.predicted_against_actual(charges, predicted, groups),
+        "residuals": plots.residuals(charges, predicted, groups),
         "importance": plots.importance(
-            schema.FEATURE_NAMES, worth.importances_mean, worth.importances_std
+            columns.feature_names, worth.importances_mean, worth.importances_std
         ),
         "learning_curve": plots.learning_curve(*curve),
     }

@@ -1,14 +1,14 @@
 """The model card: what a model is for, how good it is and where it fails, on one page."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from insurance_predictor.model.evaluation import Estimate
-from insurance_predictor.table import schema
+from insurance_predictor.table.columns import Column, Columns
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -43,7 +43,7 @@ HTML_AND_LINK_PATTERNS = (
 def model_card(run: "TrainedRun") -> str:
     """The card as Markdown; names, paths and values from outside are set as code."""
     found = run.trained.evaluation
-    by_smoker = found.interval_by_smoker.items()
+    columns = run.trained.pair.columns
     return _template("model_card.md.j2").render(
         run=run,
         found=found,
@@ -51,9 +51,12 @@ def model_card(run: "TrainedRun") -> str:
         parameters=[f"{name}={value}" for name, value in run.parameters.items()],
         metric_words=METRIC_WORDS,
         intervals={"everybody": found.interval}
-        | {_code(f"{schema.SMOKER.name}={smoker}"): score for smoker, score in by_smoker},
+        | {_code(name): score for name, score in found.interval_by_group.items()},
+        columns=columns,
+        labels=_listed(_said(column) for column in columns.features),
+        sensitive=_listed(column.name for column in columns.categories if not column.is_group),
         ranges=[
-            f"{name} {low:,g} to {high:,g}{_unit(name)}"
+            f"{name} {low:,g} to {high:,g}{_unit(columns, name)}"
             for name, (low, high) in run.trained.pair.serving.ranges.items()
         ],
         versions=[f"{name} {version}" for name, version in run.library_versions.items()],
@@ -99,12 +102,19 @@ def _template(name: str) -> "Template":
     return environment.get_template(name)
 
 
-def _unit(name: str) -> str:
-    units = {
-        column.name: column.unit["en"]
-        for column in schema.FEATURES
-        if isinstance(column, schema.NumberColumn)
-    }
+def _said(column: Column) -> str:
+    """Its label as it stands in a sentence: BMI stays as it is."""
+    label = column.label["en"]
+    return label if label.isupper() else label[:1].lower() + label[1:]
+
+
+def _listed(words: Iterable[str]) -> str:
+    *first, last = [*words] or [""]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _unit(columns: Columns, name: str) -> str:
+    units = {column.name: column.unit["en"] for column in columns.numbers}
     unit = units.get(name, name)
     return "" if unit == name else f" {unit}"
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from insurance_predictor.base.arrays import FloatArray
-from insurance_predictor.table import schema
+from insurance_predictor.base.arrays import BoolArray, FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,18 +20,19 @@ if TYPE_CHECKING:
 
 # Colours that stay apart for colour-blind readers (Okabe & Ito 2008, Color Universal Design).
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#555555"
+COLOURS = (BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 # Marker and label tell the groups apart for readers and printers without colour.
-SMOKER_STYLES = {"no": (BLUE, "o", "non-smoker"), "yes": (VERMILION, "^", "smoker")}
+MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 DOTS_PER_INCH = 110
 
 
 def predicted_against_actual(
-    actual: npt.ArrayLike, predicted: npt.ArrayLike, smoker: Sequence[str]
+    actual: npt.ArrayLike, predicted: npt.ArrayLike, groups: Mapping[str, BoolArray]
 ) -> Figure:
     """Predicted over actual premiums, with the line of a perfect model.
 
-    `actual` and `predicted` have shape (rows,) and are in US dollars a year; `smoker` holds
-    "yes" or "no" for each row.
+    `actual` and `predicted` have shape (rows,) and are in US dollars a year; `groups` say by
+    their names which rows are drawn apart, each (rows,).
     """
     figure, axes = _blank(
         "Predicted against actual premium",
@@ -39,7 +40,7 @@ def predicted_against_actual(
         "Predicted premium (US$ a year)",
     )
     actual_values, predicted_values = _numbers(actual), _numbers(predicted)
-    _scatter_by_smoker(axes, actual_values, predicted_values, smoker)
+    _scatter_by_group(axes, actual_values, predicted_values, groups)
     highest = float(np.nanmax(np.concatenate([actual_values, predicted_values])))
     axes.plot([0, highest], [0, highest], color=GREY, linewidth=1.2, label="perfect prediction")
     _legend_above(axes)
@@ -47,11 +48,13 @@ def predicted_against_actual(
     return figure
 
 
-def residuals(actual: npt.ArrayLike, predicted: npt.ArrayLike, smoker: Sequence[str]) -> Figure:
+def residuals(
+    actual: npt.ArrayLike, predicted: npt.ArrayLike, groups: Mapping[str, BoolArray]
+) -> Figure:
     """Actual minus predicted premiums over the predicted ones, with the zero line.
 
-    `actual` and `predicted` have shape (rows,) and are in US dollars a year; `smoker` holds
-    "yes" or "no" for each row.
+    `actual` and `predicted` have shape (rows,) and are in US dollars a year; `groups` say by
+    their names which rows are drawn apart, each (rows,).
     """
     figure, axes = _blank(
         "Residuals: above zero, quoted too low",
@@ -59,7 +62,7 @@ def residuals(actual: npt.ArrayLike, predicted: npt.ArrayLike, smoker: Sequence[
         "Actual minus predicted (US$ a year)",
     )
     predicted_values = _numbers(predicted)
-    _scatter_by_smoker(axes, predicted_values, _numbers(actual) - predicted_values, smoker)
+    _scatter_by_group(axes, predicted_values, _numbers(actual) - predicted_values, groups)
     axes.axhline(0, color=GREY, linewidth=1.2)
     _legend_above(axes)
     _thousands(axes.xaxis, axes.yaxis)
@@ -139,13 +142,13 @@ def _blank(title: str, horizontal: str, vertical: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _scatter_by_smoker(
-    axes: Axes, horizontal: FloatArray, vertical: FloatArray, smoker: Sequence[str]
+def _scatter_by_group(
+    axes: Axes, horizontal: FloatArray, vertical: FloatArray, groups: Mapping[str, BoolArray]
 ) -> None:
-    groups = np.asarray(smoker)
-    for value in schema.SMOKER.values:
-        color, marker, label = SMOKER_STYLES[value]
-        rows = groups == value
+    apart = groups or {"everybody": np.full(len(horizontal), True)}
+    for (label, rows), color, marker in zip(
+        apart.items(), cycle(COLOURS), cycle(MARKERS), strict=False
+    ):
         axes.plot(
             horizontal[rows],
             vertical[rows],

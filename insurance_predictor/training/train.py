@@ -22,7 +22,9 @@ from insurance_predictor.model.estimators import make_candidates
 from insurance_predictor.model.fitting import features, fit_pair, target
 from insurance_predictor.model.tuning import Plan, Trial, planned, search
 from insurance_predictor.store.tracking import ask_storage, experiment_id
+from insurance_predictor.table.columns import Columns
 from insurance_predictor.table.read import Table
+from insurance_predictor.table.schema import CURRENT
 from insurance_predictor.table.split import Split, split_table
 from insurance_predictor.training.log_run import log_run, log_trial
 from insurance_predictor.training.trained_run import TrainedRun
@@ -52,8 +54,8 @@ def train(
     """
     import mlflow
 
-    split = split_table(table.frame)
-    folds = make_folds(features(split.train))
+    split = split_table(table.frame, table.columns)
+    folds = make_folds(features(split.train, table.columns), columns=table.columns)
     experiment = settings.experiment(options.production)
     where = experiment_id(client, experiment, settings)
     ask_storage(client, settings, where)
@@ -61,9 +63,9 @@ def train(
     # busy cores, boosting took ten times as long with them as without.
     with threadpool_limits(limits=1), mlflow.start_run(experiment_id=where) as started:
         run_id = started.info.run_id
-        every, notices = compare(client, run_id, folds, split, options)
+        every, notices = compare(client, run_id, folds, split, options, table.columns)
         with _autologging(options):
-            trained = fit_pair(every[0], split)
+            trained = fit_pair(every[0], split, table.columns)
         run = TrainedRun(
             run_id=run_id,
             experiment=experiment,
@@ -88,10 +90,11 @@ def compare(
     folds: Sequence[Fold],
     split: Split,
     options: TrainingOptions,
+    columns: Columns = CURRENT,
 ) -> tuple[tuple[Scores, ...], tuple[str, ...]]:
     """Each candidate's scores, the best first, and notices; when tuning, each at its best."""
-    charges = target(split.train)
-    candidates = make_candidates(tuple(folds[0].train_columns.columns))
+    charges = target(split.train, columns)
+    candidates = make_candidates(tuple(folds[0].train_columns.columns), columns)
     if options.tune:
         return _searched(
             client, run_id, planned(candidates, options.trials), folds, charges, options

@@ -24,7 +24,7 @@ from insurance_predictor.model.pair import Pair
 from insurance_predictor.release.candidate import Candidate, Champion, measure_candidate
 from insurance_predictor.release.gate import GateDecision, Measurements, decide
 from insurance_predictor.table.read import read_table
-from insurance_predictor.table.schema import FEATURE_NAMES, SMOKER
+from insurance_predictor.table.schema import FEATURES, SMOKER
 from insurance_predictor.table.split import Split, row_hashes
 from tests.studies.markdown import markdown_table
 
@@ -61,12 +61,12 @@ RULES = (
     Rule(
         "coverage of a smoker group",
         "least_smoker_coverage",
-        lambda m: min(share.value for share in (m.coverage_by_smoker or {}).values()),
+        lambda m: min(share.value for share in (m.coverage_by_group or {}).values()),
         ".1%",
     ),
     Rule("intervals say something", "most_coverage", lambda m: m.coverage.value, ".1%"),
-    Rule("rises with age", "age_fall", lambda m: m.behaviour.worst_age_fall, ",.0f"),
-    Rule("rises with children", "children_fall", lambda m: m.behaviour.worst_children_fall, ",.0f"),
+    Rule("rises with age", "age_fall", lambda m: m.behaviour.falls["age"], ",.0f"),
+    Rule("rises with children", "children_fall", lambda m: m.behaviour.falls["children"], ",.0f"),
     Rule(
         "not worse than production",
         "worse_than_production",
@@ -125,7 +125,7 @@ def rule_of(check: str) -> str:
 
 def resplit(table: pd.DataFrame, seed: int) -> Split:
     """A random 80/20 split by person, not stratified: like the library's, which hashes people."""
-    _, person = np.unique(row_hashes(table, FEATURE_NAMES), return_inverse=True)
+    _, person = np.unique(row_hashes(table, FEATURES), return_inverse=True)
     order = np.random.default_rng(seed).permutation(person.max() + 1)
     held_out = np.isin(person, order[: round(HOLDOUT_SHARE * len(order))])
     return Split(train=_rows(table, ~held_out), holdout=_rows(table, held_out))

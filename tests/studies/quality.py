@@ -122,7 +122,7 @@ def quote_nested(
 
 def every_interval(residual: FloatArray, people: pd.DataFrame) -> dict[str, Intervals]:
     """Ours, and what a reader may ask about: bare offsets without slack or least half-width."""
-    ours = fit_intervals(residual, people)
+    ours = fit_intervals(residual, people, SMOKER)
     central = {group: _central(part) for group, part in _groups(residual, people).items()}
     shortest = {group: _shortest(part) for group, part in _groups(residual, people).items()}
     widest = float(np.quantile(np.abs(residual), 0.90, method="higher"))

@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 
 from insurance_predictor.model.behaviour import (
-    age_falls,
     batch_invariance,
     behaviour_grid,
-    children_fall,
     extremes_positive_and_finite,
+    fall,
+    falls_by_group,
     ignored_features,
-    smoker_undercut,
+    undercut,
 )
 from insurance_predictor.table import schema
 
@@ -60,8 +60,8 @@ def test_a_sensible_tariff_passes_every_check_and_is_asked_little():
         asked.append(len(people))
         return sensible(people)
 
-    assert smoker_undercut(counted, grid) == 0
-    assert set(age_falls(counted, grid).values()) == {0.0}
+    assert undercut(counted, grid, schema.SMOKER) == 0
+    assert set(falls_by_group(counted, grid, schema.AGE, schema.SMOKER).values()) == {0.0}
     assert batch_invariance(counted, grid) == 0
     assert extremes_positive_and_finite(counted)
     assert len(asked) <= 8
@@ -73,7 +73,7 @@ def test_undercut_is_the_share_of_people_quoted_less_smoking(grid):
         slim = (people["bmi"] < 24).to_numpy()
         return sensible(people) - 30_000.0 * (slim & (people["smoker"] == "yes").to_numpy())
 
-    share = smoker_undercut(cheaper_for_slim_smokers, grid)
+    share = undercut(cheaper_for_slim_smokers, grid, schema.SMOKER)
     assert share == pytest.approx((grid["bmi"] < 24).mean())
 
 
@@ -81,19 +81,19 @@ def test_inverting_the_smoker_flag_undercuts_everybody(grid):
     def inverted(people):
         return sensible(people.assign(smoker=people["smoker"].map({"yes": "no", "no": "yes"})))
 
-    assert smoker_undercut(inverted, grid) == 1
+    assert undercut(inverted, grid, schema.SMOKER) == 1
 
 
 def test_less_than_a_cent_is_not_an_undercut(grid):
     def rounding(people):
         return 5000.0 - 1e-9 * (people["smoker"] == "yes").to_numpy()
 
-    assert smoker_undercut(rounding, grid) == 0
+    assert undercut(rounding, grid, schema.SMOKER) == 0
 
 
 def test_undercut_needs_only_one_state_of_each_person(grid):
     only_smokers = grid[grid["smoker"] == "yes"]
-    assert smoker_undercut(lambda people: -sensible(people), only_smokers) == 1
+    assert undercut(lambda people: -sensible(people), only_smokers, schema.SMOKER) == 1
 
 
 def test_age_falls_finds_the_group_and_the_size_of_a_fall(grid):
@@ -101,7 +101,7 @@ def test_age_falls_finds_the_group_and_the_size_of_a_fall(grid):
         old_smoker = ((people["age"] >= 60) & (people["smoker"] == "yes")).to_numpy()
         return sensible(people) - 3000.0 * old_smoker
 
-    falls = age_falls(discount_for_old_smokers, grid)
+    falls = falls_by_group(discount_for_old_smokers, grid, schema.AGE, schema.SMOKER)
     assert falls["smoker=no"] == 0
     assert falls["smoker=yes"] == pytest.approx(2500)
     assert falls["all"] == pytest.approx(1000)
@@ -112,7 +112,7 @@ def test_a_fall_for_some_is_no_fall_of_the_expected_premium(grid):
         few = ((people["age"] >= 40) & (people["children"] == 0)).to_numpy()
         return sensible(people) - 600.0 * few
 
-    assert age_falls(fewer_dollars_for_a_few, grid)["all"] == 0
+    assert falls_by_group(fewer_dollars_for_a_few, grid, schema.AGE, schema.SMOKER)["all"] == 0
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -120,8 +120,8 @@ def test_a_premium_that_is_not_finite_fails_every_check(grid, bad):
     def broken(people):
         return np.full(len(people), bad)
 
-    assert smoker_undercut(broken, grid) == 1
-    assert set(age_falls(broken, grid).values()) == {np.inf}
+    assert undercut(broken, grid, schema.SMOKER) == 1
+    assert set(falls_by_group(broken, grid, schema.AGE, schema.SMOKER).values()) == {np.inf}
     assert batch_invariance(broken, grid) == np.inf
     assert not extremes_positive_and_finite(broken)
 
@@ -172,7 +172,7 @@ def test_the_extremes_are_every_corner_of_the_schema():
 
 
 def test_a_sensible_tariff_rises_with_children_and_ignores_nothing_that_matters(grid):
-    assert children_fall(sensible, grid) == 0
+    assert fall(sensible, grid, schema.CHILDREN) == 0
     assert ignored_features(sensible, grid) == ()
 
 
@@ -180,14 +180,14 @@ def test_the_worst_fall_with_one_child_more_is_found(grid):
     def cheaper_from_four_children(people):
         return sensible(people) - 700.0 * (people["children"] >= 4)
 
-    assert children_fall(cheaper_from_four_children, grid) == pytest.approx(400)
+    assert fall(cheaper_from_four_children, grid, schema.CHILDREN) == pytest.approx(400)
 
 
 def test_a_premium_that_is_not_finite_is_an_infinite_fall_with_children(grid):
     def undefined_for_five(people):
         return np.where(people["children"] == 5, np.nan, sensible(people))
 
-    assert children_fall(undefined_for_five, grid) == np.inf
+    assert fall(undefined_for_five, grid, schema.CHILDREN) == np.inf
 
 
 @pytest.mark.parametrize(("column", "value"), [("age", 40), ("bmi", 25.0), ("smoker", "no")])

@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 
-from insurance_predictor.model.behaviour import age_falls, behaviour_grid, smoker_undercut
+from insurance_predictor.model.behaviour import behaviour_grid, falls_by_group, undercut
 from insurance_predictor.model.estimators import (
     TRUSTED_TYPES,
     TypicalPlusMean,
@@ -16,7 +16,7 @@ from insurance_predictor.model.estimators import (
     make_candidates,
 )
 from insurance_predictor.model.preprocessing import make_preprocessor
-from insurance_predictor.table.schema import FEATURE_NAMES
+from insurance_predictor.table.schema import AGE, FEATURE_NAMES, SMOKER
 from insurance_predictor.table.synthetic import make_table
 
 TABLE = make_table(800, seed=2)
@@ -78,8 +78,8 @@ def test_every_candidate_is_right_on_average(fitted):
 
 def test_no_candidate_quotes_a_smoker_less_or_falls_with_age(fitted):
     grid = behaviour_grid()
-    assert smoker_undercut(fitted.predict, grid) == 0
-    assert age_falls(fitted.predict, grid)["all"] < 0.01
+    assert undercut(fitted.predict, grid, SMOKER) == 0
+    assert falls_by_group(fitted.predict, grid, AGE, SMOKER)["all"] < 0.01
 
 
 def test_every_candidate_survives_its_own_file_with_only_the_trusted_types(fitted):

@@ -238,8 +238,8 @@ def test_an_evaluation_measures_each_slice_on_its_own_rows(people, actual, predi
     assert evaluation.slices["smoker=no"]["rmse"].value == 0
     assert evaluation.slices["smoker=yes"]["rmse"].value > 5000
     assert evaluation.slice_rows["smoker=yes"] == (people["smoker"] == "yes").sum()
-    assert evaluation.interval_by_smoker["no"].coverage == 1
-    assert evaluation.interval_by_smoker["yes"].coverage < 0.05
+    assert evaluation.interval_by_group["smoker=no"].coverage == 1
+    assert evaluation.interval_by_group["smoker=yes"].coverage < 0.05
     assert 0.7 < evaluation.interval.coverage < 0.95
 
 
@@ -259,14 +259,16 @@ def test_flat_metrics_have_names_that_mlflow_allows(people, actual, predicted):
     assert flat["holdout.rmse"] == evaluation.overall["rmse"].value
     assert flat["holdout.rmse_low"] < flat["holdout.rmse"] < flat["holdout.rmse_high"]
     assert flat["holdout.age_18-29.mae"] == evaluation.slices["age=18-29"]["mae"].value
-    assert flat["holdout.smoker_yes.coverage"] == evaluation.interval_by_smoker["yes"].coverage
+    assert (
+        flat["holdout.smoker_yes.coverage"] == evaluation.interval_by_group["smoker=yes"].coverage
+    )
     assert flat["holdout.region_southeast.rows"] == evaluation.slice_rows["region=southeast"]
     assert flat["holdout.rows"] == 267
 
 
 def test_flat_metrics_lose_nothing_when_only_one_group_smokes():
     score = IntervalScore(0.9, 100.0, 120.0)
-    flat = flat_metrics(Evaluation(1, {}, {}, {}, score, {"no": score}), "holdout")
+    flat = flat_metrics(Evaluation(1, {}, {}, {}, score, {"smoker=no": score}), "holdout")
     assert flat == {
         "holdout.rows": 1,
         "holdout.coverage": 0.9,

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from insurance_predictor.model.intervals import FLOOR, LEAST_HALF_WIDTH, Intervals, fit_intervals
+from insurance_predictor.table.schema import SMOKER
 
 OFFSETS = Intervals({"no": (-100.0, 9000.0), "yes": (-2000.0, 50.0)})
 
@@ -49,7 +50,7 @@ def test_fitted_offsets_cover_new_people_in_each_group():
         return generator.normal(0, 300, rows) + np.where(generator.random(rows) < 0.09, 9000, 0)
 
     groups = people(*["no"] * 4000, *["yes"] * 1000)
-    intervals = fit_intervals(residuals(5000), groups)
+    intervals = fit_intervals(residuals(5000), groups, SMOKER)
     premium = np.full(5000, 10_000.0)
     low, high = intervals.around(premium, groups)
     charged = premium + residuals(5000)
@@ -59,12 +60,12 @@ def test_fitted_offsets_cover_new_people_in_each_group():
 
 
 def test_a_group_of_nobody_takes_everybodys_quantiles():
-    fitted = fit_intervals(np.linspace(-1000, 1000, 101), people(*["no"] * 101))
+    fitted = fit_intervals(np.linspace(-1000, 1000, 101), people(*["no"] * 101), SMOKER)
     assert fitted.offsets["yes"] == fitted.offsets["no"]
 
 
 def test_few_residuals_give_the_widest_ones_seen():
-    fitted = fit_intervals([-5.0, 7.0], people("no", "no"))
+    fitted = fit_intervals([-5.0, 7.0], people("no", "no"), SMOKER)
     assert fitted.offsets["no"] == (-5.0, 7.0)
 
 
@@ -73,6 +74,6 @@ def test_offsets_survive_json():
 
 
 def test_the_conformal_rank_is_one_above_the_plain_quantile():
-    fitted = fit_intervals(np.arange(1.0, 101.0) - 50, people(*["no"] * 100))
+    fitted = fit_intervals(np.arange(1.0, 101.0) - 50, people(*["no"] * 100), SMOKER)
     below_rank, above_rank = 2, 95  # of 100: outside 2 % at the low end, 94 % of 101 at the high
     assert fitted.offsets["no"] == (below_rank - 50, above_rank - 50)

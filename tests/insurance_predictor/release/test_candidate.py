@@ -135,8 +135,8 @@ def test_a_candidate_is_measured_on_its_own_hold_out(candidate, trained):
     assert found.people == found.total_bias.people == found.coverage.people == logged.rows
     assert found.total_bias.value == pytest.approx(logged.overall["total_bias"].value)
     assert found.coverage.value == logged.interval.coverage
-    assert {name: share.value for name, share in found.coverage_by_smoker.items()} == {
-        name: score.coverage for name, score in logged.interval_by_smoker.items()
+    assert {name: share.value for name, share in found.coverage_by_group.items()} == {
+        name: score.coverage for name, score in logged.interval_by_group.items()
     }
     assert {name: bias.people for name, bias in found.slice_bias.items()} == logged.slice_rows
     for name, bias in found.slice_bias.items():
@@ -226,10 +226,11 @@ def test_conduct_is_measured_on_made_up_people(candidate):
             return 50_000.0 - 1_000.0 * columns[falling].to_numpy().sum(axis=1)
 
     honest = measure_candidate(candidate, None)[0].behaviour
-    assert (honest.smoker_undercut, honest.worst_age_fall, honest.worst_children_fall) == (0, 0, 0)
+    assert honest.undercuts == {"smoker": 0}
+    assert honest.falls == {"age": 0, "children": 0}
     assert (honest.batch_difference, honest.ignored, honest.extremes_fine) == (0, (), True)
     found = measure_candidate(answering(candidate, Backwards()), None)[0].behaviour
-    assert found.smoker_undercut == 1
-    assert found.worst_age_fall > 0
-    assert found.worst_children_fall > 0
+    assert found.undercuts == {"smoker": 1}
+    assert found.falls["age"] > 0
+    assert found.falls["children"] > 0
     assert found.ignored == ("bmi",)

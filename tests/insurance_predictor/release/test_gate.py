@@ -21,9 +21,8 @@ from insurance_predictor.release.gate import (
 LIMITS = GateThresholds()
 CONDUCT = Behaviour(
     extremes_fine=True,
-    smoker_undercut=0.0,
-    worst_age_fall=0.0,
-    worst_children_fall=0.0,
+    undercuts={"smoker": 0.0},
+    falls={"age": 0.0, "children": 0.0},
     batch_difference=0.0,
 )
 PRODUCTION = AgainstProduction(
@@ -63,7 +62,7 @@ GOOD = Measurements(
     total_bias=plain(0.01),
     slice_bias={"smoker=yes": plain(0.02)},
     coverage=share(0.92),
-    coverage_by_smoker={"no": share(0.93), "yes": share(0.9)},
+    coverage_by_group={"smoker=no": share(0.93), "smoker=yes": share(0.9)},
     behaviour=CONDUCT,
     production=PRODUCTION,
 )
@@ -111,8 +110,8 @@ AT_MOST = {
     "better than the textbook": lambda x: {"ratio": steady(x)},
     "total bias": lambda x: {"total_bias": plain(x)},
     "bias of smoker=yes": lambda x: {"slice_bias": {"smoker=yes": plain(x)}},
-    "rises with age": lambda x: {"conduct": {"worst_age_fall": x}},
-    "rises with children": lambda x: {"conduct": {"worst_children_fall": x}},
+    "rises with age": lambda x: {"conduct": {"falls": {"age": x}}},
+    "rises with children": lambda x: {"conduct": {"falls": {"children": x}}},
     "alone as in a batch": lambda x: {"conduct": {"batch_difference": x}},
     "not worse than production": lambda x: {"production": {"rmse_worse_by": x}},
     "price level": lambda x: {"production": {"quote_shift": x}},
@@ -160,7 +159,7 @@ def test_not_a_number_passes_no_rule(rule):
 @pytest.mark.parametrize(
     ("rule", "change"),
     [
-        ("smokers pay more", {"conduct": {"smoker_undercut": nan}}),
+        ("rises with smoker", {"conduct": {"undercuts": {"smoker": nan}}}),
         ("something new", {"production": {"largest_difference": nan}}),
         ("bias of smoker=yes", {"slice_bias": {"smoker=yes": Bias(nan, nan, nan, 50)}}),
         ("bias of smoker=yes", {"slice_bias": {"smoker=yes": Bias(0.3, nan, nan, 50)}}),
@@ -291,9 +290,12 @@ def test_the_price_level_may_move_as_far_as_learning_from_other_people_moves_it(
             "at least 97.7% with luck",
         ),
         ({"conduct": {"extremes_fine": False}}, "at the edge of the schema's limits"),
-        ({"conduct": {"smoker_undercut": 0.25}}, "cheaper for 25.0% of made-up people"),
-        ({"conduct": {"worst_age_fall": 400.0}}, "falls with age, by up to US$ 400 in two years"),
-        ({"conduct": {"worst_children_fall": 90.0}}, "falls with children, by up to US$ 90 for"),
+        (
+            {"conduct": {"undercuts": {"smoker": 0.25}}},
+            "smoker makes the quote cheaper for 25.0% of",
+        ),
+        ({"conduct": {"falls": {"age": 400.0}}}, "falls with age, by up to US$ 400 from"),
+        ({"conduct": {"falls": {"children": 90.0}}}, "falls with children, by up to US$ 90 from"),
         ({"conduct": {"ignored": ("bmi", "smoker")}}, "the quotes ignore bmi and smoker, which"),
         ({"conduct": {"batch_difference": 3.5}}, "who else is in the table"),
         ({"production": {"largest_difference": 0.0}}, "identical to production: version 7"),
@@ -334,14 +336,14 @@ def test_reasons_come_in_the_order_files_numbers_quality_intervals_conduct_produ
         ratio=steady(0.95),
         total_bias=plain(0.2),
         coverage=share(0.1),
-        conduct={"smoker_undercut": 0.1},
+        conduct={"undercuts": {"smoker": 0.1}},
         production={"quote_shift": 0.3},
     )
     assert names == [
         "better than the textbook",
         "total bias",
         "coverage of everybody",
-        "smokers pay more",
+        "rises with smoker",
         "price level",
     ]
 

@@ -72,7 +72,12 @@ FACTS = TrainedRun(
     every=(CHOSEN, scored("linear_regression", 6_080.4, 420.0, 0.744)),
     trained=Trained(
         scores=CHOSEN,
-        pair=Pair(None, None, Serving(Intervals({}), RANGES, Golden((), (), (), ()))),
+        pair=Pair(
+            None,
+            None,
+            Serving(Intervals({}), RANGES, Golden((), (), (), ())),
+            schema.CURRENT,
+        ),
         reference=pd.DataFrame(),
         holdout=pd.DataFrame(index=range(267)),
         evaluation=measured(),
@@ -133,7 +138,8 @@ def test_the_card_can_be_read_in_a_few_minutes():
         "1,070 to train, 267 held out",
         "alpha=0.0",
         "the same 2 folds of the training rows",
-        "apart for smokers and non-smokers",
+        "apart for each `smoker`",
+        "age, sex, BMI, children, smoker and region, with a 90 % interval",
         "age 18 to 64 years; bmi 15.96 to 53.13 kg/m²; children 0 to 5.",
         "scikit-learn 1.9.1",
         "make train DATA=data/insurance.csv",

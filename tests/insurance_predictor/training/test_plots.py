@@ -13,7 +13,8 @@ from insurance_predictor.training import plots
 
 ACTUAL = np.array([1_500.0, 9_000.0, 12_000.0, 40_000.0, 25_000.0])
 PREDICTED = np.array([2_500.0, 8_000.0, 5_000.0, 41_000.0, 30_000.0])
-SMOKER = ["no", "no", "no", "yes", "yes"]
+SMOKES = np.array([False, False, False, True, True])
+GROUPS = {"smoker=no": ~SMOKES, "smoker=yes": SMOKES}
 NAMES = ["age", "smoker", "sex"]
 MEAN, STD = [1_200.0, 9_000.0, -4.0], [100.0, 800.0, 12.0]
 SIZES = [100, 400, 800]
@@ -23,8 +24,8 @@ VALIDATION = [[6_000.0, 7_000.0], [4_900.0, 5_300.0], [4_600.0, 4_800.0]]
 
 def all_figures():
     return {
-        "predicted": plots.predicted_against_actual(ACTUAL, PREDICTED, SMOKER),
-        "residuals": plots.residuals(ACTUAL, PREDICTED, SMOKER),
+        "predicted": plots.predicted_against_actual(ACTUAL, PREDICTED, GROUPS),
+        "residuals": plots.residuals(ACTUAL, PREDICTED, GROUPS),
         "importance": plots.importance(NAMES, MEAN, STD),
         "learning_curve": plots.learning_curve(SIZES, TRAIN, VALIDATION),
     }
@@ -42,26 +43,27 @@ def test_every_figure_has_a_title_and_its_unit_on_an_axis(name):
     assert "US$ a year" in axes.get_xlabel() + axes.get_ylabel()
 
 
-def test_predictions_are_drawn_over_actual_premiums_by_smoker():
-    (axes,) = plots.predicted_against_actual(ACTUAL, PREDICTED, SMOKER).axes
-    assert points(axes, "smoker") == [[40_000, 41_000], [25_000, 30_000]]
-    assert points(axes, "non-smoker") == [[1_500, 2_500], [9_000, 8_000], [12_000, 5_000]]
+def test_predictions_are_drawn_over_actual_premiums_by_group():
+    (axes,) = plots.predicted_against_actual(ACTUAL, PREDICTED, GROUPS).axes
+    assert points(axes, "smoker=yes") == [[40_000, 41_000], [25_000, 30_000]]
+    assert points(axes, "smoker=no") == [[1_500, 2_500], [9_000, 8_000], [12_000, 5_000]]
     assert points(axes, "perfect prediction") == [[0, 0], [41_000, 41_000]]
 
 
 def test_a_residual_above_zero_was_quoted_too_low():
-    (axes,) = plots.residuals(ACTUAL, PREDICTED, SMOKER).axes
-    assert points(axes, "smoker") == [[41_000, -1_000], [30_000, -5_000]]
-    assert points(axes, "non-smoker") == [[2_500, -1_000], [8_000, 1_000], [5_000, 7_000]]
+    (axes,) = plots.residuals(ACTUAL, PREDICTED, GROUPS).axes
+    assert points(axes, "smoker=yes") == [[41_000, -1_000], [30_000, -5_000]]
+    assert points(axes, "smoker=no") == [[2_500, -1_000], [8_000, 1_000], [5_000, 7_000]]
 
 
-def test_smokers_can_be_told_apart_without_colour():
-    (axes,) = plots.residuals(ACTUAL, PREDICTED, SMOKER).axes
+def test_groups_can_be_told_apart_without_colour():
+    (axes,) = plots.residuals(ACTUAL, PREDICTED, GROUPS).axes
     assert len({line.get_marker() for line in axes.lines[:2]}) == 2
 
 
-def test_a_table_without_smokers_can_be_drawn(tmp_path):
-    plots.save(plots.residuals(ACTUAL, PREDICTED, ["no"] * 5), tmp_path / "residuals.png")
+@pytest.mark.parametrize("groups", [{}, {"smoker=no": np.full(5, True)}])
+def test_a_table_without_smokers_or_without_groups_can_be_drawn(tmp_path, groups):
+    plots.save(plots.residuals(ACTUAL, PREDICTED, groups), tmp_path / "residuals.png")
     assert imread(tmp_path / "residuals.png").std() > 0
 
 
@@ -128,7 +130,7 @@ def test_importing_the_module_does_not_import_matplotlib_and_drawing_leaves_pypl
     program = (
         "import sys; from insurance_predictor.training import plots;"
         "assert 'matplotlib' not in sys.modules;"
-        "plots.residuals([1.0], [2.0], ['no']);"
+        "plots.residuals([1.0], [2.0], {});"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

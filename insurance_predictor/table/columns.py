@@ -1,0 +1,321 @@
+"""What a column of an insurance table can be, and the columns of one table or of one version."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from functools import cache, cached_property
+from math import inf, isfinite
+from numbers import Real
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from insurance_predictor.base.words import Translations
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT = 1
+# Of the release whose versions did not say what they had been trained on.
+FORMER = Path(__file__).parent / "former_columns.json"
+# What quotes and their log call their own columns.
+TAKEN = frozenset(
+    {"id", "time", "version", "premium", "low", "high", "latency_ms", "source", "stale"}
+    | {"model", "incarnation", "error", "outside_range", "prediction_id", "alias", "json"}
+)
+USUAL_VALUES = {True: 24, False: 20}  # at most, of whole numbers and of others
+
+
+@dataclass(frozen=True)
+class NumberColumn:
+    """A number between `low` and `high`, both allowed unless `above_low` says that `low` is not.
+
+    `decimals` are the ones that tell two people apart; a float32 within the limits holds them.
+    `usual` are the ends between which made-up people are (default: the limits), `bands` the starts
+    of the slices that a model is judged in (none: no slices). `start` and `step` are the form's,
+    `digits` what is shown of it (default: `decimals`). `rises`: the premium may only rise with it.
+    `must_matter`: a candidate whose premiums it never changes is refused. `optional`: a value may
+    be missing. `currency` is an amount's, as ISO 4217 has it.
+
+    `also_called` are other names that files give the column; that its labels and its name, in any
+    letter case and with spaces or underscores, are such names need not be said.
+    """
+
+    name: str
+    low: float
+    high: float
+    whole: bool
+    decimals: int
+    unit: Translations
+    label: Translations
+    help: Translations
+    above_low: bool = False
+    also_called: tuple[str, ...] = ()
+    usual: tuple[float, float] | None = None
+    bands: tuple[float, ...] = ()
+    start: float | None = None
+    step: float | None = None
+    digits: int | None = None
+    rises: bool = False
+    must_matter: bool = False
+    optional: bool = False
+    currency: str | None = None
+
+    @property
+    def rule(self) -> str:
+        kind = "a whole number" if self.whole else "a number"
+        if not isfinite(self.high):
+            return f"{kind} greater than {self.low:g}"
+        return f"{kind} from {self.low:g} to {self.high:g}{_or_missing(self)}"
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Between which values made-up people are."""
+        return self.usual or (self.low, self.high)
+
+    @property
+    def usual_values(self) -> tuple[float, ...]:
+        """Up to 24 whole or 20 other numbers, evenly from one usual end to the other."""
+        (low, high), most = self.ends, USUAL_VALUES[self.whole]
+        if self.whole:
+            step = max(1, -(-int(high - low) // (most - 1)))
+            return tuple(range(int(low), int(high) + 1, step))
+        width = (high - low) / (most - 1)
+        values = (round(low + place * width, self.decimals) for place in range(most))
+        return tuple(dict.fromkeys(values))
+
+    def allows(self, value: object) -> bool:
+        """Whether one Python value is a number within the limits, or may be missing and is."""
+        if value is None:
+            return self.optional
+        if isinstance(value, bool) or not isinstance(value, Real):
+            return False
+        try:
+            return bool(self.fits(float(value)))
+        except OverflowError:
+            return False
+
+    def fits(self, numbers: Any) -> Any:
+        """Whether a float keeps the limits, or which of an array or Series of floats do."""
+        import numpy as np
+
+        above = numbers > self.low if self.above_low else numbers >= self.low
+        within = above & (numbers <= self.high) & np.isfinite(numbers)
+        return within & (numbers == np.rint(numbers)) if self.whole else within
+
+
+@dataclass(frozen=True)
+class CategoryColumn:
+    """One of a few words; `value_labels` are those words for a form.
+
+    `rises`: the premium may only rise from each value to the next. `is_group`: intervals hold for
+    the people of each value, not only for everybody. `also_written` are other spellings that files
+    have for a value, beside its labels and every letter case. The rest is as for `NumberColumn`.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    label: Translations
+    help: Translations
+    value_labels: Mapping[str, Translations]
+    also_called: tuple[str, ...] = ()
+    also_written: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    start: str | None = None
+    rises: bool = False
+    must_matter: bool = False
+    optional: bool = False
+    is_group: bool = False
+
+    @property
+    def rule(self) -> str:
+        return "one of " + ", ".join(self.values) + _or_missing(self)
+
+    @property
+    def usual_values(self) -> tuple[str, ...]:
+        """All of them."""
+        return self.values
+
+    def allows(self, value: object) -> bool:
+        """Whether one Python value is a known category, or may be missing and is."""
+        if value is None:
+            return self.optional
+        return isinstance(value, str) and value in self.values
+
+    def fits(self, words: "pd.Series") -> "pd.Series":
+        """Which of a Series of str are known categories."""
+        return words.isin(self.values)
+
+
+Column = NumberColumn | CategoryColumn
+
+
+def _or_missing(column: Column) -> str:
+    return ", or missing" if column.optional else ""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns that one table has, or that one version was trained on.
+
+    `carried` ones, such as the number of a policy, are kept beside a quote and are never a feature.
+    Raises ValueError where they contradict each other.
+    """
+
+    features: tuple[Column, ...]
+    target: NumberColumn
+    carried: tuple[Column, ...] = ()
+
+    def __post_init__(self) -> None:
+        faults = [fault for fault in self._faults() if fault]
+        if faults:
+            raise ValueError(f"These columns cannot be used: {'; '.join(faults)}.")
+
+    def _faults(self) -> Iterable[str]:
+        names = [column.name for column in (*self.features, self.target, *self.carried)]
+        yield "" if self.features else "there is no feature"
+        for name in dict.fromkeys(names):
+            if not re.fullmatch("[a-z][a-z0-9_]*", name) or name in TAKEN:
+                yield f"{name!r} is no name for a column (letters a-z, digits, _), or is taken"
+            if names.count(name) > 1:
+                yield f"{name} is there more than once"
+        for column in self.features:
+            if isinstance(column, NumberColumn) and not all(map(isfinite, column.ends)):
+                yield f"{column.name} needs finite limits, or usual=(..., ...)"
+            if isinstance(column, CategoryColumn) and not column.values:
+                yield f"{column.name} has no values"
+        groups = [column for column in self.categories if column.is_group]
+        yield "only one column can be the group of the intervals" if len(groups) > 1 else ""
+        yield from (
+            f"{group.name} is a group: it cannot be optional" for group in groups if group.optional
+        )
+        yield f"the target {self.target.name} cannot be optional" if self.target.optional else ""
+
+    @cached_property
+    def all(self) -> tuple[Column, ...]:
+        """What a training table must have: the features and the target, in order."""
+        return (*self.features, self.target)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.all)
+
+    @cached_property
+    def feature_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.features)
+
+    @cached_property
+    def numbers(self) -> tuple[NumberColumn, ...]:
+        """The features that are numbers."""
+        return tuple(column for column in self.features if isinstance(column, NumberColumn))
+
+    @cached_property
+    def categories(self) -> tuple[CategoryColumn, ...]:
+        """The features that are categories."""
+        return tuple(column for column in self.features if isinstance(column, CategoryColumn))
+
+    @cached_property
+    def group(self) -> CategoryColumn | None:
+        """Whose values are the groups that intervals hold in."""
+        return next((column for column in self.categories if column.is_group), None)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Column]:
+        return {column.name: column for column in (*self.all, *self.carried)}
+
+    def violations(self, person: Mapping[str, object]) -> tuple[str, ...]:
+        """What is wrong with the features of one person, a sentence each; empty when nothing is.
+
+        An optional feature may be absent or None.
+        """
+        given = [column for column in self.features if column.name in person]
+        missing = [column for column in self.features if column.name not in person]
+        sentences = [f"{column.name} is missing" for column in missing if not column.optional]
+        sentences += [
+            f"{name} is not a known column"
+            for name in map(str, person)
+            if name not in self.feature_names
+        ]
+        sentences += [
+            f"{column.name} is {person[column.name]!r}; it must be {column.rule}"
+            for column in given
+            if not column.allows(person[column.name])
+        ]
+        return tuple(sentences)
+
+    def people(self, persons: Iterable[Mapping[str, Any]]) -> "pd.DataFrame":
+        """Persons as a table of the features, (n, features): float64 and str, missing as NaN."""
+        import pandas as pd
+
+        listed = list(persons)
+        return pd.DataFrame(
+            {
+                column.name: pd.Series(
+                    [person.get(column.name) for person in listed],
+                    dtype="float64" if isinstance(column, NumberColumn) else "str",
+                )
+                for column in self.features
+            }
+        )
+
+    def read_csv(self, path: Path) -> "pd.DataFrame":
+        """Rows as a run stores them: only an empty cell is a missing value, "NA" is a word."""
+        import pandas as pd
+
+        words = {column.name: "str" for column in self.categories}
+        return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=words)
+
+    def to_json(self) -> str:
+        """As it is stored with a version."""
+        facts = {
+            "format": FORMAT,
+            "features": [_facts(column) for column in self.features],
+            "target": _facts(self.target),
+            "carried": [_facts(column) for column in self.carried],
+        }
+        return json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "Columns":
+        """The inverse of `to_json`. Raises ValueError, KeyError or TypeError for anything else."""
+        facts = json.loads(text)
+        if facts["format"] != FORMAT:
+            raise ValueError(f"its format is {facts['format']!r}")
+        target = _column(facts["target"])
+        if not isinstance(target, NumberColumn):
+            raise ValueError("its target is no number")
+        return cls(
+            features=tuple(map(_column, facts["features"])),
+            target=target,
+            carried=tuple(map(_column, facts["carried"])),
+        )
+
+
+@cache
+def former_columns() -> Columns:
+    """The six features and the charges of release 0.1, whose versions name no columns."""
+    return Columns.from_json(FORMER.read_text())
+
+
+def _facts(column: Column) -> dict[str, Any]:
+    kind = "number" if isinstance(column, NumberColumn) else "category"
+    facts = asdict(column)
+    if isinstance(column, NumberColumn) and not isfinite(column.high):
+        facts["high"] = None  # JSON has no infinity
+    return {"kind": kind, **facts}
+
+
+def _column(facts: Mapping[str, Any]) -> Column:
+    """Whatever a later release says of a column beside these facts is not looked at."""
+    kind: type[Column] = {"number": NumberColumn, "category": CategoryColumn}[facts["kind"]]
+    known = {one.name for one in fields(kind)} & facts.keys()
+    values = {name: _frozen(facts[name]) for name in known}
+    if kind is NumberColumn and values["high"] is None:
+        values["high"] = inf
+    return kind(**values)
+
+
+def _frozen(value: Any) -> Any:
+    """Lists, which JSON makes of tuples, as tuples again."""
+    if isinstance(value, Mapping):
+        return {key: _frozen(inner) for key, inner in value.items()}
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value

@@ -1,0 +1,194 @@
+"""A team edits `schema.py` and nothing else, and its own table goes the whole way."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.outcome import Outcome
+from tests.repository import copy_repository
+
+SCHEMA = Path("insurance_predictor") / "table" / "schema.py"
+FEATURES = "features=(AGE, SEX, BMI, CHILDREN, SMOKER, REGION)"
+PERSON = {
+    "age": 40,
+    "sex": "female",
+    "bmi": 27.5,
+    "children": 1,
+    "smoker": "no",
+    "region": "southeast",
+}
+DEDUCTIBLE = """
+DEDUCTIBLE = NumberColumn(
+    name="deductible",
+    low=0,
+    high=5000,
+    whole=True,
+    decimals=0,
+    unit={"pt": "US$ por ano", "en": "US$ a year"},
+    label={"pt": "Franquia", "en": "Deductible"},
+    help={"pt": "Parte que a pessoa paga.", "en": "What the person pays first."},
+    start=1000,
+    step=100,
+    must_matter=True,
+)
+"""
+OCCUPATIONS = ("clerk", "driver", "farmer", "miner", "nurse", "pilot", "teacher", "none")
+OCCUPATION = f"""
+OCCUPATION = CategoryColumn(
+    name="occupation",
+    values={OCCUPATIONS},
+    label={{"pt": "Ocupação", "en": "Occupation"}},
+    help={{"pt": "O que a pessoa faz.", "en": "What the person does."}},
+    value_labels={{name: {{"pt": name, "en": name}} for name in {OCCUPATIONS}}},
+)
+"""
+
+
+@dataclass(frozen=True)
+class OwnTable:
+    """What a team says of its columns, what its charges are, and somebody to be quoted."""
+
+    declared: str
+    features: str
+    charges: Callable[[pd.DataFrame], pd.Series]
+    person: Mapping[str, Any]
+
+    def edit(self, schema: str) -> str:
+        assert FEATURES in schema
+        schema = schema.replace(FEATURES, f"features=({self.features})")
+        return schema.replace("CURRENT = Columns(", f"{self.declared}\nCURRENT = Columns(")
+
+
+def dearer_by_occupation(table: pd.DataFrame) -> pd.Series:
+    return table["charges"] + 1_500 * table["occupation"].isin(["miner", "pilot"])
+
+
+def cheaper_by_deductible(table: pd.DataFrame) -> pd.Series:
+    return table["charges"] + 4_000 - 0.8 * table["deductible"]
+
+
+OWN_TABLES = {
+    "deductible": OwnTable(
+        DEDUCTIBLE,
+        "AGE, SEX, BMI, CHILDREN, SMOKER, REGION, DEDUCTIBLE",
+        cheaper_by_deductible,
+        PERSON | {"deductible": 500},
+    ),
+    "without region": OwnTable(
+        "",
+        "AGE, SEX, BMI, CHILDREN, SMOKER",
+        lambda table: table["charges"],
+        {name: value for name, value in PERSON.items() if name != "region"},
+    ),
+    "occupation": OwnTable(
+        OCCUPATION,
+        "OCCUPATION, AGE, SEX, BMI, CHILDREN, SMOKER, REGION",
+        dearer_by_occupation,
+        PERSON | {"occupation": "pilot"},
+    ),
+    "deductible and occupation": OwnTable(
+        DEDUCTIBLE + OCCUPATION,
+        "AGE, DEDUCTIBLE, SEX, BMI, CHILDREN, SMOKER, REGION, OCCUPATION",
+        lambda table: cheaper_by_deductible(table.assign(charges=dearer_by_occupation(table))),
+        PERSON | {"deductible": 500, "occupation": "none"},
+    ),
+}
+
+
+class Team:
+    """A copy of the repository, in which a team has edited the one file."""
+
+    def __init__(self, folder: Path, own: OwnTable) -> None:
+        self.folder, self.own = folder, own
+        copy_repository(folder)
+        schema = folder / SCHEMA
+        schema.write_text(own.edit(schema.read_text()))
+        self.run("synthetic", "--output", "own.csv", "--rows", "1200", "--seed", "3")
+        table = pd.read_csv(folder / "own.csv", keep_default_na=False)
+        self.write(table.assign(charges=own.charges(table).round(2).clip(lower=100)))
+
+    def write(self, table: pd.DataFrame) -> None:
+        table.to_csv(self.folder / "own.csv", index=False)
+
+    def read(self) -> pd.DataFrame:
+        return pd.read_csv(self.folder / "own.csv", keep_default_na=False)
+
+    def run(self, *words: str) -> Outcome:
+        """One command as it is typed there; whatever comes of it, without a traceback."""
+        done = subprocess.run(
+            [self.folder / ".venv" / "bin" / "python", "-m", "insurance_predictor", *words],
+            cwd=self.folder,
+            env=os.environ | {"DATA": "own.csv", "PYTHONPATH": str(self.folder)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+    def ok(self, *words: str) -> str:
+        done = self.run(*words)
+        assert done.code == 0, f"{words}\n{done.out}\n{done.err}"
+        return done.out
+
+    def quote(self, **changes: Any) -> dict[str, Any]:
+        person = {**self.own.person, **changes}
+        options = [f"--{name.replace('_', '-')}={value}" for name, value in person.items()]
+        quoted: dict[str, Any] = json.loads(self.ok("predict", "--json", *options))
+        return quoted
+
+
+@pytest.fixture(scope="module", params=sorted(OWN_TABLES))
+def team(request, tmp_path_factory: pytest.TempPathFactory) -> Team:
+    return Team(tmp_path_factory.mktemp("team"), OWN_TABLES[request.param])
+
+
+@pytest.fixture(scope="module")
+def serving(team: Team) -> Team:
+    """With a version in production that the gate has approved."""
+    assert "own.csv can be used: 1," in team.ok("check-data")
+    team.ok("train")
+    assert "is approved" in team.ok("register")
+    team.ok("promote")
+    return team
+
+
+def test_an_own_table_goes_from_its_file_to_a_quote(serving: Team):
+    quoted = serving.quote()
+    assert quoted["low"] < quoted["premium"] < quoted["high"]
+    smoking = serving.quote(smoker="yes")
+    assert smoking["premium"] > quoted["premium"]
+
+
+def test_what_charges_depend_on_moves_the_premium(serving: Team):
+    person, premium = serving.own.person, serving.quote()["premium"]
+    if "deductible" in person:
+        assert serving.quote(deductible=4_500)["premium"] < premium - 2_000
+    if "occupation" in person:
+        dear = serving.quote(occupation="miner")["premium"]
+        assert dear > serving.quote(occupation="clerk")["premium"] + 500
+
+
+def test_a_value_that_is_not_allowed_is_told_by_its_column(serving: Team):
+    wrong = {"deductible": -1, "occupation": "astronaut"}
+    for name in wrong.keys() & serving.own.person.keys():
+        person = {**serving.own.person, name: wrong[name]}
+        refused = serving.run("predict", *(f"--{name}={value}" for name, value in person.items()))
+        assert refused.code == 2
+        assert f"{name} is {wrong[name]!r}; it must be" in refused.err
+
+
+def test_a_candidate_that_ignores_what_must_matter_is_refused(tmp_path: Path):
+    team = Team(tmp_path, OWN_TABLES["deductible"])
+    team.write(team.read().assign(deductible=1_000))  # so nobody can learn what it is worth
+    team.ok("train")
+    refused = team.run("register")
+    assert refused.code == 3
+    assert "the quotes ignore deductible" in refused.err
