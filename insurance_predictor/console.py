@@ -35,7 +35,7 @@ def table_summary(table: "Table", split: "Split") -> str:
             f"{len(split.train):,} to train on and {len(split.holdout):,} held out.",
             *(f"  {notice}" for notice in table.notices),
             f"  fingerprint {table.fingerprint[:12]}, {_group_share(table)}"
-            f"median {target.name} {table.frame[target.name].median():,.0f} {target.unit['en']}",
+            f"median {target.name} {target.amount(table.frame[target.name].median())}",
         ]
     )
 

@@ -23,6 +23,7 @@ TAKEN = frozenset(
     {"id", "time", "version", "premium", "low", "high", "latency_ms", "source", "stale"}
     | {"model", "incarnation", "error", "outside_range", "prediction_id", "alias", "json"}
 )
+SIGNS = {"USD": "US$", "BRL": "R$", "EUR": "€", "GBP": "£"}
 USUAL_VALUES = {True: 24, False: 20}  # at most, of whole numbers and of others
 
 
@@ -83,6 +84,18 @@ class NumberColumn:
         width = (high - low) / (most - 1)
         values = (round(low + place * width, self.decimals) for place in range(most))
         return tuple(dict.fromkeys(values))
+
+    @property
+    def sign(self) -> str:
+        """What stands before an amount of its currency; empty where it is no amount."""
+        return SIGNS.get(self.currency, self.currency) if self.currency else ""
+
+    def amount(self, value: float, digits: int = 0) -> str:
+        """A value with its unit in English, as US$ 9,505 a year or 31.5 kg/m²."""
+        said, unit = f"{value:,.{digits}f}", self.unit["en"]
+        if self.sign and self.sign in unit:
+            return unit.replace(self.sign, f"{self.sign} {said}", 1)
+        return f"{self.sign} {said} {unit}".strip()
 
     def allows(self, value: object) -> bool:
         """Whether one Python value is a number within the limits, or may be missing and is."""

@@ -48,7 +48,7 @@ def test_a_table_is_summed_up():
         f"people.csv can be used: 200 people, {len(split.train)} to train on and "
         f"{len(split.holdout)} held out.",
         "  1 exact duplicate row dropped (row 3)",
-        f"  fingerprint ffffffffffff, {smokers:.1%} smokers, "
+        f"  fingerprint ffffffffffff, {smokers:.1%} with smoker=yes, "
         f"median charges US$ {frame['charges'].median():,.0f} a year",
     ]
 
