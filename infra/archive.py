@@ -34,7 +34,7 @@ FORMAT = 1
 BESIDE = "_restored"  # after the name of a database that takes the place of another
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
-# A fresh stack has MLflow's default experiment and its administrator, and nothing else.
+# A fresh stack has MLflow's default experiment and our own users, and nothing else.
 EXPERIMENTS = "SELECT count(*) FROM experiments WHERE experiment_id <> 0"
 USERS = "SELECT username FROM users"
 ROWS = """SELECT coalesce(sum((xpath('//c/text()', query_to_xml(
@@ -220,8 +220,8 @@ def _check(parts: Path) -> None:
 
 def _require_empty() -> None:
     """Raise BadInput, with what it is, when the stack holds anything of anybody's."""
-    administrator = os.environ.get("MLFLOW_ADMIN_USERNAME") or "admin"
-    users = set(_ask("mlflow_auth", USERS).splitlines()) - {administrator}
+    ours = {os.environ.get(name) or default for name, default in stack.USERS.items()}
+    users = set(_ask("mlflow_auth", USERS).splitlines()) - ours
     found = {
         "entries in the database mlflow": sum(
             int(_ask("mlflow", it)) for it in (EXPERIMENTS, ROWS)

@@ -4,16 +4,19 @@ import json
 import os
 import re
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from infra.env_file import complete_env_file
 from insurance_predictor.base.command_line import say
 from insurance_predictor.base.errors import BadInput, InsurancePredictorError, Unreachable
 
 PROJECT = "insurance-predictor"
 PATIENCE = 15  # seconds, for what Docker knows by heart
+PAUSE = 0.5  # seconds between two questions whether it is up
 ONE_SHOT = "minio-init"
 DOCKER = ("docker", "compose", "--profile", "*")
 
@@ -43,22 +46,54 @@ class Service:
         return self.state == "running" and self.health in ("", "healthy")
 
 
+class Stopped(Unreachable):
+    """Docker is installed, and its daemon does not answer."""
+
+
+def wait_for_docker(patience: float) -> None:
+    """As `check_docker`, but give a daemon that is starting `patience` seconds, and say so once."""
+    try:
+        return check_docker()
+    except Stopped:
+        say(f"Docker does not answer yet; waiting up to {patience:.0f} s.", to_stderr=True)
+    end = time.monotonic() + patience
+    while True:
+        time.sleep(PAUSE)
+        try:
+            return check_docker()
+        except Stopped:
+            if time.monotonic() > end:
+                raise
+
+
 def check_docker() -> None:
-    """Raise Unreachable with the remedy unless Docker and its compose plugin answer."""
-    for command, missing in (("version", STOPPED), ("compose version", NO_COMPOSE)):
+    """Raise Unreachable with the remedy unless Docker and its compose plugin answer.
+
+    Where only its daemon does not, it is a Stopped.
+    """
+    for command in ("version", "compose version"):
         try:
             done = _docker(*command.split())
         except FileNotFoundError as error:
             raise Unreachable(NO_DOCKER) from error
         except subprocess.TimeoutExpired as error:
-            raise Unreachable(STOPPED.format(reason=f"no answer in {PATIENCE} s")) from error
+            raise Stopped(STOPPED.format(reason=f"no answer in {PATIENCE} s")) from error
+        if done.returncode and command != "version":
+            raise Unreachable(NO_COMPOSE)
         if done.returncode:
-            raise Unreachable(missing.format(reason=_last_line(done.stderr)))
+            reason = _last_line(done.stderr)
+            kind = Unreachable if "permission denied" in reason.lower() else Stopped
+            raise kind(STOPPED.format(reason=reason))
 
 
-def check_env_file() -> None:
-    """Raise BadInput when there is neither `.env` nor the secrets in the environment."""
-    if not Path(".env").exists() and not os.environ.get("POSTGRES_PASSWORD"):
+def check_env_file(path: Path = Path(".env")) -> None:
+    """Raise BadInput when there is neither `.env` nor the secrets in the environment.
+
+    A `.env` that an earlier release made for its stack gets the names that it lacks.
+    """
+    if path.exists():
+        complete_env_file(path)
+    elif not os.environ.get("POSTGRES_PASSWORD"):
         raise BadInput("There is no .env: no stack was made here. Run `make up`.")
 
 

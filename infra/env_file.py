@@ -27,8 +27,21 @@ def write_env_file(path: Path) -> tuple[str, ...]:
         if path.stat().st_mode & 0o077:
             path.chmod(0o600)
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} cannot be written: {error}. Move it away and try again.") from error
+        raise _unwritable(path, error) from error
     return tuple(missing)
+
+
+def complete_env_file(path: Path) -> None:
+    """Add what `path` lacks when a stack was made with it, by a release that wanted less.
+
+    Raises BadInput like `write_env_file`.
+    """
+    try:
+        is_ours = bool(dotenv_values(path).get("POSTGRES_PASSWORD"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unwritable(path, error) from error
+    if is_ours:
+        write_env_file(path)
 
 
 def _needed() -> dict[str, str]:
@@ -41,12 +54,17 @@ def _needed() -> dict[str, str]:
         "MLFLOW_FLASK_SERVER_SECRET_KEY": _secret(),
         # Not the client's names: a person's own password for a team's server is not this one's.
         "MLFLOW_ADMIN_PASSWORD": _secret(),
+        "MLFLOW_READER_PASSWORD": _secret(),
         "MLFLOW_TRACKING_URI": "http://127.0.0.1:${MLFLOW_PORT:-5000}",
         "MLFLOW_TRACKING_USERNAME": "${MLFLOW_ADMIN_USERNAME:-admin}",
         "MLFLOW_TRACKING_PASSWORD": "${MLFLOW_ADMIN_PASSWORD}",
         "PREDICTION_LOG_URL": "postgresql://predictions:${PREDICTION_LOG_PASSWORD}"
         "@127.0.0.1:${POSTGRES_PORT:-5432}/predictions",
     }
+
+
+def _unwritable(path: Path, error: Exception) -> BadInput:
+    return BadInput(f"{path} cannot be written: {error}. Move it away and try again.")
 
 
 def _secret() -> str:

@@ -12,14 +12,19 @@ from infra.compose import (
     last_words,
     services,
     volumes,
+    wait_for_docker,
 )
 from infra.env_file import write_env_file
 from infra.images import provide, pull
+from insurance_predictor.base.environment import public_address
 from insurance_predictor.base.errors import BadInput, InsurancePredictorError, Unreachable
 from insurance_predictor.base.settings import read_settings
 
 ENV_FILE = Path(".env")
 HEALTHY_WITHIN = 300  # seconds
+DOCKER_WITHIN = 60  # seconds; a codespace begins to work before its daemon does
+# A variable that names a user of MLflow whom the server makes at its start -> the name without it.
+USERS = {"MLFLOW_ADMIN_USERNAME": "admin", "MLFLOW_READER_USERNAME": "stack-reader"}
 WRITERS = ("mlflow", "app")
 RUNNING = ("running", "restarting")
 
@@ -58,12 +63,13 @@ def make_env() -> tuple[str, ...]:
     return write_env_file(ENV_FILE)
 
 
-def up(build: bool = False) -> str:
+def up(build: bool = False, patience: float = DOCKER_WITHIN) -> str:
     """Have the images, start it all, wait until it is healthy; the value says where it is.
 
-    With `build` the images are built, even when the registry has them.
+    With `build` the images are built, even when the registry has them. A Docker that is not up
+    yet has `patience` seconds to come up.
     """
-    check_docker()
+    wait_for_docker(patience)
     make_env()
     read_settings(ENV_FILE)
     names = wanted()
@@ -116,21 +122,16 @@ def destroy() -> None:
 
 def addresses(wanted: list[str]) -> str:
     """Where each service can be looked at, on this machine or through Codespaces."""
-    space = os.environ.get("CODESPACE_NAME")
     shown = [published for published in PUBLISHED if published.service in wanted]
-    lines = [f"  {it.words:<14}{_address(it, space)}" for it in shown]
-    user = os.environ.get("MLFLOW_ADMIN_USERNAME") or "admin"
+    lines = [f"  {it.words:<14}{_address(it)}" for it in shown]
+    user = os.environ.get("MLFLOW_ADMIN_USERNAME") or USERS["MLFLOW_ADMIN_USERNAME"]
     who = f"User {user!r}, password MLFLOW_ADMIN_PASSWORD in .env."
     return "\n".join(["The stack is healthy.", *lines, who])
 
 
-def _address(published: Published, space: str | None) -> str:
-    if published.service == "postgres":
-        return f"127.0.0.1:{published.port}"
-    if space:
-        domain = os.environ.get("GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN") or "app.github.dev"
-        return f"https://{space}-{published.port}.{domain}"
-    return f"http://127.0.0.1:{published.port}"
+def _address(published: Published) -> str:
+    here = f"127.0.0.1:{published.port}"
+    return here if published.service == "postgres" else public_address(f"http://{here}")
 
 
 def wanted() -> list[str]:

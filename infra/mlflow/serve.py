@@ -1,7 +1,8 @@
-"""Starts the MLflow server: checks the schema, sets the administrator's password, becomes MLflow.
+"""Starts the MLflow server: checks the schema, makes the users of the stack, becomes MLflow.
 
 Everything comes from the environment: MLFLOW_BACKEND_STORE_URI, MLFLOW_ARTIFACTS_DESTINATION,
 MLFLOW_AUTH_DATABASE_URI, MLFLOW_AUTH_ADMIN_USERNAME, MLFLOW_AUTH_ADMIN_PASSWORD,
+MLFLOW_AUTH_READER_USERNAME, MLFLOW_AUTH_READER_PASSWORD,
 MLFLOW_FLASK_SERVER_SECRET_KEY, MLFLOW_SERVER_ALLOWED_HOSTS, MLFLOW_SERVER_CORS_ALLOWED_ORIGINS,
 and from what has a default: MLFLOW_HOST, MLFLOW_PORT, MLFLOW_WORKERS.
 """
@@ -27,9 +28,9 @@ def main() -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
     try:
-        complaint = schema.complaint(os.environ["MLFLOW_BACKEND_STORE_URI"])
+        complaint = schema.complaint(os.environ["MLFLOW_BACKEND_STORE_URI"]) or _same_name()
         if complaint is None:
-            _set_administrator()
+            _make_users()
     except KeyError as missing:
         complaint = f"{missing.args[0]} is not set. Start the stack with `make up`."
     except Exception as error:
@@ -42,21 +43,28 @@ def main() -> None:
     os.execv(sys.executable, _command())  # noqa: S606 - the interpreter that runs us
 
 
-def _set_administrator() -> None:
-    """The password in the environment is the one that counts, also after a change or a restore.
+def _same_name() -> str | None:
+    """What is wrong with the names of the users: the second would take the first one's rights."""
+    if os.environ["MLFLOW_AUTH_READER_USERNAME"] != os.environ["MLFLOW_AUTH_ADMIN_USERNAME"]:
+        return None
+    return "MLFLOW_READER_USERNAME is the administrator's name. Set another in .env."
 
-    MLflow by itself reads it only once, for an empty table of users.
+
+def _make_users() -> None:
+    """The administrator, and the reader, who has no right but the one that everybody has.
+
+    The passwords in the environment are the ones that count, also after a change or a restore.
+    MLflow by itself reads the administrator's only once, for an empty table of users.
     """
     from mlflow.server.auth.sqlalchemy_store import SqlAlchemyStore
 
-    name = os.environ["MLFLOW_AUTH_ADMIN_USERNAME"]
-    password = os.environ["MLFLOW_AUTH_ADMIN_PASSWORD"]
     users = SqlAlchemyStore()
     users.init_db(os.environ["MLFLOW_AUTH_DATABASE_URI"])
-    if users.has_user(name):
-        users.update_user(name, password=password, is_admin=True)
-    else:
-        users.create_user(name, password, is_admin=True)
+    for role in ("ADMIN", "READER"):
+        name = os.environ[f"MLFLOW_AUTH_{role}_USERNAME"]
+        password = os.environ[f"MLFLOW_AUTH_{role}_PASSWORD"]
+        make = users.update_user if users.has_user(name) else users.create_user
+        make(name, password=password, is_admin=role == "ADMIN")
 
 
 def _write_users_file() -> Path:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 # What libraries read from the environment by themselves, put there by us: from `.env`, and where
 # that says nothing, our defaults. Name -> value that stands there now.
@@ -44,6 +45,18 @@ def _export() -> None:
             os.environ[name] = _EXPORTED[name] = wanted[name]
         elif there is not None:
             del os.environ[name]
+
+
+def public_address(url: str) -> str:
+    """The http address `url` as a browser elsewhere opens it.
+
+    An address of this machine is, in a codespace, the one that GitHub forwards to it.
+    """
+    space, parts = os.environ.get("CODESPACE_NAME"), urlsplit(url)
+    if not space or parts.hostname not in ("127.0.0.1", "localhost") or parts.port is None:
+        return url
+    domain = os.environ.get("GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN") or "app.github.dev"
+    return f"https://{space}-{parts.port}.{domain}{parts.path}"
 
 
 def git_commit(folder: Path = Path(__file__).parents[2]) -> str | None:

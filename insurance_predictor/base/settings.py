@@ -53,6 +53,7 @@ Sha256List = Annotated[
         "sha256 digests, each of 64 digits of 0-9 and a-f, apart by commas",
     ),
 ]
+Address = Annotated[str, _text(r"https?://[^\s/].*", "an address that begins with https://")]
 # A URI may hold a password.
 Uri = Annotated[str, Field(repr=False)]
 
@@ -141,6 +142,8 @@ class Settings(BaseSettings):
     mlflow_tracking_uri: Uri = DEFAULT_TRACKING_URI
     mlflow_tracking_username: str | None = None
     mlflow_tracking_password: SecretStr | None = None
+    # Where people open it, when that is elsewhere.
+    mlflow_public_url: Annotated[Address | None, Field(repr=False)] = None
     mlflow_experiment_name: str = "insurance_predictor_dev"
     production_experiment_name: str = "insurance_predictor_prod_training"
     artifact_location: str | None = None

@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from insurance_predictor.base.environment import public_address
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.manifest import file_sha256
 from insurance_predictor.model.run_layout import ROLE as TRAINING
@@ -286,13 +287,13 @@ def _monitoring_run(
 
 
 def run_url(settings: Settings, run: MonitoringRun) -> str | None:
-    """The run's page, without a password that the tracking URI may have.
+    """The run's page where people open MLflow, without a password that the URL may have.
 
-    None unless the tracking store is an HTTP server.
+    None unless MLFLOW_PUBLIC_URL or the tracking store is an HTTP server.
     """
     from urllib.parse import urlsplit, urlunsplit
 
-    address = urlsplit(settings.mlflow_tracking_uri)
+    address = urlsplit(public_address(settings.mlflow_public_url or settings.mlflow_tracking_uri))
     if address.scheme not in ("http", "https"):
         return None
     host = address.netloc.rpartition("@")[2]

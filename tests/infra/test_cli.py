@@ -74,7 +74,7 @@ def test_without_docker_the_remedy_is_named(command, place):
 
 def test_a_docker_that_is_stopped_is_named_with_its_own_words(place, programs):
     program(programs, "docker", "echo 'Cannot connect to the Docker daemon' >&2; exit 1")
-    done = run(place, "up", path=str(programs))
+    done = run(place, "down", path=str(programs))
     assert_one_line(done, 4, "Docker is not running", "Cannot connect to the Docker daemon")
 
 

@@ -106,7 +106,7 @@ def test_a_memory_limit_may_also_stand_under_deploy(written):
 def test_a_service_that_ends_needs_no_healthcheck_and_a_switched_off_slack_no_secret():
     services = read_config(ROOT / "docker-compose.yml")["services"]
     assert "healthcheck" not in services["minio-init"]
-    assert services["monitor"]["environment"]["SLACK_WEBHOOK_URL"] == ""
+    assert not services["monitor"]["environment"]["SLACK_WEBHOOK_URL"]
     assert services["monitor"]["environment"]["MLFLOW_TRACKING_PASSWORD"] == MADE
 
 

@@ -12,6 +12,7 @@ from tests.integration.storage import Storage
 from tests.servers import Server, free_port, start
 
 USER = "admin"
+READER = "stack-reader"
 
 
 @dataclass
@@ -23,6 +24,7 @@ class Stack:
     folder: Path
     port: int = field(default_factory=free_port)
     password: str = field(default_factory=secrets.token_hex)
+    reader_password: str = field(default_factory=secrets.token_hex)
     cookie_key: str = field(default_factory=secrets.token_hex)
     server: Server | None = None
 
@@ -55,6 +57,8 @@ class Stack:
             "MLFLOW_AUTH_DATABASE_URI": self.postgres.uri("mlflow", "mlflow_auth"),
             "MLFLOW_AUTH_ADMIN_USERNAME": USER,
             "MLFLOW_AUTH_ADMIN_PASSWORD": self.password,
+            "MLFLOW_AUTH_READER_USERNAME": READER,
+            "MLFLOW_AUTH_READER_PASSWORD": self.reader_password,
             "MLFLOW_FLASK_SERVER_SECRET_KEY": self.cookie_key,
             "MLFLOW_SERVER_ALLOWED_HOSTS": f"127.0.0.1:{self.port}",
             "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": self.uri,

@@ -17,6 +17,7 @@ import pytest
 
 from tests.integration.local_docker import note, states
 from tests.integration.postgres import SUPERUSER, Postgres, binaries, postgres
+from tests.integration.stack import READER
 from tests.integration.storage import Storage
 from tests.outcome import Outcome
 from tests.repository import ROOT
@@ -179,7 +180,7 @@ def revisions() -> list[str]:
 def make_templates(cluster: Postgres) -> None:
     """Databases to copy: `empty` as a new server makes it, `mlflow_8` ... `mlflow_0` with a run.
 
-    The number says how many migrations ago they were made. `users` has the administrator only,
+    The number says how many migrations ago they were made. `users` has those of the stack only,
     and `people` somebody besides.
     """
     from alembic import command
@@ -206,6 +207,7 @@ def make_templates(cluster: Postgres) -> None:
         users = Users()
         users.init_db(cluster.uri("mlflow", "users"))
         users.create_user("admin", secrets.token_hex(), is_admin=True)
+        users.create_user(READER, secrets.token_hex())
         copy(connection, "users", "people")
         with psycopg.connect(cluster.uri("mlflow", "people")) as made:
             made.execute("INSERT INTO users (username, is_admin) VALUES ('ana', false)")

@@ -47,9 +47,10 @@ def test_without_a_stack_a_command_says_how_to_make_one(command: str, never_up: 
     assert complaint(refused) == "There is no .env: no stack was made here. Run `make up`."
 
 
-def test_without_docker_up_says_what_to_start(never_up: Clone):
+def test_without_docker_up_waits_a_minute_and_says_what_to_start(never_up: Clone):
     refused = never_up.infra("up", DOCKER_HOST=f"tcp://127.0.0.1:{free_port()}")
     assert refused.code == 4
+    assert refused.err.startswith("Docker does not answer yet; waiting up to 60 s.\n")
     assert complaint(refused).startswith("Docker is not running or does not let you in: ")
 
 

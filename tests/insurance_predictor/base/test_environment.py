@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from insurance_predictor.base.environment import git_commit, library_versions, progress
+from insurance_predictor.base.environment import (
+    git_commit,
+    library_versions,
+    progress,
+    public_address,
+)
 
 
 @pytest.fixture
@@ -102,3 +107,25 @@ def test_progress_is_a_bar_on_a_terminal(capsys, monkeypatch):
     shown = capsys.readouterr()
     assert "folds" in shown.err
     assert shown.out == ""
+
+
+@pytest.mark.parametrize(
+    ("url", "opened"),
+    [
+        ("http://127.0.0.1:5000", "https://fuzzy-umbrella-4jx-5000.app.github.dev"),
+        ("http://localhost:5050/base/", "https://fuzzy-umbrella-4jx-5050.app.github.dev/base/"),
+        ("https://mlflow.example.org", "https://mlflow.example.org"),
+        ("http://mlflow:5000", "http://mlflow:5000"),
+        ("sqlite:///mlflow.db", "sqlite:///mlflow.db"),
+    ],
+)
+def test_in_a_codespace_an_address_of_this_machine_is_the_one_that_github_forwards(
+    url, opened, monkeypatch
+):
+    monkeypatch.delenv("CODESPACE_NAME", raising=False)
+    monkeypatch.delenv("GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN", raising=False)
+    assert public_address(url) == url
+    monkeypatch.setenv("CODESPACE_NAME", "fuzzy-umbrella-4jx")
+    assert public_address(url) == opened
+    monkeypatch.setenv("GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN", "space.example.org")
+    assert public_address(url) == opened.replace("app.github.dev", "space.example.org")

@@ -127,6 +127,8 @@ def test_settings_cannot_be_changed_after_they_were_read():
         ("GATE_TOTAL_BIAS", "8", "less than or equal to 1"),
         ("GATE_TOTAL_BIAS", "8 %", "valid number"),
         ("GATE_AGE_FALL", "-1", "greater than or equal to 0"),
+        ("MLFLOW_PUBLIC_URL", "mlflow.example.org", "an address that begins with https://"),
+        ("MLFLOW_PUBLIC_URL", "http://", "an address that begins with https://"),
     ],
 )
 def test_a_wrong_value_is_one_line_with_variable_value_and_what_is_allowed(

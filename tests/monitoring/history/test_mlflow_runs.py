@@ -129,6 +129,24 @@ def test_a_report_is_linked_where_a_server_shows_it_and_never_with_a_password(ur
     assert mlflow_runs.report_url(settings, run) == (link and f"{link}/artifacts/report.html")
 
 
+@pytest.mark.parametrize(
+    ("tracking", "public", "server"),
+    [
+        ("http://mlflow:5000", "https://mlflow.example.org/", "https://mlflow.example.org"),
+        ("postgresql://db/mlflow", "http://127.0.0.1:5050/base", "http://127.0.0.1:5050/base"),
+        (
+            "http://mlflow:5000",
+            "https://ana:secret@mlflow.example.org",  # pragma: allowlist secret
+            "https://mlflow.example.org",
+        ),
+    ],
+)
+def test_links_lead_where_people_open_mlflow(tracking, public, server):
+    run = replace(examples.recorded(0), run_id="abc", experiment_id="7")
+    settings = Settings(mlflow_tracking_uri=tracking, mlflow_public_url=public)
+    assert mlflow_runs.run_url(settings, run) == f"{server}/#/experiments/7/runs/abc"
+
+
 def test_a_store_that_is_gone_is_said_in_a_sentence(place: Settings, elsewhere: None):
     gone = place.model_copy(update={"mlflow_tracking_uri": "http://127.0.0.1:9"})
     with pytest.raises(Unreachable, match=r"No answer from http://127\.0\.0\.1:9"):

@@ -1,0 +1,1 @@
+"""The container of the app and of the monitoring."""
