@@ -63,8 +63,13 @@ def run(folder: Path, rest: Sequence[str]) -> None:
     os.execvp(program, [program, *command[1:]])
 
 
+def tag(folder: Path, rest: Sequence[str]) -> None:
+    """No image is here, so that each has to be built."""
+    sys.exit(f"Error response from daemon: No such image: {rest[0]}")
+
+
 ACTIONS: dict[str, Callable[[Path, Sequence[str]], None]]
-ACTIONS = {"ps": ps, "up": up, "stop": stop, "start": start, "run": run, "exec": run}
+ACTIONS = {"ps": ps, "up": up, "stop": stop, "start": start, "run": run, "exec": run, "tag": tag}
 
 
 def states(folder: Path) -> dict[str, str]:

@@ -20,7 +20,7 @@ from tests.integration.postgres import SUPERUSER, Postgres, binaries, postgres
 from tests.integration.stack import READER
 from tests.integration.storage import Storage
 from tests.outcome import Outcome
-from tests.repository import ROOT
+from tests.repository import ROOT, copy_repository
 from tests.servers import free_port
 
 DATABASES = ("mlflow", "mlflow_auth", "predictions")
@@ -155,6 +155,7 @@ def cluster() -> Iterator[Postgres]:
 @pytest.fixture
 def own(cluster: Postgres, object_store: Storage, tmp_path: Path) -> Iterator[LocalStack]:
     """A stack that holds nothing; its services were never started."""
+    copy_repository(tmp_path)
     docker = tmp_path / "docker"
     docker.write_text(f'#!/bin/sh\nexec {sys.executable} -m tests.integration.local_docker "$@"\n')
     docker.chmod(0o755)
