@@ -24,6 +24,7 @@ PATIENCE = 10  # seconds in which a registry says whether it has an image
 ON_GITHUB = re.compile(r"(?:^|[/@])github\.com(?::\d+)?[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?$")
 DEFAULT = re.compile(r"\$\{(\w+_IMAGE):-([^}]+)\}")
 NOT_LET_IN = re.compile("denied|unauthorized|authentication", re.IGNORECASE)
+ON_THIS_MACHINE = re.compile(r"(localhost|127\.0\.0\.1)(:\d+)?/")
 OF_SOURCES = re.compile(rf"[0-9a-f]{{{LENGTH}}}")
 
 
@@ -129,8 +130,10 @@ def _in_words(source: str, wanting: Mapping[Image, str]) -> str:
 
 def _reason(published: str) -> str:
     """Why an image cannot be taken, as the registry says it; "" when it can."""
+    # One on this machine needs no certificate, as for Docker's engine; any other does.
+    without = ["--insecure"] if ON_THIS_MACHINE.match(published) else []
     try:
-        done = _docker("manifest", "inspect", published, timeout=PATIENCE)
+        done = _docker("manifest", "inspect", *without, published, timeout=PATIENCE)
     except subprocess.TimeoutExpired:
         return f"no answer in {PATIENCE} s"
     return _why(done)

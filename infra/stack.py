@@ -79,9 +79,12 @@ def up(build: bool = False, patience: float = DOCKER_WITHIN) -> str:
     return addresses(names)
 
 
-def take_images() -> list[str]:
-    """Take what the registry has of the images of a start; the value names what is missing."""
-    check_docker()
+def take_images(patience: float = DOCKER_WITHIN) -> list[str]:
+    """Take what the registry has of the images of a start; the value names what is missing.
+
+    A Docker that is not up yet has `patience` seconds to come up.
+    """
+    wait_for_docker(patience)
     read_settings(ENV_FILE)
     return pull(*wanted())
 

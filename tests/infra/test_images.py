@@ -18,7 +18,7 @@ DOCKER = """#!/bin/sh
 echo "$@" >>asked
 case "$1" in
 tag) grep -qx "$2" here && echo "$3" >>here ;;
-manifest) grep -qx "$3" there || { echo "manifest unknown." >&2; exit 1; } ;;
+manifest) for name in "$@"; do :; done; grep -qx "$name" there || { echo "manifest unknown." >&2; exit 1; } ;;
 pull) echo "$3" >>here ;;
 image) case "$2" in
   ls) sed -n "s/^$5://p" here ;;
@@ -137,6 +137,15 @@ def test_an_image_that_somebody_names_is_left_alone(place, monkeypatch):
     provide("mlflow")
     provide("mlflow", build=True)
     assert (place / "asked").read_text() == ""
+
+
+def test_only_a_registry_of_this_machine_needs_no_certificate(place, monkeypatch):
+    provide("minio")
+    monkeypatch.setenv("IMAGE_REGISTRY", "127.0.0.1:5000/insurance")
+    provide("postgres")
+    monkeypatch.setenv("IMAGE_REGISTRY", "127.0.0.1.example.com/insurance")
+    provide("mlflow")
+    assert ["--insecure" in line for line in asked(place, "manifest")] == [False, True, False]
 
 
 def test_a_registry_that_says_nothing_is_given_up_within_seconds(place, monkeypatch, capsys):
