@@ -23,9 +23,9 @@ PATIENCE = 1800  # seconds for a command; images that nobody has built yet take 
 HTTP_TIMEOUT = 60  # seconds
 SERVICES = ("postgres", "minio", "mlflow")  # those that stay up
 PORTS = ("MLFLOW_PORT", "POSTGRES_PORT", "MINIO_CONSOLE_PORT")
-# What a machine may need to reach its Docker, and to build images behind a proxy or a mirror.
+# What a machine may need to reach its Docker, and to have the images behind a proxy or a mirror.
 PASSED_ON = ("DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT", "BUILD_NETWORK")
-PASSED_ON += ("POSTGRES_BASE", "GOLANG_BASE", "PYTHON_BASE", "MINIO_VERSION")
+PASSED_ON += ("POSTGRES_BASE", "GOLANG_BASE", "PYTHON_BASE", "MINIO_VERSION", "IMAGE_REGISTRY")
 
 
 @dataclass(frozen=True)
