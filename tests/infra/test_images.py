@@ -18,7 +18,9 @@ DOCKER = """#!/bin/sh
 echo "$@" >>asked
 case "$1" in
 tag) grep -qx "$2" here && echo "$3" >>here ;;
-manifest) for name in "$@"; do :; done; grep -qx "$name" there || { echo "manifest unknown." >&2; exit 1; } ;;
+manifest)
+  for name in "$@"; do :; done
+  grep -qx "$name" there || { echo "manifest unknown." >&2; exit 1; } ;;
 pull) echo "$3" >>here ;;
 image) case "$2" in
   ls) sed -n "s/^$5://p" here ;;
@@ -150,15 +152,15 @@ def test_only_a_registry_of_this_machine_needs_no_certificate(place, monkeypatch
 
 def test_a_registry_that_says_nothing_is_given_up_within_seconds(place, monkeypatch, capsys):
     monkeypatch.setattr(images, "PATIENCE", 0.2)
-    engine(place, DOCKER.replace("manifest) ", "manifest) exec sleep 600; "))
+    engine(place, DOCKER.replace("manifest)", "manifest) exec sleep 600;"))
     provide("minio")
     assert built(place) == ["minio"]
     assert "for minio: no answer in 0.2 s." in capsys.readouterr().out
 
 
 def test_a_private_registry_names_the_login(place, capsys):
-    refusal = "manifest) echo 'Error response from daemon: denied' >&2; exit 1;; never) "
-    engine(place, DOCKER.replace("manifest) ", refusal))
+    refusal = "manifest) echo 'Error response from daemon: denied' >&2; exit 1;; never)"
+    engine(place, DOCKER.replace("manifest)", refusal))
     provide("minio")
     assert built(place) == ["minio"]
     assert "denied. If it is private: docker login ghcr.io." in capsys.readouterr().out
