@@ -7,7 +7,7 @@ import codecs
 import csv
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from app import text
-from app.upload_folder import PARQUET_TEXT
+from app.upload_folder import PARQUET_TEXT, UNPACKED, UTF_8_TEXT
 from insurance_predictor.base.settings import BatchLimits
 from insurance_predictor.base.words import Text
 from insurance_predictor.table.check import broken_cells
-from insurance_predictor.table.files import BYTE_ORDER_MARK
-from insurance_predictor.table.parquet_text import MEGABYTE, Bounds, write_text
+from insurance_predictor.table.parquet_text import MEGABYTE, PARQUET_MARK, Bounds, write_text
 from insurance_predictor.table.reading import notices as reading_notices
+from insurance_predictor.table.reading.encodings import BYTE_ORDER_MARK, NAMES, find_encoding
 from insurance_predictor.table.reading.header import (
     DECIMAL_COMMA,
     SEPARATORS,
@@ -30,8 +30,14 @@ from insurance_predictor.table.reading.header import (
     first_row,
     read_header,
 )
-from insurance_predictor.table.reading.notices import Notice, NotUnderstood
+from insurance_predictor.table.reading.notices import Notice, NotUnderstood, quoted
 from insurance_predictor.table.reading.understanding import Decision, Understanding
+from insurance_predictor.table.reading.unpacking import (
+    is_packed,
+    is_workbook,
+    require_readable,
+    unpack,
+)
 from insurance_predictor.table.schema import FEATURE_NAMES, FEATURES
 
 MOST_COLUMNS = 100
@@ -44,9 +50,7 @@ BLOCK_BYTES = MEGABYTE
 ROWS_AT_ONCE = 5_000
 SHOWN_RAGGED = 20
 UNPACKED_SHARE = 5  # how many times as large as a file its text may be
-PARQUET_MARK = b"PAR1"
-PACKED_MARKS = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf")
-UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+MARK_BYTES = 16  # by which the kind of a file is known
 
 
 class UnusableFile(Exception):
@@ -191,13 +195,8 @@ def read_upload(
     """
     if source.stat().st_size > limits.megabytes * MEGABYTE:
         raise UnusableFile(text.FILE_TOO_LARGE, megabytes=limits.megabytes)
-    with source.open("rb") as file:
-        is_parquet = file.read(len(PARQUET_MARK)) == PARQUET_MARK
     try:
-        if is_parquet:
-            rows = _parquet_rows(source, limits, lambda: progress(0))
-        else:
-            rows = _csv_rows(source, limits)
+        rows = _rows(source, limits, lambda: progress(0))
         decision = _decision(rows, progress)
     except NotUnderstood as error:
         raise UnusableFile(error.reason, "", **error.values) from error
@@ -215,6 +214,14 @@ def read_upload(
         source.unlink()
     faults = pd.concat(check.kept, ignore_index=True)
     return Upload(name, rows, decision, check.count, faults, check.cells, check.rows)
+
+
+def is_small_text(source: Path, most: int) -> bool:
+    """Whether a file has `most` bytes and is not larger than it looks."""
+    with source.open("rb") as file:
+        beginning = file.read(MARK_BYTES)
+    is_text = not beginning.startswith(PARQUET_MARK) and not is_packed(beginning)
+    return is_text and source.stat().st_size <= most
 
 
 def _decision(rows: Rows, progress: Callable[[int], object]) -> Decision:
@@ -253,8 +260,56 @@ def shortened(written: str) -> str:
     return written if len(written) <= LONGEST_SHOWN else written[: LONGEST_SHOWN - 1] + "…"
 
 
+def _rows(source: Path, limits: BatchLimits, alive: Callable[[], object]) -> Rows:
+    """The rows of a file of any kind. Raises NotUnderstood and UnusableFile."""
+    most = UNPACKED_SHARE * limits.megabytes * MEGABYTE
+    notices: tuple[Notice, ...] = ()
+    with source.open("rb") as file:
+        beginning = file.read(MARK_BYTES)
+        require_readable(beginning)
+        is_typed = beginning.startswith(PARQUET_MARK)
+        if is_packed(beginning):
+            is_typed = is_workbook(file)
+            if not is_typed:
+                source = source.with_name(UNPACKED)
+                with source.open("wb") as sink:
+                    unpack(file, sink, most)
+                notices = (Notice(reading_notices.UNPACKED),)
+    if notices:
+        with source.open("rb") as file:
+            is_typed = file.read(MARK_BYTES).startswith(PARQUET_MARK)
+    rows = _typed_rows(source, limits, alive) if is_typed else _text_rows(source, limits, most)
+    return replace(rows, notices=(*notices, *rows.notices))
+
+
+def _text_rows(source: Path, limits: BatchLimits, most: int) -> Rows:
+    encoding = find_encoding(_blocks(source))
+    notices: tuple[Notice, ...] = ()
+    if encoding in NAMES:
+        _as_utf_8(source, source.with_name(UTF_8_TEXT), encoding, most)
+        source = source.with_name(UTF_8_TEXT)
+        notices = (Notice(reading_notices.ENCODED, {"encoding": NAMES[encoding]}),)
+    rows = _csv_rows(source, limits)
+    return replace(rows, notices=(*notices, *rows.notices))
+
+
+def _blocks(source: Path) -> Iterator[bytes]:
+    with source.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            yield block
+
+
+def _as_utf_8(source: Path, target: Path, encoding: str, most: int) -> None:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    with target.open("wb") as file:
+        for block in _blocks(source):
+            file.write(decoder.decode(block).encode())
+            if file.tell() > most:
+                raise UnusableFile(text.TOO_MUCH_INSIDE)
+
+
 def _csv_rows(source: Path, limits: BatchLimits) -> Rows:
-    _require_text(source, limits)
+    _require_lines(source, limits)
     with source.open("rb") as file:
         beginning = file.read(BLOCK_BYTES).removeprefix(BYTE_ORDER_MARK).decode(errors="replace")
     separator = find_separator(beginning, FEATURES)
@@ -266,29 +321,25 @@ def _csv_rows(source: Path, limits: BatchLimits) -> Rows:
     if separator in reading_notices.SEPARATORS:
         words = reading_notices.SEPARATORS[separator]
         notices = (Notice(reading_notices.SEPARATED, {"separator": words}), *notices)
+    with source.open("rb") as file:
+        if file.read(len(BYTE_ORDER_MARK)) == BYTE_ORDER_MARK:
+            notices = (Notice(reading_notices.BYTE_ORDER_MARK), *notices)
     return Rows(source, names, lines, first=2, separator=separator, notices=notices)
 
 
-def _require_text(source: Path, limits: BatchLimits) -> None:
-    """Look at each byte once. Raises UnusableFile for what is no text, or has too many lines."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
+def _require_lines(source: Path, limits: BatchLimits) -> None:
+    """Raises UnusableFile for a text without anything, or with too many columns or lines."""
     newlines, returns, is_blank = 0, 0, True
     header_bytes, separators, is_header = 0, dict.fromkeys(SEPARATORS, 0), True
-    with source.open("rb") as file:
-        while block := file.read(BLOCK_BYTES):
-            if file.tell() == len(block) and block.startswith(UTF_16_MARKS):
-                raise UnusableFile(text.NOT_UTF8)
-            if (file.tell() == len(block) and block.startswith(PACKED_MARKS)) or b"\0" in block:
-                raise UnusableFile(text.NOT_A_TABLE)
-            _decode(decoder, block)
-            is_blank = is_blank and not block.removeprefix(BYTE_ORDER_MARK).strip()
-            newlines, returns = newlines + block.count(b"\n"), returns + block.count(b"\r")
-            if is_header:
-                line = block.splitlines()[0]
-                header_bytes += len(line)
-                separators = {one: n + line.count(one.encode()) for one, n in separators.items()}
-                is_header = newlines + returns == 0
-    _decode(decoder, b"", final=True)
+    for number, block in enumerate(_blocks(source)):
+        written = block if number else block.removeprefix(BYTE_ORDER_MARK)
+        is_blank = is_blank and not written.strip()
+        newlines, returns = newlines + block.count(b"\n"), returns + block.count(b"\r")
+        if is_header:
+            line = block.splitlines()[0]
+            header_bytes += len(line)
+            separators = {one: n + line.count(one.encode()) for one, n in separators.items()}
+            is_header = newlines + returns == 0
     if is_blank:
         raise UnusableFile(text.EMPTY_FILE)
     if header_bytes >= BLOCK_BYTES and (most := max(separators.values())) >= MOST_COLUMNS:
@@ -297,13 +348,6 @@ def _require_text(source: Path, limits: BatchLimits) -> None:
         raise UnusableFile(text.DAMAGED)
     if max(newlines, returns) > limits.rows + 1:
         raise UnusableFile(text.TOO_MANY_ROWS, limit=limits.rows)
-
-
-def _decode(decoder: codecs.IncrementalDecoder, block: bytes, final: bool = False) -> None:
-    try:
-        decoder.decode(block, final)
-    except UnicodeDecodeError as error:
-        raise UnusableFile(text.NOT_UTF8, str(error.reason)) from error
 
 
 def _columns(written: Sequence[str]) -> tuple[tuple[str, ...], tuple[Notice, ...]]:
@@ -328,7 +372,7 @@ def _columns(written: Sequence[str]) -> tuple[tuple[str, ...], tuple[Notice, ...
     return names, header.notices
 
 
-def _parquet_rows(source: Path, limits: BatchLimits, alive: Callable[[], object]) -> Rows:
+def _typed_rows(source: Path, limits: BatchLimits, alive: Callable[[], object]) -> Rows:
     bounds = Bounds(
         rows=limits.rows,
         columns=MOST_COLUMNS,
@@ -345,7 +389,14 @@ def _parquet_rows(source: Path, limits: BatchLimits, alive: Callable[[], object]
         raise UnusableFile(text.TOO_MANY_ROWS, limit=limits.rows)
     if found.fault == "size":
         raise UnusableFile(text.TOO_MUCH_INSIDE)
+    if found.fault == "ragged":
+        raise UnusableFile(text.DAMAGED, f"Row {found.first} has cells beside the header's.")
     if found.fault:
         raise UnusableFile(text.DAMAGED, found.detail)
-    names, notices = _columns(found.columns)
-    return Rows(target, names, header_lines=0, first=1, notices=notices)
+    if not found.columns:
+        raise UnusableFile(text.EMPTY_FILE)
+    names, notices = _columns([name.strip() for name in found.columns])
+    if len(found.sheets) > 1:
+        values = {"sheet": quoted([found.sheet]), "count": len(found.sheets)}
+        notices = (Notice(reading_notices.ONE_SHEET, values), *notices)
+    return Rows(target, names, header_lines=0, first=found.first, notices=notices)

@@ -191,14 +191,6 @@ STOPPED = Text(
     "({rows} rows, in the order of the file), take these rows out of the table and upload the "
     "rest.",
 )
-NOT_A_TABLE = Text(
-    "ele não é uma tabela CSV nem Parquet, apesar do nome.",
-    "it is neither a CSV nor a Parquet table, whatever its name says.",
-)
-NOT_UTF8 = Text(
-    "ele não está em UTF-8. Salve-o de novo como CSV UTF-8.",
-    "it is not UTF-8. Save it again as CSV UTF-8.",
-)
 EMPTY_FILE = Text("ele não tem nenhuma linha de dados.", "it has no rows of data.")
 MISSING_COLUMNS = Text(
     "faltam as colunas {columns}. O cabeçalho precisa das seis: {all}.",

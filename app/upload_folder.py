@@ -8,8 +8,9 @@ from tempfile import TemporaryDirectory
 
 KEPT_SECONDS = 24 * 3600.0  # what a killed server has left behind
 PREFIX = "upload-"
-SOURCE, PARQUET_TEXT, RESULT, PACKED = "source", "rows.csv", "result.csv", "result.zip"
-FILES = (SOURCE, PARQUET_TEXT, RESULT, PACKED)  # all that is ever put there
+SOURCE, UNPACKED, UTF_8_TEXT, PARQUET_TEXT = "source", "unpacked", "text.csv", "rows.csv"
+RESULT, PACKED = "result.csv", "result.zip"
+FILES = (SOURCE, UNPACKED, UTF_8_TEXT, PARQUET_TEXT, RESULT, PACKED)  # all that is ever put there
 
 
 def new_folder(parent: Path) -> TemporaryDirectory[str]:

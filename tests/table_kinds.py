@@ -1,6 +1,9 @@
 """The same few people in the shapes in which such a table goes round."""
 
+import codecs
+import gzip
 import io
+import zipfile
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
@@ -80,6 +83,25 @@ def parquet_texts() -> bytes:
     return parquet_bytes(pa.Table.from_pandas(PEOPLE.astype(str), preserve_index=False))
 
 
+def zipped(content: bytes, *others: str) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("folder/people.csv", content)
+        for name in others:
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def workbook(people: pd.DataFrame, *, sheets: tuple[str, ...] = ("People",), top: int = 0) -> bytes:
+    """The people on the first sheet, below `top` empty rows, and the names of other sheets."""
+    stream = io.BytesIO()
+    with pd.ExcelWriter(stream, engine="openpyxl") as writer:
+        for place, sheet in enumerate(sheets):
+            frame = people if place == 0 else pd.DataFrame({"note": [sheet]})
+            frame.to_excel(writer, sheet_name=sheet, index=False, startrow=top)
+    return stream.getvalue()
+
+
 Kind = tuple[str, Callable[[], bytes], str]
 # What it is: its file's name, its content, and a part of a notice.
 KINDS: Mapping[str, Kind] = {
@@ -118,6 +140,30 @@ KINDS: Mapping[str, Kind] = {
     "dollars": ("a.csv", lambda: csv(written("${:,.2f}")), "charges: the currency was taken off"),
     "thousands": ("a.csv", lambda: csv(written("{:,.2f}")), "charges: thousands are set apart"),
     "Brazilian thousands": ("a.csv", brazilian_thousands, "charges: thousands are set apart"),
+    "a mark": ("a.csv", lambda: codecs.BOM_UTF8 + csv(PEOPLE), "a byte-order mark was ignored"),
+    "UTF-16": (
+        "a.csv",
+        lambda: csv(portuguese(), sep="\t", decimal=",").decode().encode("utf-16"),
+        "read as UTF-16",
+    ),
+    "Windows-1252": (
+        "a.csv",
+        lambda: csv(portuguese(), sep=";", decimal=",").decode().encode("cp1252"),
+        "read as Windows-1252",
+    ),
+    "gzip": ("a.csv.gz", lambda: gzip.compress(csv(PEOPLE)), "the file was unpacked"),
+    "zip": ("a.zip", lambda: zipped(csv(PEOPLE), "__MACOSX/._people.csv"), "was unpacked"),
+    "gzip of Parquet": (
+        "a.gz",
+        lambda: gzip.compress(parquet_bytes(pa.Table.from_pandas(PEOPLE))),
+        "was unpacked",
+    ),
+    "Excel": ("a.xlsx", lambda: workbook(PEOPLE), ""),
+    "Excel in Portuguese": (
+        "a.xlsx",
+        lambda: workbook(portuguese(), sheets=("Pessoas", "Notas"), top=2),
+        "the sheet 'Pessoas' was read, the first of 2",
+    ),
     "Parquet": ("a.parquet", lambda: parquet_bytes(pa.Table.from_pandas(PEOPLE)), ""),
     "Parquet, decimals": ("a.parquet", parquet_decimals, ""),
     "Parquet, small kinds": ("a.parquet", parquet_kinds, "'false' → no"),

@@ -106,7 +106,7 @@ def _work(language: Language) -> Work | None:
     rows = formats.number(limits.rows, language)
     file = st.file_uploader(
         text.UPLOAD(language),
-        type=["csv", "parquet", "pq"],
+        type=["csv", "tsv", "txt", "gz", "zip", "xlsx", "parquet", "pq"],
         help=text.UPLOAD_HELP(language, rows=rows, megabytes=limits.megabytes),
         max_upload_size=limits.megabytes,
         key=FILE,
@@ -147,11 +147,9 @@ def _moved(file: "UploadedFile") -> Work:
 
 
 def _read_in(work: Work, language: Language) -> None:
-    from app.table_upload import PARQUET_MARK, UnusableFile, read_upload
+    from app.table_upload import UnusableFile, is_small_text, read_upload
 
-    with work.source.open("rb") as file:
-        is_parquet = file.read(len(PARQUET_MARK)) == PARQUET_MARK
-    is_large = is_parquet or work.source.stat().st_size > LARGE_BYTES
+    is_large = not is_small_text(work.source, LARGE_BYTES)
     place = st.empty()
 
     def progress(rows: int) -> None:

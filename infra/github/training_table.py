@@ -13,7 +13,7 @@ from insurance_predictor.base.errors import BadInput, InsurancePredictorError
 from insurance_predictor.base.foreign_text import for_github
 from insurance_predictor.base.settings import DEFAULT_TRACKING_URI, Settings
 from insurance_predictor.table.choice import Choice, choose_table
-from insurance_predictor.table.files import read_bytes
+from insurance_predictor.table.files import read_parts
 from insurance_predictor.table.s3 import NoKey
 
 NOT_TRIED = "Not tried: this pull request has no key for the table"
@@ -71,7 +71,7 @@ def _refusal(choice: Choice, run: Run) -> str:
     if run.pull_request is None or "://" not in choice.location:
         return ""
     try:
-        read_bytes(choice.location)
+        read_parts(choice.location)
     except NoKey as error:
         return str(error)
     return ""

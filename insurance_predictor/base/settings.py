@@ -183,6 +183,9 @@ class Settings(BaseSettings):
     data: str | None = None  # of this command
     data_default: str | None = None  # when neither the command nor its branch has one
     strict: bool = False  # whether columns of a file that nobody knows are refused
+    sheet: str | None = None  # of a workbook; its first by default
+    faulty_rows: Literal["refuse", "drop"] = "refuse"  # what becomes of rows that break a rule
+    faulty_share: Share = 0.05  # of the rows, the most that may be dropped
     data_url: Uri = (
         "https://raw.githubusercontent.com/stedy/"
         "Machine-Learning-with-R-datasets/master/insurance.csv"

@@ -15,7 +15,7 @@ from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.database import OUTCOMES, PREDICTIONS, insert_or_ignore, opened
 from insurance_predictor.log.prediction_log import PredictionLog
 from insurance_predictor.table.check import number
-from insurance_predictor.table.files import SHOWN_FAULTS, read_bytes, read_cells, shown
+from insurance_predictor.table.files import SHOWN_FAULTS, Wanted, read_cells, read_parts, shown
 from insurance_predictor.table.reading.header import TextColumn
 from insurance_predictor.table.reading.numerals import LONGEST_CELL
 from insurance_predictor.table.schema import TARGET
@@ -73,7 +73,7 @@ def record_outcomes(settings: Settings, file: Path | str) -> OutcomeReport:
     Raises InvalidTable, before anything is recorded, with every value that cannot be used;
     InvalidSettings and Unreachable for a prediction log that does not do its part.
     """
-    outcomes, notices = read_outcomes(file, settings.strict)
+    outcomes, notices = read_outcomes(file, settings.strict, settings.sheet)
     PredictionLog(settings).close()  # predictions that were left in the spool are known, too
     recorded, repeated = 0, 0
     unknown: list[str] = []
@@ -89,13 +89,16 @@ def record_outcomes(settings: Settings, file: Path | str) -> OutcomeReport:
     return OutcomeReport(str(file), recorded, repeated, tuple(unknown), tuple(conflicts), notices)
 
 
-def read_outcomes(file: Path | str, strict: bool = False) -> tuple[list[Outcome], tuple[str, ...]]:
+def read_outcomes(
+    file: Path | str, strict: bool = False, sheet: str | None = None
+) -> tuple[list[Outcome], tuple[str, ...]]:
     """The outcomes in a file with the columns id, charges and perhaps time, and notices.
 
     A time is ISO 8601, in UTC unless it says otherwise; without one it is now. Raises InvalidTable
     with every value that cannot be used (row, column, value, rule; the first 20 and the count).
     """
-    cells = read_cells(read_bytes(str(file), "FILE"), str(file), (ID, CHARGED), (TIME,), strict)
+    wanted = Wanted((ID, CHARGED), (TIME,), strict, sheet)
+    cells = read_cells(read_parts(str(file), "FILE"), str(file), wanted)
     frame = _with_time(cells.understood)
     every = _faults(frame, _with_time(cells.written))
     faults = list(islice(every, SHOWN_FAULTS))

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-ENDINGS = (".csv", ".parquet", ".pq")
+ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".zip", ".xlsx", ".parquet", ".pq")
 SHALLOW = "the clone is shallow"
 SHARED = ("HEAD", "main", "develop")  # branches whose commits are nobody's own
 COMMIT = "\x01"  # begins each commit in what git is asked to say

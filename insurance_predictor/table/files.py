@@ -1,16 +1,20 @@
-"""The bytes of a table and the cells in them: local files and s3:// objects, CSV and Parquet."""
+"""The bytes of a table and the cells in them: files here and on s3://, whatever their kind."""
 
 import csv
+import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from insurance_predictor.base.errors import InvalidTable
+from insurance_predictor.table.parquet_text import PARQUET_MARK, Bounds, Converted, write_text
 from insurance_predictor.table.reading import notices as reading_notices
+from insurance_predictor.table.reading.encodings import BYTE_ORDER_MARK, NAMES, UTF_8, find_encoding
 from insurance_predictor.table.reading.header import (
     DECIMAL_COMMA,
     Header,
@@ -21,33 +25,82 @@ from insurance_predictor.table.reading.header import (
     left_out,
     read_header,
 )
-from insurance_predictor.table.reading.notices import Notice, NotUnderstood
+from insurance_predictor.table.reading.notices import Notice, NotUnderstood, quoted
 from insurance_predictor.table.reading.understanding import understood
-from insurance_predictor.table.s3 import first_line, s3_bytes
+from insurance_predictor.table.reading.unpacking import (
+    ZIP_MARK,
+    is_packed,
+    is_workbook,
+    require_readable,
+    unpack,
+)
+from insurance_predictor.table.s3 import (
+    PARTS,
+    NoObject,
+    first_line,
+    part_names,
+    s3_bytes,
+    s3_parts,
+)
 from insurance_predictor.table.schema import COLUMN_NAMES, COLUMNS, Column, NumberColumn
 
 SHOWN_FAULTS = 20
 
 MOST_COLUMNS = 1_000
 BEGINNING = 2**20  # characters in which the header must be
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+MOST_UNPACKED = 2**30  # bytes of what a packed file holds, and how many times as large it may be
+MOST_RATIO = 100
+SMALL = 2**26  # bytes; so much may be in any packed file
+WORKBOOK_BOUNDS = Bounds(
+    rows=2**20, columns=MOST_COLUMNS, text=MOST_UNPACKED, memory=2**31, seconds=900
+)
 
 
-def read_bytes(location: str, variable: str = "DATA") -> bytes:
-    """The content of a local path or of an s3:// object; `variable` is what names it.
+Parts = Sequence[tuple[str, bytes]]  # the name and content of each file of a table
 
-    Raises InvalidTable when there is none to read, Unreachable when the storage does not answer
-    within 20 seconds.
+
+def read_parts(location: str, variable: str = "DATA") -> Parts:
+    """The files of a table: one, or the part files of a folder, here or on s3://.
+
+    `variable` is what names the place. Raises InvalidTable when there is none to read, Unreachable
+    when the storage does not answer within 20 seconds.
     """
     scheme, separator, _ = location.partition("://")
     if not separator:
-        return _local_bytes(Path(location), variable)
-    if scheme.lower() == "s3":
-        return s3_bytes(location)
-    raise InvalidTable(
-        f"{scheme}:// tables cannot be read. Give {variable} a local CSV or Parquet file or an "
-        "s3:// object; `make data` downloads the public table."
-    )
+        return _local_parts(Path(location), variable)
+    if scheme.lower() != "s3":
+        raise InvalidTable(
+            f"{scheme}:// tables cannot be read. Give {variable} a local CSV, Excel or Parquet "
+            "file or an s3:// object; `make data` downloads the public table."
+        )
+    try:
+        return [(location, s3_bytes(location))]
+    except NoObject:
+        if parts := s3_parts(location):
+            return parts
+        raise
+
+
+def _local_parts(path: Path, variable: str) -> Parts:
+    try:
+        if not path.is_dir():
+            return [(path.name, path.read_bytes())]
+        below = (found.relative_to(path).as_posix() for found in path.rglob("*"))
+        parts = part_names(below, str(path))
+        if not parts:
+            raise InvalidTable(
+                f"{path} is a directory without Parquet files. Give {variable} a table, or a "
+                "directory of part files."
+            )
+        return [(name, (path / name).read_bytes()) for name in parts]
+    except FileNotFoundError as error:
+        remedy = ", or run `make data`" if variable == "DATA" else ""
+        raise InvalidTable(
+            f"{path} does not exist (looked from {Path.cwd()}). Correct {variable}{remedy}."
+        ) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidTable(f"{path} cannot be read: {reason}. Correct {variable}.") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,89 +118,187 @@ class Cells:
     notices: tuple[str, ...]
 
 
-def read_cells(
-    content: bytes,
-    source: str,
-    columns: Sequence[Known] = COLUMNS,
-    optional: Sequence[Known] = (),
-    strict: bool = False,
-) -> Cells:
-    """The cells of `columns`, and of those of `optional` that are there.
+@dataclass(frozen=True)
+class Wanted:
+    """What is looked for in a file: `columns`, those of `optional` that are there, a `sheet`.
 
-    Other columns are left out, or refused when `strict`. Raises InvalidTable, with `source` in the
-    sentence, for what cannot be read, or not without guessing.
+    Other columns are left out, or refused when `strict`.
     """
-    wanted = (*columns, *optional)
+
+    columns: Sequence[Known] = COLUMNS
+    optional: Sequence[Known] = ()
+    strict: bool = False
+    sheet: str | None = None
+
+    @property
+    def every(self) -> tuple[Known, ...]:
+        return (*self.columns, *self.optional)
+
+
+def read_cells(parts: Parts, source: str, wanted: Wanted = Wanted()) -> Cells:
+    """The cells of what is `wanted`, of one file or of several below each other.
+
+    Raises InvalidTable, with `source` in the sentence, for what cannot be read, or not without
+    guessing.
+    """
     try:
-        if source.lower().endswith((".parquet", ".pq")) or content.startswith(b"PAR1"):
-            written, notices = _parquet_cells(content, source, columns, optional, strict)
-            separator = ""
-        else:
-            written, separator, notices = _csv_cells(content, source, columns, optional, strict)
-        cells, done = understood(written, wanted, separator in DECIMAL_COMMA)
+        raw = [_raw(name, content, source, wanted) for name, content in parts]
+        written = _together(raw, parts, source)
+        cells, done = understood(written, wanted.every, raw[0].separator in DECIMAL_COMMA)
     except NotUnderstood as error:
-        raise InvalidTable(f"{source} cannot be read without guessing: {error}") from error
+        raise InvalidTable(f"{source} cannot be used as it is: {error}") from error
+    notices = list(raw[0].notices)
+    if len(parts) > 1:
+        notices.insert(0, Notice(reading_notices.PARTS, {"count": len(parts)}))
     told = (notice("en") for notice in (*notices, *done))
     return Cells(written, cells, tuple(told))
 
 
-def _csv_cells(
-    content: bytes, source: str, columns: Sequence[Known], optional: Sequence[Known], strict: bool
-) -> tuple[pd.DataFrame, str, tuple[Notice, ...]]:
-    """The cells of a text, what separates them, and what was done."""
-    text = _decoded(content, source)
+@dataclass(frozen=True, eq=False)
+class _Raw:
+    """The cells of one file as they are written there, in columns by the schema's names."""
+
+    frame: pd.DataFrame
+    notices: tuple[Notice, ...]
+    separator: str = ""
+
+
+def _together(raw: Sequence[_Raw], parts: Parts, source: str) -> pd.DataFrame:
+    if len(raw) == 1:
+        return raw[0].frame
+    names = set(raw[0].frame.columns)
+    for part, (name, _) in zip(raw, parts, strict=True):
+        if set(part.frame.columns) != names:
+            raise InvalidTable(
+                f"{source}: {name} does not have the columns of {parts[0][0]}. Write the parts "
+                "again with the same columns."
+            )
+    frame = pd.concat([part.frame for part in raw], ignore_index=True)
+    return frame.set_axis(pd.RangeIndex(1, len(frame) + 1))
+
+
+def _raw(name: str, content: bytes, source: str, wanted: Wanted) -> _Raw:
+    content, notices = _unpacked(content)
+    if name.lower().endswith(PARTS) or content.startswith(PARQUET_MARK):
+        raw = _parquet_cells(content, source, wanted)
+    elif content.startswith(ZIP_MARK):
+        raw = _workbook_cells(content, source, wanted)
+    else:
+        raw = _csv_cells(content, source, wanted)
+    return replace(raw, notices=(*notices, *raw.notices))
+
+
+def _unpacked(content: bytes) -> tuple[bytes, tuple[Notice, ...]]:
+    """What is in a packed file; a workbook stays one. Raises NotUnderstood."""
+    require_readable(content)
+    if not is_packed(content) or is_workbook(io.BytesIO(content)):
+        return content, ()
+    sink = io.BytesIO()
+    unpack(io.BytesIO(content), sink, min(MOST_UNPACKED, max(SMALL, MOST_RATIO * len(content))))
+    return sink.getvalue(), (Notice(reading_notices.UNPACKED),)
+
+
+def _csv_cells(content: bytes, source: str, wanted: Wanted) -> _Raw:
+    if not content.removeprefix(BYTE_ORDER_MARK).strip():
+        raise InvalidTable(f"{source} is empty. Give a table with a header and rows.")
+    encoding = find_encoding([content])
+    text = content.decode(encoding).removeprefix("\ufeff")
     beginning = text[:BEGINNING]
-    separator = find_separator(beginning, (*columns, *optional))
+    is_marked = content.startswith(BYTE_ORDER_MARK)
+    content = content.removeprefix(BYTE_ORDER_MARK) if encoding == UTF_8 else text.encode()
+    del text
+    separator = find_separator(beginning, wanted.every)
     try:
         written, lines = first_row(beginning, separator)
     except csv.Error as error:
         raise InvalidTable(f"{source}: line 1 is not a CSV header: {error}.") from error
-    header = _header(written, source, columns, optional, strict)
-    is_marked = content.startswith(BYTE_ORDER_MARK)
-    content = content.removeprefix(BYTE_ORDER_MARK)
-    places = tuple(header.known.values())
-    frame = _text_cells(content, separator, lines, len(written), places, source)
-    blank = (frame == "").all(axis=1)
-    if header.unknown and blank.any():  # a row that has something else is a row
-        everything = _text_cells(content, separator, lines, len(written), None, source)
-        blank = (everything == "").all(axis=1)
-    frame = frame[~blank].set_axis(list(header.known), axis=1)
-    if frame.empty:
-        raise InvalidTable(f"{source} has a header but no rows. Give a table with people in it.")
-    told = []
-    if is_marked:
-        told.append(Notice(reading_notices.BYTE_ORDER_MARK))
+    told = [Notice(reading_notices.BYTE_ORDER_MARK)] if is_marked else []
+    if encoding in NAMES:
+        told.append(Notice(reading_notices.ENCODED, {"encoding": NAMES[encoding]}))
     if separator in reading_notices.SEPARATORS:
         words = reading_notices.SEPARATORS[separator]
         told.append(Notice(reading_notices.SEPARATED, {"separator": words}))
+    layout = _Layout(written, separator, lines, 2)
+    return _text_table(content, layout, source, wanted, told)
+
+
+def _workbook_cells(content: bytes, source: str, wanted: Wanted) -> _Raw:
+    """The cells of a sheet, read by a process of its own: what is in a workbook may be hostile."""
+    with TemporaryDirectory() as folder:
+        place, target = Path(folder) / "workbook", Path(folder) / "rows.csv"
+        place.write_bytes(content)
+        found = write_text(place, target, replace(WORKBOOK_BOUNDS, sheet=wanted.sheet))
+        rows = target.read_bytes() if target.exists() else b""
+    if found.fault == "sheet":
+        sheets = quoted(found.sheets)
+        raise NotUnderstood(reading_notices.NO_SHEET, sheet=quoted([found.sheet]), sheets=sheets)
+    if found.fault:
+        raise InvalidTable(f"{source} {_workbook_fault(found)}")
+    if not found.columns:
+        raise InvalidTable(f"{source} is empty. Give a table with a header and rows.")
+    told = []
+    if len(found.sheets) > 1 and wanted.sheet is None:
+        values = {"sheet": quoted([found.sheet]), "count": len(found.sheets)}
+        told = [Notice(reading_notices.ONE_SHEET, values)]
+    layout = _Layout([name.strip() for name in found.columns], ",", 0, found.first)
+    return replace(_text_table(rows, layout, source, wanted, told), separator="")
+
+
+def _workbook_fault(found: Converted) -> str:
+    if found.fault == "ragged":
+        return f"has cells beside the columns of its header in row {found.first}. Clear them."
+    if found.fault == "columns":
+        return f"has more than {MOST_COLUMNS:,} columns. Leave out those that are no features."
+    if found.fault in ("rows", "size"):
+        return "is too large to be read as a workbook. Save the sheet as CSV."
+    return f"is not a workbook that can be read: {found.detail}. Save it again as .xlsx."
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The columns of a CSV text, what separates them, and where and which the first row is."""
+
+    written: Sequence[str]
+    separator: str
+    header_lines: int
+    first: int
+
+
+def _text_table(
+    content: bytes, layout: _Layout, source: str, wanted: Wanted, told: Sequence[Notice]
+) -> _Raw:
+    header = _header(layout.written, source, wanted)
+    frame = _text_cells(content, layout, tuple(header.known.values()), source)
+    blank = (frame == "").all(axis=1)
+    if header.unknown and blank.any():  # a row that has something else is a row
+        blank = (_text_cells(content, layout, None, source) == "").all(axis=1)
+    frame = frame[~blank].set_axis(list(header.known), axis=1)
+    if frame.empty:
+        raise InvalidTable(f"{source} has a header but no rows. Give a table with people in it.")
+    notices = [*told]
     if count := int(blank.sum()):
         words = reading_notices.BLANK_ROW if count == 1 else reading_notices.BLANK_ROWS
-        told.append(Notice(words, {"count": count}))
-    return frame, separator, (*told, *header.notices, *left_out(header))
+        notices.append(Notice(words, {"count": count}))
+    every = (*notices, *header.notices, *left_out(header))
+    return _Raw(frame, every, layout.separator)
 
 
-def _header(
-    written: Sequence[str],
-    source: str,
-    columns: Sequence[Known],
-    optional: Sequence[Known],
-    strict: bool,
-) -> Header:
-    """What the columns of a file mean. Raises InvalidTable unless all of `columns` are there."""
+def _header(written: Sequence[str], source: str, wanted: Wanted) -> Header:
+    """What the columns of a file mean. Raises InvalidTable unless all that are needed are there."""
     if len(written) > MOST_COLUMNS:
         raise InvalidTable(
             f"{source} has {len(written):,} columns or more; {MOST_COLUMNS:,} are the most. Leave "
             "out those that are no features."
         )
-    header = read_header(written, (*columns, *optional))
-    missing = [column.name for column in columns if column.name not in header.known]
-    if missing or (strict and header.unknown):
+    header = read_header(written, wanted.every)
+    missing = [column.name for column in wanted.columns if column.name not in header.known]
+    if missing or (wanted.strict and header.unknown):
         faults = {"missing": missing, "not known": list(dict.fromkeys(header.unknown))}
         told = "; ".join(f"{fault}: {_listed(names)}" for fault, names in faults.items() if names)
-        names = ",".join(column.name for column in columns)
-        others = ",".join(column.name for column in optional)
+        names = ",".join(column.name for column in wanted.columns)
+        others = ",".join(column.name for column in wanted.optional)
         perhaps = f" (but perhaps {others})" if others else ""
-        alone = f" and nothing else{perhaps}, as STRICT=1 asks" if strict else perhaps
+        alone = f" and nothing else{perhaps}, as STRICT=1 asks" if wanted.strict else perhaps
         raise InvalidTable(
             f"{source} does not have the right columns: {told}. The header must name "
             f"{names}, in any order, once each{alone}."
@@ -179,24 +330,7 @@ def require_columns(
         )
 
 
-def _local_bytes(path: Path, variable: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        remedy = ", or run `make data`" if variable == "DATA" else ""
-        raise InvalidTable(
-            f"{path} does not exist (looked from {Path.cwd()}). Correct {variable}{remedy}."
-        ) from error
-    except IsADirectoryError as error:
-        raise InvalidTable(f"{path} is a directory. Give {variable} a table.") from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InvalidTable(f"{path} cannot be read: {reason}. Correct {variable}.") from error
-
-
-def _parquet_cells(
-    content: bytes, source: str, columns: Sequence[Known], optional: Sequence[Known], strict: bool
-) -> tuple[pd.DataFrame, tuple[Notice, ...]]:
+def _parquet_cells(content: bytes, source: str, wanted: Wanted) -> _Raw:
     """The cells of a Parquet file, numbers as they are typed and whatever is a word as text."""
     import pyarrow as pa
     from pyarrow import parquet
@@ -204,14 +338,14 @@ def _parquet_cells(
     try:
         file = parquet.ParquetFile(pa.BufferReader(content))
         names = file.schema_arrow.names
-        header = _header(names, source, columns, optional, strict)
-        _require_types(file.schema_arrow, header, (*columns, *optional), source)
+        header = _header(names, source, wanted)
+        _require_types(file.schema_arrow, header, wanted.every, source)
         table = file.read(columns=[names[place] for place in header.known.values()])
         table = table.replace_schema_metadata(None)
         table.validate(full=True)
         by_name = {
             column.name: _arrow_cells(table.column(names[place]), column)
-            for column in (*columns, *optional)
+            for column in wanted.every
             if (place := header.known.get(column.name)) is not None
         }
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -221,7 +355,7 @@ def _parquet_cells(
         ) from error
     frame = pa.table({name: by_name[name] for name in header.known}).to_pandas()
     rows = pd.RangeIndex(1, len(frame) + 1)
-    return frame.set_axis(rows), (*header.notices, *left_out(header))
+    return _Raw(frame.set_axis(rows), (*header.notices, *left_out(header)))
 
 
 def _require_types(schema: Any, header: Header, columns: Sequence[Known], source: str) -> None:
@@ -274,31 +408,6 @@ def _is_text(kind: Any) -> bool:
     )
 
 
-def _decoded(content: bytes, source: str) -> str:
-    if not content.removeprefix(BYTE_ORDER_MARK).strip():
-        raise InvalidTable(f"{source} is empty. Give a table with a header and rows.")
-    remedy = "Save it as UTF-8, for example: iconv -f {} -t UTF-8 OLD > NEW."
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise InvalidTable(f"{source} is UTF-16 (byte offset 0). {remedy.format('UTF-16')}")
-    if b"\0" in content:
-        offset = content.index(b"\0")
-        raise InvalidTable(
-            f"{source} has a NUL byte at byte offset {offset} (line {_line(content, offset)}): it "
-            "is UTF-16, damaged or not a text file. Save it again as UTF-8 CSV."
-        )
-    try:
-        return content.decode().removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise InvalidTable(
-            f"{source} is not UTF-8: byte 0x{content[error.start]:02x} at byte offset "
-            f"{error.start} (line {_line(content, error.start)}). {remedy.format('LATIN1')}"
-        ) from error
-
-
-def _line(content: bytes, offset: int) -> int:
-    return len(content[: offset + 1].splitlines())
-
-
 def _and(optional: Sequence[str]) -> str:
     return f" (but perhaps {','.join(optional)})" if optional else ""
 
@@ -309,14 +418,9 @@ def _listed(names: Iterable[object]) -> str:
 
 
 def _text_cells(
-    content: bytes,
-    separator: str,
-    header_lines: int,
-    count: int,
-    places: Sequence[int] | None,
-    source: str,
+    content: bytes, layout: _Layout, places: Sequence[int] | None, source: str
 ) -> pd.DataFrame:
-    """Text in the `count` columns below the header, or in those at `places`."""
+    """Text in all columns below the header, or in those at `places`."""
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
@@ -326,14 +430,18 @@ def _text_cells(
         ragged.append((row.number, row.actual_columns))
         return "skip"
 
+    count = len(layout.written)
     names = [str(place) for place in range(count)]
+    options = arrow_csv.ReadOptions(
+        use_threads=False, skip_rows=layout.header_lines, column_names=names
+    )
     try:
         table = arrow_csv.read_csv(
             pa.BufferReader(content),
-            arrow_csv.ReadOptions(use_threads=False, skip_rows=header_lines, column_names=names),
+            options,
             # Blank lines are kept so that row numbers stay those of a spreadsheet.
             arrow_csv.ParseOptions(
-                delimiter=separator,
+                delimiter=layout.separator,
                 newlines_in_values=True,
                 ignore_empty_lines=False,
                 invalid_row_handler=note,
@@ -352,7 +460,7 @@ def _text_cells(
     if ragged:
         raise InvalidTable(_ragged_sentence(ragged, count, source))
     frame = table.to_pandas()
-    return frame.set_axis(pd.RangeIndex(2, len(frame) + 2))
+    return frame.set_axis(pd.RangeIndex(layout.first, layout.first + len(frame)))
 
 
 def _ragged_sentence(ragged: list[tuple[int, int]], expected: int, source: str) -> str:

@@ -1,4 +1,4 @@
-"""A Parquet file of a stranger as CSV, made by a process of its own that has little memory.
+"""A Parquet file or workbook of a stranger as CSV, made by a process of its own with little memory.
 
 What a Parquet file becomes when it is read stands in its pages, which say so themselves and may
 lie. So nothing of it is read where others are served: a file that wants more memory than it is
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from insurance_predictor.table.reading.header import read_header
 from insurance_predictor.table.reading.notices import NotUnderstood
+from insurance_predictor.table.reading.workbook import write_rows
 from insurance_predictor.table.schema import FEATURES
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ MEGABYTE = 2**20
 ROWS_AT_ONCE = 1_000
 BUFFER_BYTES = 2**16
 MOST_SECONDS = 120  # of processor time
-MOST_WORDS = 10_000  # bytes of what the process may say
+PARQUET_MARK = b"PAR1"
+MOST_WORDS = 60_000  # less than a pipe holds; bytes of what the process may say
 ROOT = Path(__file__).parents[2]
 # Memory comes from malloc alone, which fails when there is no more of it; Arrow's own pools
 # reserve addresses by the gigabyte.
@@ -35,32 +37,42 @@ FRUGAL |= {"OPENBLAS_NUM_THREADS": "1"}
 
 @dataclass(frozen=True)
 class Bounds:
-    """How large a Parquet file and its text may be; `memory` is what its reader may take."""
+    """How large a file and its text may be; `memory` is what its reader may take.
+
+    `sheet` is the one of a workbook that is wanted, the first by default.
+    """
 
     rows: int
     columns: int
     text: int  # bytes
     memory: int  # bytes
+    seconds: int = MOST_SECONDS
+    sheet: str | None = None
 
 
 @dataclass(frozen=True)
 class Converted:
-    """What became of a Parquet file: its columns, or the `fault` that it has.
+    """What became of a file: its columns, or the `fault` that it has.
 
-    Faults are "rows", "columns" (`count` of them), "size", "nested" (`columns` are those) and
-    "damaged" (`detail` in the library's words). Nothing is written of a file that lacks a feature.
+    Faults are "rows", "columns" (`count` of them), "size", "nested" (`columns` are those), "sheet"
+    (`sheets` are there, `sheet` is not), "ragged" (in the row `first`) and "damaged" (`detail` in
+    the library's words). Nothing is written of a Parquet file that lacks a feature. `first` is the
+    number that a person sees beside the first row.
     """
 
     columns: tuple[str, ...] = ()
     fault: str = ""
     count: int = 0
     detail: str = ""
+    first: int = 1
+    sheet: str = ""
+    sheets: tuple[str, ...] = ()
 
 
 def write_text(
     source: Path, target: Path, bounds: Bounds, alive: Callable[[], object] = lambda: None
 ) -> Converted:
-    """Write the rows of the Parquet file `source` to `target` as CSV without a header.
+    """Write the rows of the Parquet file or workbook `source` to `target`: CSV without a header.
 
     Numbers are written as short as they are exact, a missing value as an empty cell. `alive` is
     called while it lasts; what it raises ends the process.
@@ -96,23 +108,28 @@ def _environment() -> Mapping[str, str]:
 def _converted(said: bytes) -> Converted:
     try:
         told = json.loads(said)
-        return Converted(**told | {"columns": tuple(told["columns"])})
+        lists = {name: tuple(told[name]) for name in ("columns", "sheets")}
+        return Converted(**told | lists)
     except (ValueError, TypeError, KeyError):  # it was ended before it could say anything
         return Converted(fault="size")
 
 
 def main(source: str, target: str, bounds: str) -> None:
     """What the process does: convert, and say as JSON what became of it."""
-    import pyarrow as pa
     from pyarrow import parquet  # noqa: F401 - before the memory is bounded
 
     limits = Bounds(**json.loads(bounds))
-    _bound(limits.memory)
+    with Path(source).open("rb") as file:
+        is_parquet = file.read(len(PARQUET_MARK)) == PARQUET_MARK
+    if not is_parquet:
+        import openpyxl  # noqa: F401 - as above
+    _bound(limits)
     try:
-        converted = _convert(Path(source), Path(target), limits)
+        convert = _convert if is_parquet else _convert_workbook
+        converted = convert(Path(source), Path(target), limits)
     except MemoryError:  # ArrowMemoryError is one too
         converted = Converted(fault="size")
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except Exception as error:  # a workbook may be wrong in any way
         words = str(error).partition("\n")[0][:500]
         fault = "size" if "malloc" in words or "memory" in words.lower() else "damaged"
         converted = Converted(fault=fault, detail=words)
@@ -121,17 +138,17 @@ def main(source: str, target: str, bounds: str) -> None:
     os._exit(0)  # nothing is left to do, and nothing of the file shall do it
 
 
-def _bound(memory: int) -> None:
-    """Allow the process `memory` bytes more than it has; other systems than Linux bound less."""
+def _bound(limits: Bounds) -> None:
+    """Allow the process so much more memory than it has; other systems than Linux bound less."""
     if sys.platform == "win32":
         return
     import resource
 
-    resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS))
+    resource.setrlimit(resource.RLIMIT_CPU, (limits.seconds, limits.seconds))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     statm = Path("/proc/self/statm")
     if statm.exists():
-        most = int(statm.read_text().split()[0]) * resource.getpagesize() + memory
+        most = int(statm.read_text().split()[0]) * resource.getpagesize() + limits.memory
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
@@ -165,6 +182,11 @@ def _convert(source: Path, target: Path, bounds: Bounds) -> Converted:
             if sink.tell() > bounds.text:
                 return Converted(fault="size")
     return Converted(names)
+
+
+def _convert_workbook(source: Path, target: Path, bounds: Bounds) -> Converted:
+    found = write_rows(source, target, bounds.sheet, bounds.rows, bounds.columns, bounds.text)
+    return Converted(**asdict(found))
 
 
 def _has_features(names: Sequence[str]) -> bool:

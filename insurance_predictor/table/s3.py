@@ -1,5 +1,6 @@
 """A table kept in an S3 store: one object fetched, and each way that can fail in words."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from insurance_predictor.base.answers import limit_answers
@@ -8,6 +9,11 @@ from insurance_predictor.base.errors import InvalidTable, Unreachable
 CONNECT_SECONDS = 3
 READ_SECONDS = 6
 ATTEMPTS = 2
+PARTS = (".parquet", ".pq")  # the endings of part files
+
+
+class NoObject(InvalidTable):
+    """There is nothing at an s3:// address."""
 
 
 class NoKey(InvalidTable):
@@ -48,6 +54,43 @@ def s3_bytes(url: str) -> bytes:
         ) from error
 
 
+def s3_parts(url: str) -> list[tuple[str, bytes]]:
+    """The name and content of the Parquet files right below a folder of an s3:// bucket, by name.
+
+    None when there is no such folder. Raises as `s3_bytes` does.
+    """
+    from botocore import exceptions
+
+    bucket, _, key = url.partition("://")[2].partition("/")
+    folder = f"{key.rstrip('/')}/"
+    try:
+        pages = _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder)
+        names = [found["Key"].removeprefix(folder) for page in pages for found in page["Contents"]]
+    except KeyError:
+        return []
+    except (exceptions.ClientError, exceptions.BotoCoreError) as error:
+        response = getattr(error, "response", None)
+        if response is not None:
+            raise _refusal(url, response) from error
+        raise Unreachable(f"The storage of {url} does not answer: {first_line(error)}.") from error
+    parts = part_names(names, url)
+    return [(name, s3_bytes(f"s3://{bucket}/{folder}{name}")) for name in parts]
+
+
+def part_names(names: Iterable[str], folder: str) -> list[str]:
+    """Which files of a folder are parts of a table. Raises InvalidTable for folders within."""
+    parts = [
+        name
+        for name in sorted(names)
+        if name.lower().endswith(PARTS) and not name.startswith(("_", "."))
+    ]
+    if any("/" in name for name in parts):
+        raise InvalidTable(
+            f"{folder} has Parquet files in folders within it. Name one folder of part files."
+        )
+    return parts
+
+
 def _client() -> Any:
     import boto3
 
@@ -72,7 +115,7 @@ def _refusal(url: str, response: Any) -> InvalidTable | Unreachable:
     if status >= 500:
         return Unreachable(f"The storage of {url} answers {status} ({code}). Try again later.")
     if status == 404:
-        return InvalidTable(f"{url} does not exist ({code}). Correct DATA or AWS_ENDPOINT_URL.")
+        return NoObject(f"{url} does not exist ({code}). Correct DATA or AWS_ENDPOINT_URL.")
     refusal = NoKey if status in (401, 403) else InvalidTable
     return refusal(f"{url} was refused: {status} ({code}). Check the AWS_* credentials.")
 

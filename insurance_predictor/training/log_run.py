@@ -227,6 +227,7 @@ def _log_numbers(client: "MlflowClient", run: TrainedRun, model_id: str) -> None
         COMMIT_TAG: run.git_commit or "none",
         ROWS_TAG: len(run.rows),
         "rows_holdout": len(run.trained.holdout),
+        "rows_left_out": run.table.left_out,
         "cv_splits": SPLITS,
         "cv_repeats": REPEATS,
         **run.parameters,

@@ -1,5 +1,6 @@
 """What people upload, by accident and on purpose."""
 
+import bz2
 import gzip
 import io
 import os
@@ -25,7 +26,7 @@ from insurance_predictor.table.reading import notices
 from insurance_predictor.table.schema import FEATURE_NAMES, FEATURES
 from tests.growth import MOST_GROWTH, growth
 from tests.repository import ROOT
-from tests.table_kinds import KINDS
+from tests.table_kinds import KINDS, workbook, zipped
 from tests.table_kinds import PEOPLE as KIND_PEOPLE
 from tests.upload_shapes import SHAPES, parquet_file
 
@@ -211,10 +212,17 @@ def test_a_parquet_column_of_another_type_is_faulty_row_by_row(read):
         (b"\n \n", text.EMPTY_FILE),
         (HEADER.encode(), text.EMPTY_FILE),
         ((HEADER + "\n\n").encode(), text.EMPTY_FILE),
-        ((HEADER + GOOD).encode("utf-16"), text.NOT_UTF8),
-        ((HEADER + GOOD.replace("A-1", "José")).encode("latin-1"), text.NOT_UTF8),
-        (gzip.compress((HEADER + GOOD).encode(), mtime=0), text.NOT_A_TABLE),
-        (b"age,\0sex", text.NOT_A_TABLE),
+        ((HEADER + GOOD).encode("utf-16")[:-1], notices.BROKEN_UTF_16),
+        ((HEADER + "é" + GOOD).encode() + b"\xe9", notices.TWO_ENCODINGS),
+        ((HEADER + GOOD).encode() + b"\x8f", notices.NO_ENCODING),
+        (gzip.compress((HEADER + GOOD).encode(), mtime=0)[:-9], notices.DAMAGED_PACKAGE),
+        (gzip.compress(gzip.compress(b"x")), notices.PACKED_TWICE),
+        (zipped(b"x", "y.csv"), notices.NOT_ONE_FILE),
+        (bz2.compress(b"x"), notices.NO_TABLE),
+        (b"\xd0\xcf\x11\xe0" + b"x" * 100, notices.OLD_WORKBOOK),
+        (workbook(PEOPLE.drop(columns="age")), text.MISSING_COLUMNS),
+        (workbook(PEOPLE)[:-200], notices.DAMAGED_PACKAGE),
+        (b"age,\0sex", notices.NUL_BYTE),
         (b"age,sex\n1,2\n", text.MISSING_COLUMNS),
         (HEADER.replace("id", "age").encode() + GOOD.encode(), notices.REPEATED),
         (HEADER.replace("id", "Idade").encode() + GOOD.encode(), notices.SAME_MEANING),
@@ -231,18 +239,96 @@ def test_a_parquet_column_of_another_type_is_faulty_row_by_row(read):
         (("x" * 100_000 + "," + HEADER + "1," + GOOD).encode(), text.LONG_NAMES),
         ((HEADER + GOOD * 50_000 + '"A').encode(), text.DAMAGED),
         ((HEADER + GOOD * 50_000 + "A-1,40\n").encode(), text.DAMAGED),
-        ((HEADER + GOOD * 50_000).encode() + b"\xff", text.NOT_UTF8),
+        ((HEADER + GOOD * 50_000).encode() + b"\xff", text.DAMAGED),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_one_reason(refusal, content: bytes, reason: Text):
     assert refusal(content) == reason
 
 
-def test_a_zip_bomb_named_csv_is_not_opened(refusal):
+def test_a_zip_bomb_is_unpacked_no_further_than_the_limit(refusal, tmp_path: Path):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("people.csv", b"0" * 200_000_000)
-    assert refusal(stream.getvalue()) == text.NOT_A_TABLE
+    assert refusal(stream.getvalue()) == notices.TOO_MUCH_PACKED
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 6 * MOST_BYTES
+
+
+def test_a_gzip_bomb_is_unpacked_no_further_than_the_limit(refusal):
+    assert refusal(gzip.compress(b"0" * 200_000_000)) == notices.TOO_MUCH_PACKED
+
+
+def test_a_zip_of_very_many_files_is_not_listed(refusal):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for number in range(20_000):
+            archive.writestr(f"{number:060}", b"")
+    assert refusal(stream.getvalue()) == notices.NOT_ONE_FILE
+
+
+def _repacked(content: bytes, name: str, change: Callable[[bytes], bytes]) -> bytes:
+    """A workbook with another content of one of the files in it."""
+    stream = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(content)) as before,
+        zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as after,
+    ):
+        for info in before.infolist():
+            inside = before.read(info)
+            after.writestr(info.filename, change(inside) if info.filename == name else inside)
+    return stream.getvalue()
+
+
+SHEET = "xl/worksheets/sheet1.xml"
+LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 30))
+
+
+@pytest.mark.parametrize(
+    ("change", "reasons"),
+    [
+        (  # a cell of a gigabyte, were it unpacked
+            lambda sheet: sheet.replace(b"<sheetData>", b"<sheetData>" + b" " * 300_000_000),
+            (text.TOO_MUCH_INSIDE, text.DAMAGED, text.TOO_MANY_ROWS),
+        ),
+        (  # a row far away
+            lambda sheet: sheet.replace(b'<row r="3"', b'<row r="99999999"'),
+            (text.TOO_MANY_ROWS,),
+        ),
+        (  # a cell far away
+            lambda sheet: sheet.replace(b'r="A1"', b'r="ZZZ1"'),
+            (text.TOO_MANY_COLUMNS,),
+        ),
+        (
+            lambda sheet: (
+                f'<?xml version="1.0"?><!DOCTYPE l [<!ENTITY l0 "lol">{LAUGHS}]>'.encode()
+                + sheet.replace(b"<sheetData>", b"<sheetData>&l29;")
+            ),
+            (text.DAMAGED, text.TOO_MUCH_INSIDE),
+        ),
+        (lambda sheet: sheet[: len(sheet) // 2], (text.DAMAGED,)),
+    ],
+    ids=["much", "row", "column", "laughs", "cut"],
+)
+def test_a_hostile_workbook_ends_its_own_process(refusal, change, reasons: tuple[Text, ...]):
+    assert refusal(_repacked(workbook(PEOPLE), SHEET, change)) in reasons
+
+
+def test_a_formula_counts_as_the_value_that_was_saved_with_it(read):
+    content = _repacked(
+        workbook(PEOPLE),
+        SHEET,
+        lambda sheet: sheet.replace(b"<v>40</v>", b"<f>SUM(20,20)</f><v>41</v>").replace(
+            b"<v>50</v>", b"<f>SUM(25,25)</f>"
+        ),
+    )
+    upload = read(content)
+    assert cells(upload)["age"].tolist() == ["41", ""]
+    assert upload.faults.to_dict("list") == {"row": [3], "column": ["age"], "value": [""]}
+
+
+def test_rows_of_a_workbook_are_numbered_as_it_shows_them(read):
+    upload = read(workbook(PEOPLE.assign(age=[40, 17]), top=3))
+    assert upload.faults["row"].tolist() == [6]
 
 
 def test_parquet_that_unpacks_to_gigabytes_is_refused(refusal):

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from app import link, text
 from insurance_predictor.base.words import Text
+from insurance_predictor.table.reading import notices
 from insurance_predictor.table.schema import AGE, FEATURE_NAMES, REGION
 from tests.e2e.visitor import ANA, Visitor
 
@@ -38,19 +39,16 @@ def table(*rows: Mapping[str, object]) -> bytes:
 def zip_bomb() -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("people.csv", bytes(100 * 2**20))
+        archive.writestr("people.csv", bytes(101 * 2**20))
     return file.getvalue()
 
 
 # In an order in which no two neighbours have the same sentence.
 HOSTILE = {
-    "Latin-1": Hostile(
-        "id,age,sex,bmi,children,smoker,region\nJosé,40,male,20,0,no,southeast\n".encode("latin-1"),
-        text.NOT_UTF8,
-    ),
-    "zip bomb": Hostile(zip_bomb(), text.NOT_A_TABLE),
-    "UTF-16": Hostile(table(ANA).decode().encode("utf-16"), text.NOT_UTF8),
-    "zeros": Hostile(bytes(2**20), text.NOT_A_TABLE),
+    "a workbook with a password": Hostile(b"\xd0\xcf\x11\xe0" + bytes(512), notices.OLD_WORKBOOK),
+    "zip bomb": Hostile(zip_bomb(), notices.TOO_MUCH_PACKED, {"megabytes": 100}),
+    "UTF-16": Hostile(table(ANA).decode().encode("utf-16")[:-1], notices.BROKEN_UTF_16),
+    "zeros": Hostile(bytes(2**20), notices.NUL_BYTE, {"offset": 0}),
     "a million columns": Hostile(
         ",".join(f"c{number}" for number in range(MANY)).encode(),
         text.TOO_MANY_COLUMNS,
