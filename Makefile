@@ -137,7 +137,7 @@ upgrade-db: $(READY) ## back up, then migrate MLflow's database to the version o
 data: $(READY) ## download the public table to data/insurance.csv, unless another one is meant
 	@$(RUN) data
 
-check-data: $(READY) ## say whether a table can be used, and what is in it (DATA=... STRICT=1)
+check-data: $(READY) ## say whether a table can be used, and what is in it (DATA=... SHEET=... STRICT=1 FAULTY_ROWS=drop)
 	@$(RUN) check-data
 
 ##@ Life cycle

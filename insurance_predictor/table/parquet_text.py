@@ -127,7 +127,7 @@ def main(source: str, target: str, bounds: str) -> None:
     try:
         convert = _convert if is_parquet else _convert_workbook
         converted = convert(Path(source), Path(target), limits)
-    except MemoryError:  # ArrowMemoryError is one too
+    except (MemoryError, ImportError):  # ArrowMemoryError is one too; a library needs room as well
         converted = Converted(fault="size")
     except Exception as error:  # a workbook may be wrong in any way
         words = str(error).partition("\n")[0][:500]

@@ -70,7 +70,8 @@ def read_table(settings: Settings, folder: Path = DATA_FOLDER) -> Table:
     if repeated.any():
         notices.append(_duplicates(checked.index[repeated].tolist()))
     frame = checked[~repeated].reset_index(drop=True)
-    return Table(frame, source, _fingerprint(frame), tuple(notices), synthetic, left_out=len(dropped))
+    told, left_out = tuple(notices), len(dropped)
+    return Table(frame, source, _fingerprint(frame), told, synthetic, left_out=left_out)
 
 
 def _fingerprint(frame: pd.DataFrame) -> str:

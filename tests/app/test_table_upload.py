@@ -295,7 +295,7 @@ LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 30))
             (text.TOO_MANY_ROWS,),
         ),
         (  # a cell far away
-            lambda sheet: sheet.replace(b'r="A1"', b'r="ZZZ1"'),
+            lambda sheet: sheet.replace(b'r="G1"', b'r="ZZZ1"'),
             (text.TOO_MANY_COLUMNS,),
         ),
         (

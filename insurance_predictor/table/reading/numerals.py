@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from insurance_predictor.table.columns import SIGNS
 from insurance_predictor.table.reading import notices
 from insurance_predictor.table.reading.notices import NotUnderstood, quoted
 from insurance_predictor.table.schema import NumberColumn
@@ -23,7 +24,6 @@ SPACE = "[ \u00a0\u2009\u202f'’]"
 GROUPED = r"[+-]?[1-9][0-9]{{0,2}}(?:{mark}[0-9]{{3}})+(?:{decimal}[0-9]*)?"
 POINT = rf"(?:{NUMBER}|{GROUPED.format(mark=f'(?:,|{SPACE})', decimal='[.]')})"
 COMMA = rf"(?:{WITH_COMMA}|{GROUPED.format(mark=f'(?:[.]|{SPACE})', decimal=',')})"
-CURRENCIES = ("US$", "R$", "USD", "BRL", "EUR", "GBP", "$", "€", "£")
 
 
 @dataclass(frozen=True)
@@ -151,9 +151,11 @@ def _first(text: pd.Series) -> str | None:
 
 
 def _currencies(column: NumberColumn) -> tuple[str, ...]:
-    """The signs of the currency that a column is in, as its unit says; another one is no number."""
-    units = " ".join(column.unit.values()).replace("US$", "US$ USD").replace("R$", "R$ BRL")
-    return tuple(sign for sign in CURRENCIES if sign in units)
+    """The signs of the currency that a column is in; with another one a cell is no number."""
+    if column.currency is None:
+        return ()
+    sign = SIGNS.get(column.currency, column.currency)
+    return (column.currency, sign, *(("$",) if "$" in sign else ()))
 
 
 def _longest(sign: str) -> tuple[int, str]:

@@ -260,6 +260,15 @@ def test_outcomes_are_read_as_people_have_them(settings, quoted, table, command)
     assert [charges for charges, _ in recorded(settings).values()] == [8000.5, 1200.0]
 
 
+def test_outcomes_come_in_a_workbook_or_packed_too(settings, quoted, tmp_path):
+    frame = pd.DataFrame({"id": quoted[:1], "charges": [8000.5], "time": [datetime(2026, 1, 31)]})
+    frame.to_excel(tmp_path / "outcomes.xlsx", sheet_name="March", index=False)
+    frame.assign(id=quoted[1]).to_csv(tmp_path / "outcomes.csv.gz", index=False)
+    for name in ("outcomes.xlsx", "outcomes.csv.gz"):
+        assert record_outcomes(settings, tmp_path / name).recorded == 1
+    assert list(recorded(settings).values()) == [(8000.5, "2026-01-31 00:00:00.000000")] * 2
+
+
 def test_unknown_columns_are_refused_when_strict(table):
     with pytest.raises(InvalidTable, match="not known: 'note'"):
         read_outcomes(table("id,charges,note", "a,1,x"), strict=True)

@@ -1,5 +1,6 @@
 """A file as people have it is the same table, and what has two readings is refused."""
 
+import gzip
 import re
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.table.read import Table, read_table
 from insurance_predictor.table.split import split_table
+from insurance_predictor.table.synthetic import make_table
 from tests.insurance_predictor.table.tables import FIRST, GOOD, HEADER, SECOND, Read
-from tests.table_kinds import KINDS, PEOPLE
+from tests.table_kinds import KINDS, PEOPLE, workbook, zipped
 
 
 def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
@@ -79,7 +81,7 @@ def test_what_the_whole_column_says_decides(
 def test_what_could_be_read_either_way_is_refused(
     read: Read, separator: str, cells: tuple[str, ...], sentence: str
 ):
-    with pytest.raises(InvalidTable, match=rf"without guessing: the column charges .*{sentence}"):
+    with pytest.raises(InvalidTable, match=rf"as it is: the column charges .*{sentence}"):
         read(_charges(*cells, separator=separator))
 
 
@@ -126,6 +128,105 @@ def test_columns_that_nobody_knows_are_left_out_or_refused_when_strict(tmp_path:
 def test_a_row_that_has_but_an_identifier_is_no_blank_row(read: Read):
     with pytest.raises(InvalidTable, match="row 3, age: an empty cell"):
         read(f"id,{HEADER}1,{FIRST}2,,,,,,,\n")
+
+
+def _parts(folder: Path, **parts: pd.DataFrame) -> Path:
+    folder.mkdir()
+    for name, people in parts.items():
+        people.to_parquet(folder / f"{name}.parquet", index=False)
+    (folder / "_SUCCESS").write_text("")
+    return folder
+
+
+def test_a_folder_of_part_files_is_one_table(tmp_path: Path):
+    folder = _parts(tmp_path / "people", b=PEOPLE[10:], a=PEOPLE[:10][list(PEOPLE)[::-1]])
+    table = read_table(Settings(data=str(folder)))
+    pd.testing.assert_frame_equal(_sorted(table.frame), _sorted(PEOPLE))
+    assert table.notices[0] == (
+        "2 part files were read in the order of their names, rows counted through them"
+    )
+
+
+def test_a_fault_of_a_part_is_told_by_the_row_of_the_whole(tmp_path: Path):
+    folder = _parts(tmp_path / "people", a=PEOPLE[:10], b=PEOPLE[10:12].assign(age=[30, 17]))
+    with pytest.raises(InvalidTable, match="row 12, age: 17 is not"):
+        read_table(Settings(data=str(folder)))
+
+
+def test_parts_that_are_no_one_table_are_refused(tmp_path: Path):
+    folder = _parts(tmp_path / "people", a=PEOPLE, b=PEOPLE.drop(columns="bmi"))
+    with pytest.raises(InvalidTable, match="missing: 'bmi'"):
+        read_table(Settings(data=str(folder)))
+    _parts(folder / "region=southeast", c=PEOPLE)
+    with pytest.raises(InvalidTable, match="has Parquet files in folders within it"):
+        read_table(Settings(data=str(folder)))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InvalidTable, match="is a directory without Parquet files"):
+        read_table(Settings(data=str(tmp_path / "empty")))
+
+
+def test_a_sheet_is_read_by_its_name(tmp_path: Path):
+    path = tmp_path / "people.xlsx"
+    with pd.ExcelWriter(path, engine="openpyxl") as writer:
+        pd.DataFrame({"note": ["x"]}).to_excel(writer, sheet_name="Notes", index=False)
+        PEOPLE.to_excel(writer, sheet_name="People", index=False)
+    assert read_table(Settings(data=str(path), sheet="People")).frame.equals(PEOPLE)
+    with pytest.raises(InvalidTable, match="missing: 'age', "):
+        read_table(Settings(data=str(path)))
+    with pytest.raises(InvalidTable, match=r"it has no sheet 'Cars'. Those that it has: 'Notes', "):
+        read_table(Settings(data=str(path), sheet="Cars"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("a.xlsx", b"PK\x03\x04 and no more", "it is damaged: it cannot be unpacked"),
+        ("a.xls", b"\xd0\xcf\x11\xe0", "an old Excel workbook, or one with a password"),
+        ("a.csv.bz2", b"BZh9", "it is no table, whatever its name says"),
+        ("a.csv.gz", gzip.compress(b"0" * 100_000_000), "unpacked, it has more than 64 MB"),
+        ("a.zip", zipped(b"0" * 100_000_000), "unpacked, it has more than 64 MB"),
+        ("a.zip", zipped(b"x", "b.csv"), "must hold one file and no more"),
+        ("a.zip", zipped(gzip.compress(b"x")), "it is packed twice"),
+        ("a.csv.gz", gzip.compress(GOOD.encode())[:-9], "it is damaged: it cannot be unpacked"),
+        ("a.xlsx", workbook(PEOPLE[:0]), "has a header but no rows"),
+        ("a.xlsx", workbook(pd.DataFrame()), "is empty"),
+    ],
+)
+def test_a_hostile_or_broken_package_is_refused(
+    tmp_path: Path, name: str, content: bytes, sentence: str
+):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InvalidTable, match=sentence):
+        read_table(Settings(data=str(tmp_path / name)))
+
+
+def _with_faults(tmp_path: Path, count: int) -> Path:
+    people = make_table(100, seed=5)
+    people.loc[: count - 1, "age"] = 17
+    path = tmp_path / "people.csv"
+    people.to_csv(path, index=False)
+    return path
+
+
+def test_a_few_faulty_rows_are_left_out_on_request_and_counted(tmp_path: Path):
+    path = _with_faults(tmp_path, 5)
+    with pytest.raises(InvalidTable, match="has 5 values that cannot be used"):
+        read_table(Settings(data=str(path)))
+    table = read_table(Settings(data=str(path), faulty_rows="drop"))
+    assert (len(table.frame), table.left_out) == (95, 5)
+    assert table.notices == ("5 faulty rows left out (rows 2, 3, 4, 5, 6)",)
+
+
+def test_more_faulty_rows_than_the_share_are_refused_with_every_cell(tmp_path: Path):
+    path = _with_faults(tmp_path, 6)
+    with pytest.raises(InvalidTable, match=r"6 of 100 rows are faulty; .* 5 at most") as caught:
+        read_table(Settings(data=str(path), faulty_rows="drop"))
+    assert "row 7, age: '17' is not" in str(caught.value)
+    settings = Settings(data=str(path), faulty_rows="drop", faulty_share=0.06)
+    assert read_table(settings).left_out == 6
+    everything = Settings(data=str(_with_faults(tmp_path, 100)), faulty_rows="drop", faulty_share=1)
+    with pytest.raises(InvalidTable, match="100 of 100 rows are faulty"):
+        read_table(everything)
 
 
 def test_a_premium_that_we_quoted_is_not_what_was_charged(read: Read):

@@ -1,5 +1,6 @@
 """Tables on s3://, from a real S3 server on this machine and from servers that fail."""
 
+import io
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from insurance_predictor.base.settings import Settings
 from insurance_predictor.table import s3
 from insurance_predictor.table.read import read_table
 from insurance_predictor.table.synthetic import make_table, write_table
+from tests.table_kinds import KINDS, PEOPLE
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +84,20 @@ def test_an_object_is_the_same_table_as_the_local_file(bucket: Any, tmp_path: Pa
     assert table.frame.equals(people)
     assert table.source == f"s3://people/year/{name}"
     assert table.fingerprint == read_table(Settings(data=str(tmp_path / "table.csv"))).fingerprint
+
+
+def test_packed_objects_workbooks_and_folders_are_read_as_files_are(bucket: Any):
+    for kind in ("gzip", "Excel", "Portuguese"):
+        name, make, _ = KINDS[kind]
+        bucket.put_object(Key=f"kinds/{name}", Body=make())
+        assert read(f"s3://people/kinds/{name}").frame.equals(PEOPLE)
+    for part, rows in (("b", PEOPLE[10:]), ("a", PEOPLE[:10])):
+        stream = io.BytesIO()
+        rows.to_parquet(stream, index=False)
+        bucket.put_object(Key=f"parts/{part}.parquet", Body=stream.getvalue())
+    bucket.put_object(Key="parts/_SUCCESS", Body=b"")
+    for url in ("s3://people/parts", "s3://people/parts/"):
+        assert read(url).frame.equals(PEOPLE)
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,7 @@ def test_parameters_say_what_the_model_was_made_from(run, sample):
     parameters = run.data.params
     assert parameters["data_fingerprint"] == sample.fingerprint
     assert int(parameters["rows_train"]) + int(parameters["rows_holdout"]) == len(sample.frame)
+    assert parameters["rows_left_out"] == "0"
     assert parameters["candidate"] == "typical_plus_mean"
     assert parameters["typical__epsilon"] == "1.35"
     assert {"git_commit", "version.scikit-learn", "version.python"} <= set(parameters)
