@@ -163,7 +163,7 @@ def _chosen(generator: np.random.Generator, values: Sequence[object]) -> list[ob
 
 def _drawn(columns: Sequence[Column]) -> list[list[object]]:
     """The values of each column in up to 400 profiles, no two alike, drawn from all of them."""
-    values = [column.usual_values for column in columns]
+    values = [column.tried_values for column in columns]
     sizes = [len(each) for each in values]
     generator = np.random.default_rng(0)
     if prod(sizes) > np.iinfo(np.int64).max:  # too many to number; hardly two of them are alike
@@ -189,10 +189,10 @@ def _quotes_with(
 
 def _extremes(column: Column) -> tuple[object, ...]:
     if isinstance(column, CategoryColumn):
-        return column.values
+        return column.tried_values
     number = int if column.whole else float
     ends = (column.low, column.high) if isfinite(column.high) else column.ends
-    return tuple(map(number, ends))
+    return (*map(number, ends), *((None,) if column.optional else ()))
 
 
 def _ends(column: Column) -> Sequence[object]:

@@ -14,7 +14,7 @@ from insurance_predictor.model.evaluation import Evaluation, evaluate
 from insurance_predictor.model.intervals import fit_intervals
 from insurance_predictor.model.pair import Golden, Pair, Serving, sampled
 from insurance_predictor.model.preprocessing import make_preprocessor
-from insurance_predictor.table.columns import Column, Columns
+from insurance_predictor.table.columns import Column, Columns, persons
 from insurance_predictor.table.schema import CURRENT
 from insurance_predictor.table.split import Split
 
@@ -82,7 +82,7 @@ def training_ranges(
     people: pd.DataFrame, columns: Columns = CURRENT
 ) -> Mapping[str, tuple[float, float]]:
     """Least and greatest value of each numeric feature."""
-    names = [column.name for column in columns.numbers]
+    names = [column.name for column in columns.numbers if people[column.name].notna().any()]
     return {name: (float(people[name].min()), float(people[name].max())) for name in names}
 
 
@@ -100,7 +100,7 @@ def golden_people(columns: Columns = CURRENT) -> pd.DataFrame:
 
 
 def _shuffled(column: Column, generator: np.random.Generator) -> list[object]:
-    values: Sequence[object] = column.usual_values
+    values: Sequence[object] = column.tried_values
     return [values[place % len(values)] for place in generator.permutation(GOLDEN)]
 
 
@@ -109,7 +109,7 @@ def make_golden(pair: Pair) -> Golden:
     people = golden_people(pair.columns)
     answers = pair.predict(people)
     return Golden(
-        people=tuple(people.to_dict("records")),
+        people=tuple(persons(people)),
         premium=tuple(answers["premium"].tolist()),
         low=tuple(answers["low"].tolist()),
         high=tuple(answers["high"].tolist()),

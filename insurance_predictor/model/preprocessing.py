@@ -7,14 +7,17 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
-from sklearn.pipeline import Pipeline
+from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from insurance_predictor.table.columns import CategoryColumn, Column, Columns, NumberColumn
 from insurance_predictor.table.schema import CURRENT
 
 # Types outside scikit-learn's plain ones that a stored preprocessor may hold; others are refused.
-TRUSTED_TYPES = ("insurance_predictor.model.preprocessing.Effects",)
+# A dtype is what imputation remembers of the numbers it saw; it says what numbers are, and runs
+# nothing.
+TRUSTED_TYPES = ("insurance_predictor.model.preprocessing.Effects", "numpy.dtype")
 
 # Above 30 kg/m² a smoker's charges jump. The public table has one smoker at exactly 30.0, who is
 # charged like those below; docs/quality.md shows what that one row is worth.
@@ -22,6 +25,7 @@ OBESE_ABOVE = 30.0
 BMI_SEEN = (15.0, 55.0)
 MOST_CHILDREN_SEEN = 5
 SMOKES = "yes"
+MISSING = "missing"  # what stands for a category that is not said
 
 # What each effect is made of, the column that it rises with first.
 EFFECTS_OF = {
@@ -120,23 +124,41 @@ def make_preprocessor(columns: Columns = CURRENT) -> Pipeline:
 
 
 def by_kind(columns: list[Column]) -> list[tuple[str, Any, list[str]]]:
-    """How columns enter a model that no effect is declared for: numbers as they are, categories
-    one-hot; transformers for a ColumnTransformer.
+    """How columns enter a model that no effect is declared for, for a ColumnTransformer.
+
+    Numbers as they are, categories one-hot. A number that may be missing has the median in its
+    place and a column that says so; a category has one more value.
     """
     numbers = [column for column in columns if isinstance(column, NumberColumn)]
     categories = [column for column in columns if isinstance(column, CategoryColumn)]
-    made: list[tuple[str, Any, list[str]]] = []
-    if numbers:
-        made.append(("numbers", "passthrough", [column.name for column in numbers]))
-    if categories:
-        encoder = OneHotEncoder(
-            categories=[list(column.values) for column in categories],
-            drop="first",
-            sparse_output=False,
-            handle_unknown="error",
-        )
-        made.append(("categories", encoder, [column.name for column in categories]))
-    return made
+    lacking = [column for column in numbers if column.optional]
+    wordless = [column for column in categories if column.optional]
+    present = SimpleImputer(strategy="constant", fill_value=MISSING)
+    parts: list[tuple[str, Any, list[Any]]] = [
+        ("numbers", "passthrough", [column for column in numbers if not column.optional]),
+        ("imputed", SimpleImputer(strategy="median", keep_empty_features=True), lacking),
+        ("missing", MissingIndicator(features="all"), lacking),
+        (
+            "categories",
+            _one_hot([column.values for column in categories if not column.optional]),
+            [column for column in categories if not column.optional],
+        ),
+        (
+            "optional categories",
+            make_pipeline(present, _one_hot([(*column.values, MISSING) for column in wordless])),
+            wordless,
+        ),
+    ]
+    return [(name, made, [each.name for each in whose]) for name, made, whose in parts if whose]
+
+
+def _one_hot(values: list[tuple[str, ...]]) -> OneHotEncoder:
+    return OneHotEncoder(
+        categories=[list(each) for each in values],
+        drop="first",
+        sparse_output=False,
+        handle_unknown="error",
+    )
 
 
 def one_hot(column: str, value: str) -> str:
@@ -145,6 +167,8 @@ def one_hot(column: str, value: str) -> str:
 
 
 def _suits_effects(column: Column) -> bool:
+    if column.optional:
+        return False
     if isinstance(column, CategoryColumn):
         return column.name == "smoker" and set(column.values) == {"no", SMOKES}
     return column.name in EFFECT_INPUTS and column.name != "smoker"

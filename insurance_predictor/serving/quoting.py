@@ -17,6 +17,7 @@ from insurance_predictor.base.arrays import FloatArray
 from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.log.prediction_log import Entry, Failure, PredictionLog, Source
 from insurance_predictor.serving.predictor import Predictor, Quote
+from insurance_predictor.table.columns import persons
 
 ROWS_AT_ONCE = 5_000  # a moment each, so that people who ask for one quote get their turn
 ADDED = ("premium", "low", "high", "version", "outside_range", "prediction_id")
@@ -161,7 +162,7 @@ def _quote_chunk(
             incarnation=predictor.incarnation,
         )
         for person, (premium, low, high) in zip(
-            people.to_dict("records"), answer.to_numpy().tolist(), strict=True
+            persons(people), answer.to_numpy().tolist(), strict=True
         )
     ]
     log.write(entries)

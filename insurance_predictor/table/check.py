@@ -41,18 +41,22 @@ def check_table(
     if frame.empty:
         raise InvalidTable(f"{source} has a header but no rows. Give a table with people in it.")
     typed = _typed_table(frame, columns)
-    broken = _broken(typed, columns)
+    broken = _broken(typed, frame, columns)
     if broken.any():
         raise InvalidTable(
             _violations_sentence(frame if written is None else written, broken, columns, source)
         )
-    whole = [column.name for column in columns if isinstance(column, NumberColumn) and column.whole]
+    whole = [
+        column.name
+        for column in columns
+        if isinstance(column, NumberColumn) and column.whole and not column.optional
+    ]
     return typed.astype(dict.fromkeys(whole, "int64")).set_axis(frame.index)
 
 
 def broken_cells(frame: pd.DataFrame, columns: Sequence[Column] = COLUMNS) -> NDArray[np.bool_]:
     """Which cells of `frame` break a rule, (rows, columns of the schema)."""
-    return _broken(_typed_table(frame, columns), columns)
+    return _broken(_typed_table(frame, columns), frame, columns)
 
 
 def _typed_table(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
@@ -63,6 +67,8 @@ def _typed_table(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame
 
 def _typed(series: pd.Series, column: Column) -> pd.Series:
     typed = numbers(series) if isinstance(column, NumberColumn) else words(series)
+    if column.optional:
+        typed = typed.mask(_absent(series))
     return typed.reset_index(drop=True)
 
 
@@ -112,8 +118,20 @@ def _short(series: pd.Series) -> pd.Series:
     return text.where(text.str.len() <= LONGEST_CELL)
 
 
-def _broken(typed: pd.DataFrame, columns: Sequence[Column]) -> NDArray[np.bool_]:
-    return np.column_stack([~column.fits(typed[column.name]) for column in columns])
+def _broken(
+    typed: pd.DataFrame, given: pd.DataFrame, columns: Sequence[Column]
+) -> NDArray[np.bool_]:
+    broken = np.column_stack([~column.fits(typed[column.name]) for column in columns])
+    for place, column in enumerate(columns):
+        if column.optional:
+            broken[:, place] &= ~_absent(given[column.name])
+    return broken
+
+
+def _absent(series: pd.Series) -> NDArray[np.bool_]:
+    """Which cells hold nothing at all; what cannot be read is not absent."""
+    blank = series.astype("str").str.strip() == ""
+    return np.asarray(series.isna() | blank.fillna(value=False), dtype=bool)
 
 
 def _violations_sentence(

@@ -86,6 +86,11 @@ class NumberColumn:
         return tuple(dict.fromkeys(values))
 
     @property
+    def tried_values(self) -> tuple[float | None, ...]:
+        """What made-up people have: usual values, and nothing where it may be missing."""
+        return (*self.usual_values, *((None,) if self.optional else ()))
+
+    @property
     def sign(self) -> str:
         """What stands before an amount of its currency; empty where it is no amount."""
         return SIGNS.get(self.currency, self.currency) if self.currency else ""
@@ -147,6 +152,11 @@ class CategoryColumn:
     def usual_values(self) -> tuple[str, ...]:
         """All of them."""
         return self.values
+
+    @property
+    def tried_values(self) -> tuple[str | None, ...]:
+        """What made-up people have: all values, and nothing where it may be missing."""
+        return (*self.values, *((None,) if self.optional else ()))
 
     def allows(self, value: object) -> bool:
         """Whether one Python value is a known category, or may be missing and is."""
@@ -301,6 +311,16 @@ class Columns:
             target=target,
             carried=tuple(map(_column, facts["carried"])),
         )
+
+
+def persons(people: "pd.DataFrame") -> list[dict[str, Any]]:
+    """The rows of a table, a mapping each, with None for a value that is missing."""
+    named: list[dict[str, Any]] = (
+        people.astype(object).where(people.notna(), None).to_dict("records")
+        if people.isna().any(axis=None)
+        else people.to_dict("records")
+    )
+    return named
 
 
 @cache

@@ -49,6 +49,19 @@ OCCUPATION = CategoryColumn(
     value_labels={{name: {{"pt": name, "en": name}} for name in {OCCUPATIONS}}},
 )
 """
+BLOOD_PRESSURE = """
+BLOOD_PRESSURE = NumberColumn(
+    name="blood_pressure",
+    low=60,
+    high=220,
+    whole=True,
+    decimals=0,
+    unit={"pt": "mmHg", "en": "mmHg"},
+    label={"pt": "Pressão", "en": "Blood pressure"},
+    help={"pt": "Pressão sistólica.", "en": "Systolic blood pressure."},
+    optional=True,
+)
+"""
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,11 @@ class OwnTable:
 
 def dearer_by_occupation(table: pd.DataFrame) -> pd.Series:
     return table["charges"] + 1_500 * table["occupation"].isin(["miner", "pilot"])
+
+
+def dearer_by_blood_pressure(table: pd.DataFrame) -> pd.Series:
+    known = pd.to_numeric(table["blood_pressure"], errors="coerce")
+    return table["charges"] + (30 * (known - 120)).fillna(0).clip(lower=0)
 
 
 def cheaper_by_deductible(table: pd.DataFrame) -> pd.Series:
@@ -99,7 +117,22 @@ OWN_TABLES = {
         lambda table: cheaper_by_deductible(table.assign(charges=dearer_by_occupation(table))),
         PERSON | {"deductible": 500, "occupation": "none"},
     ),
+    "optional blood pressure": OwnTable(
+        BLOOD_PRESSURE,
+        "AGE, SEX, BMI, CHILDREN, SMOKER, REGION, BLOOD_PRESSURE",
+        dearer_by_blood_pressure,
+        PERSON,
+    ),
 }
+
+QUOTES = """
+import json, sys
+from insurance_predictor.base.settings import read_settings
+from insurance_predictor.serving.predictor import load
+
+predictor = load(read_settings())
+print(json.dumps([predictor.quote(person).premium for person in json.loads(sys.argv[1])]))
+"""
 
 
 class Team:
@@ -122,15 +155,19 @@ class Team:
 
     def run(self, *words: str) -> Outcome:
         """One command as it is typed there; whatever comes of it, without a traceback."""
+        done = self._ran("-m", "insurance_predictor", *words)
+        assert "Traceback" not in done.err, done.err
+        return done
+
+    def _ran(self, *words: str) -> Outcome:
         done = subprocess.run(
-            [self.folder / ".venv" / "bin" / "python", "-m", "insurance_predictor", *words],
+            [self.folder / ".venv" / "bin" / "python", *words],
             cwd=self.folder,
             env=os.environ | {"DATA": "own.csv", "PYTHONPATH": str(self.folder)},
             capture_output=True,
             text=True,
             check=False,
         )
-        assert "Traceback" not in done.stderr, done.stderr
         return Outcome(done.returncode, done.stdout, done.stderr)
 
     def ok(self, *words: str) -> str:
@@ -138,11 +175,21 @@ class Team:
         assert done.code == 0, f"{words}\n{done.out}\n{done.err}"
         return done.out
 
-    def quote(self, **changes: Any) -> dict[str, Any]:
+    def options(self, **changes: Any) -> list[str]:
         person = {**self.own.person, **changes}
-        options = [f"--{name.replace('_', '-')}={value}" for name, value in person.items()]
-        quoted: dict[str, Any] = json.loads(self.ok("predict", "--json", *options))
+        return [f"--{name.replace('_', '-')}={value}" for name, value in person.items()]
+
+    def premiums(self, *changes: Mapping[str, Any]) -> list[float]:
+        """Of the person as they are and with each of `changes`, by the version that serves."""
+        persons = [{**self.own.person, **each} for each in ({}, *changes)]
+        told = self.ok_python(QUOTES, json.dumps(persons))
+        quoted: list[float] = json.loads(told)
         return quoted
+
+    def ok_python(self, script: str, *words: str) -> str:
+        done = self._ran("-c", script, *words)
+        assert done.code == 0, done.err
+        return done.out
 
 
 @pytest.fixture(scope="module", params=sorted(OWN_TABLES))
@@ -161,26 +208,27 @@ def serving(team: Team) -> Team:
 
 
 def test_an_own_table_goes_from_its_file_to_a_quote(serving: Team):
-    quoted = serving.quote()
+    quoted = json.loads(serving.ok("predict", "--json", *serving.options()))
     assert quoted["low"] < quoted["premium"] < quoted["high"]
-    smoking = serving.quote(smoker="yes")
-    assert smoking["premium"] > quoted["premium"]
 
 
 def test_what_charges_depend_on_moves_the_premium(serving: Team):
-    person, premium = serving.own.person, serving.quote()["premium"]
-    if "deductible" in person:
-        assert serving.quote(deductible=4_500)["premium"] < premium - 2_000
-    if "occupation" in person:
-        dear = serving.quote(occupation="miner")["premium"]
-        assert dear > serving.quote(occupation="clerk")["premium"] + 500
+    premium, smoking = serving.premiums({"smoker": "yes"})
+    assert smoking > premium
+    if "deductible" in serving.own.person:
+        assert serving.premiums({"deductible": 4_500})[1] < premium - 2_000
+    if "occupation" in serving.own.person:
+        _, miner, clerk = serving.premiums({"occupation": "miner"}, {"occupation": "clerk"})
+        assert miner > clerk + 500
+    if "BLOOD_PRESSURE" in serving.own.features:
+        _, high, normal = serving.premiums({"blood_pressure": 200}, {"blood_pressure": 110})
+        assert high > normal + 500
 
 
 def test_a_value_that_is_not_allowed_is_told_by_its_column(serving: Team):
-    wrong = {"deductible": -1, "occupation": "astronaut"}
+    wrong = {"deductible": -1, "occupation": "astronaut", "age": 17}
     for name in wrong.keys() & serving.own.person.keys():
-        person = {**serving.own.person, name: wrong[name]}
-        refused = serving.run("predict", *(f"--{name}={value}" for name, value in person.items()))
+        refused = serving.run("predict", *serving.options(**{name: wrong[name]}))
         assert refused.code == 2
         assert f"{name} is {wrong[name]!r}; it must be" in refused.err
 
