@@ -1,5 +1,6 @@
 """Files that somebody may upload to take the server's memory, each below the limit of a file."""
 
+import gzip
 import io
 from collections.abc import Callable, Mapping
 
@@ -79,4 +80,45 @@ SHAPES: Mapping[str, Callable[[], bytes]] = {
     "Parquet, 90 MB of formulas in few rows": _formulas,
     "Parquet, lists": _nested,
     "Parquet, 2,000 columns": _tables,
+}
+
+
+def _workbook(rows: int, note: str) -> bytes:
+    """`rows` times the same person with a note, as Excel writes a table."""
+    from openpyxl import Workbook
+
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("People")
+    sheet.append([*PERSON, "note"])
+    for _ in range(rows):
+        sheet.append([*PERSON.values(), note])
+    stream = io.BytesIO()
+    book.save(stream)
+    return stream.getvalue()
+
+
+def _spelled(number: int) -> str:
+    """Another spelling of yes for each number: spaces between its letters."""
+    return "y" + " " * (1 + number % 30) + "e" + " " * (1 + number // 30 % 30) + "s"
+
+
+# The same in wrappings, and what reading without guessing may be led astray by.
+WRAPPED: Mapping[str, Callable[[], bytes]] = {
+    "gzip, 98 MB of good rows": lambda: gzip.compress(
+        ("note," + HEADER + ("n" * 166 + "," + GOOD) * MANY).encode(), 1
+    ),
+    "gzip, a bomb": lambda: gzip.compress(b"0" * 300_000_000),
+    "UTF-16, 250,000 good rows": lambda: (HEADER + GOOD * 250_000).encode("utf-16"),
+    "Windows-1252, 400,000 good rows": lambda: (
+        HEADER + GOOD.replace("A-1", "Zoé €") * 400_000
+    ).encode("cp1252"),
+    "60,000 spellings and numbers with a comma": lambda: (
+        HEADER.replace(",", ";")
+        + "".join(
+            f"{number};40;F;28,{number % 1000:03};1;{_spelled(number)};South-East\n"
+            for number in range(60_000)
+        )
+    ).encode(),
+    "Excel, 5,000 good rows": lambda: _workbook(5_000, "n"),
+    "Excel, long texts": lambda: _workbook(1_000, "x" * 30_000),
 }

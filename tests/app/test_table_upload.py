@@ -28,7 +28,7 @@ from tests.growth import MOST_GROWTH, growth
 from tests.repository import ROOT
 from tests.table_kinds import KINDS, workbook, zipped
 from tests.table_kinds import PEOPLE as KIND_PEOPLE
-from tests.upload_shapes import SHAPES, parquet_file
+from tests.upload_shapes import SHAPES, WRAPPED, parquet_file
 
 LIMITS = BatchLimits()
 MOST_BYTES = LIMITS.megabytes * MEGABYTE
@@ -403,9 +403,9 @@ print((after - before) // 1024, resource.getrusage(resource.RUSAGE_CHILDREN).ru_
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", [*SHAPES, *WRAPPED])
 def test_whatever_is_uploaded_takes_little_memory(shape: str, tmp_path: Path):
-    content = SHAPES[shape]()
+    content = (SHAPES | WRAPPED)[shape]()
     assert len(content) <= MOST_BYTES
     (tmp_path / "source").write_bytes(content)
     del content

@@ -104,7 +104,10 @@ def folded(name: str) -> str:
 
 def plain(text: str) -> str:
     """Small letters without accents."""
-    signs = unicodedata.normalize("NFKD", text.casefold())
+    small = text.casefold()
+    if small.isascii():
+        return small
+    signs = unicodedata.normalize("NFKD", small)
     return "".join(sign for sign in signs if not unicodedata.combining(sign))
 
 
