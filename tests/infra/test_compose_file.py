@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra.check_compose import MADE, RULES, faults, read_config, unguarded
+from infra.stack import HEALTHY_WITHIN
 from insurance_predictor.base.errors import BadInput
 from tests.repository import ROOT
 
@@ -92,6 +93,12 @@ def test_a_planted_fault_is_named(before, after, words, written):
     found = faults(read_config(written(before, after)))
     assert found
     assert all(words in fault for fault in found)
+
+
+def test_a_server_that_is_still_starting_is_not_called_ill_before_make_up_gives_up():
+    """`up --wait` ends at the first service that is unhealthy, however long it may wait."""
+    check = read_config(ROOT / "docker-compose.yml")["services"]["mlflow"]["healthcheck"]
+    assert check["start_period"] == f"{HEALTHY_WITHIN // 60}m0s"
 
 
 def test_services_of_profiles_are_checked_too():
