@@ -59,11 +59,11 @@ DAMAGED_LINES: tuple[bytes, ...] = (
             "error": NO_TEXT,
             "latency_ms": NO_NUMBER,
             **dict.fromkeys(("model", "incarnation"), NO_TEXT[1:]),
-            "colour": ("red",),
+            **dict.fromkeys(("Colour!", "alias"), ("red",)),
         }.items()
         for line in (QUOTE_LINE, FAILURE_LINE)
         for value in values
-        if (name in line or name in ("model", "incarnation", "colour"))
+        if (name in line or name in ("model", "incarnation", "Colour!", "alias"))
         and (line, name, value) != (FAILURE_LINE, "version", None)
     ),
 )
@@ -132,8 +132,13 @@ def away(settings: Settings) -> Iterator[None]:
     place.rmdir()
 
 
-def process(code: str, settings: Settings, *arguments: object) -> subprocess.Popen[str]:
-    """Another process on the same log; `code` finds `log_settings` and sys.argv[3:]."""
+def process(
+    code: str, settings: Settings, *arguments: object, program: Path | None = None
+) -> subprocess.Popen[str]:
+    """Another process on the same log; `code` finds `log_settings` and sys.argv[3:].
+
+    `program` is the folder of another program than this one.
+    """
     opening = (
         "import sys\n"
         "from pathlib import Path\n"
@@ -144,6 +149,7 @@ def process(code: str, settings: Settings, *arguments: object) -> subprocess.Pop
     told = [settings.prediction_log_url, settings.prediction_spool, *arguments]
     return subprocess.Popen(
         [sys.executable, "-c", opening + code, *map(str, told)],
+        cwd=program,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

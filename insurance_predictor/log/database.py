@@ -1,6 +1,6 @@
 """The database of the prediction log, SQLite or PostgreSQL: its tables and how rows get in."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,21 +19,26 @@ from sqlalchemy import (
     Dialect,
     Double,
     Engine,
+    Float,
     ForeignKey,
     Index,
     Integer,
     MetaData,
     NullPool,
+    Numeric,
     String,
     Table,
     TypeDecorator,
     create_engine,
     event,
     func,
+    inspect,
     make_url,
     select,
+    text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.exc import (
     ArgumentError,
     DataError,
@@ -42,6 +47,7 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
     StatementError,
 )
+from sqlalchemy.types import TypeEngine
 
 from insurance_predictor.base.errors import InsurancePredictorError, InvalidSettings, Unreachable
 from insurance_predictor.base.masking import without_secrets
@@ -50,6 +56,7 @@ from insurance_predictor.store.tracking import POSTGRESQL_LIMITS
 from insurance_predictor.table import schema
 
 PATIENCE = 5  # seconds to connect, and to wait for SQLite's lock
+FRACTIONS = (Numeric, Float)
 MIGRATION_LOCK = 0x9E1D  # any number, the same for everybody who migrates this database
 
 Row = Mapping[str, Any]
@@ -179,7 +186,7 @@ def reading(url: str) -> Iterator[Engine]:
 
 
 def open_database(url: str, *more: Migrations) -> Engine:
-    """The database at `url`, its tables brought to the newest revision.
+    """The database at `url`, its tables brought to the newest revision and today's columns.
 
     Raises sqlalchemy's errors, and InvalidSettings; several processes may do this at once.
     """
@@ -188,7 +195,9 @@ def open_database(url: str, *more: Migrations) -> Engine:
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
-            for migrations in (MIGRATIONS, *more):
+            _migrate(connection, url, MIGRATIONS)
+            _add_columns(connection, url)
+            for migrations in more:
                 _migrate(connection, url, migrations)
     except BaseException:
         engine.dispose()
@@ -225,6 +234,24 @@ def insert(engine: Engine, table: Table, rows: Sequence[Row]) -> list[Row]:
         middle = len(rows) // 2
         return insert(engine, table, rows[:middle]) + insert(engine, table, rows[middle:])
     return []
+
+
+def with_others(engine: Engine, names: Iterable[str]) -> Table:
+    """PREDICTIONS, with those of `names` that this log has and today's schema does not know."""
+    wider = PREDICTIONS.to_metadata(MetaData())
+    for found in inspect(engine).get_columns(PREDICTIONS.name):
+        if found["name"] in names and found["name"] not in wider.c:
+            wider.append_column(Column(found["name"], found["type"]))
+    return wider
+
+
+def holds(kind: TypeEngine[Any], value: object) -> bool:
+    """Whether a column of `kind` keeps a value of a feature as it is."""
+    if value is None or isinstance(kind, String):
+        return value is None or isinstance(value, str)
+    if isinstance(kind, Integer):
+        return isinstance(value, int | float) and float(value).is_integer()
+    return isinstance(kind, FRACTIONS) and isinstance(value, int | float)
 
 
 def insert_or_ignore(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
@@ -325,6 +352,41 @@ def _migrate(connection: Connection, url: str, migrations: Migrations) -> None:
     for step in reversed(list(steps.iterate_revisions("head", before))):
         step.module.upgrade(Operations(context))
         context.stamp(steps, step.revision)
+
+
+def _add_columns(connection: Connection, url: str) -> None:
+    """Add what the schema has got since, in the caller's transaction.
+
+    A column that the schema has lost stays: what was quoted by it is still there, and a version
+    that knows it may still be served. Whoever does not know a column leaves it NULL.
+    """
+    there = {one["name"]: one for one in inspect(connection).get_columns(PREDICTIONS.name)}
+    columns = [PREDICTIONS.c[name] for name in schema.FEATURE_NAMES]
+    for column in columns:
+        if column.name in there:
+            _refuse_another_kind(connection, url, there[column.name], column.type)
+    missing = [column for column in columns if column.name not in there]
+    if missing and connection.dialect.name == "postgresql":
+        # Behind a statement that waits to change a table everybody else would wait, too.
+        connection.execute(text(f"SET LOCAL lock_timeout = '{PATIENCE}s'"))
+    for column in missing:
+        added: Column[Any] = Column(column.name, column.type)
+        Operations(_context(connection, MIGRATIONS)).add_column(PREDICTIONS.name, added)
+
+
+def _refuse_another_kind(
+    connection: Connection, url: str, there: ReflectedColumn, wanted: TypeEngine[Any]
+) -> None:
+    numbers: tuple[type[TypeEngine[Any]], ...] = (Integer, *FRACTIONS)
+    if isinstance(wanted, Double) and connection.dialect.name == "postgresql":
+        numbers = FRACTIONS  # its integers would be rounded; SQLite's are not
+    if isinstance(there["type"], String if isinstance(wanted, String) else numbers):
+        return
+    raise InvalidSettings(
+        f"The prediction log {without_secrets(url)} keeps {there['name']} as {there['type']}, and "
+        f"the schema now says {wanted}. Give the column another name in "
+        "insurance_predictor/table/schema.py, or begin a new log: change PREDICTION_LOG_URL."
+    )
 
 
 def _context(connection: Connection, migrations: Migrations) -> MigrationContext:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import isnan
 from threading import Condition, Event, Thread
 from time import monotonic
 from typing import Any, Literal
@@ -39,11 +40,12 @@ Source = Literal["app", "batch", "command"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """One quote as it was given: money in US dollars a year, `person` by the features of `schema`.
+    """One quote as it was given: money in US dollars a year, `person` by the `features`.
 
-    Whatever else `person` holds is not kept. `time` is aware; `stale` says that the registry could
-    not be asked whether `version` still serves. `incarnation` says which model of the settings'
-    name `version` is of, as `versions.incarnation` does; None where nobody has asked.
+    Those are what the version was trained on, by default the schema's. Whatever else `person`
+    holds is not kept; None and NaN are a missing value. `time` is aware; `stale` says that the
+    registry could not be asked whether `version` still serves. `incarnation` says which model of
+    the settings' name `version` is of, as `versions.incarnation` does; None where nobody has asked.
     """
 
     version: str
@@ -55,6 +57,7 @@ class Entry:
     source: Source
     stale: bool = False
     incarnation: str | None = None
+    features: tuple[str, ...] = FEATURE_NAMES
     id: str = field(default_factory=lambda: str(uuid4()))
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -243,9 +246,14 @@ def _line(entry: Entry | Failure, model: str) -> bytes:
         row = {name: getattr(entry, name) for name in FAILURE_NAMES}
     else:
         row = {name: getattr(entry, name) for name in OWN_NAMES}
-        row |= {name: entry.person.get(name) for name in FEATURE_NAMES}
+        row |= {name: _given(entry.person[name]) for name in entry.features}
     row |= {"model": model, "incarnation": entry.incarnation}
     return ENCODER.encode(row).encode() + b"\n"
+
+
+def _given(value: Any) -> Any:
+    """A table's NaN is a missing value."""
+    return None if isinstance(value, float) and isnan(value) else value
 
 
 def _plain(value: Any) -> object:

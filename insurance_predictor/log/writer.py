@@ -6,25 +6,28 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from math import isfinite
+from re import fullmatch
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_OID, uuid5
 
 from insurance_predictor.base.errors import InsurancePredictorError
 from insurance_predictor.log.spool import Spool, told_elsewhere
+from insurance_predictor.table.columns import NAME, TAKEN
 from insurance_predictor.table.schema import FEATURE_NAMES, FEATURES, CategoryColumn
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Engine, Table
 
 LOGGER = logging.getLogger(__name__)
 
 OWN_NAMES = ("id", "time", "version", "premium", "low", "high", "latency_ms", "source", "stale")
 FAILURE_NAMES = ("id", "time", "version", "source", "error", "latency_ms")
 ORIGIN = ("model", "incarnation")  # which rows of before do not have
-NAMES = {*OWN_NAMES, *FEATURE_NAMES}
+NAMES = {*OWN_NAMES, *FEATURE_NAMES, *ORIGIN}
 TEXTS = {"id", "version", "source", "error", *ORIGIN}
 TEXTS |= {column.name for column in FEATURES if isinstance(column, CategoryColumn)}
 FLAGS = {"stale"}
+NUMBERS = NAMES - TEXTS - FLAGS
 LARGEST = 2**63 - 1  # whole number that a database keeps
 LATE = timedelta(minutes=10)  # a large batch is not: it takes a few to get in
 
@@ -51,6 +54,7 @@ class DatabaseWriter:
         self._engine: Engine | None = None
         self._trouble: str | None = None
         self._others: set[str] = set()  # databases that rows wait for, which have been told
+        self._homeless: set[str] = set()  # columns that the log does not have, which have been told
 
     def attempt(self) -> None:
         """Deliver what waits. What cannot be delivered stays; the log says so once."""
@@ -81,7 +85,8 @@ class DatabaseWriter:
         with database.database_errors(self._url):
             if self._engine is None:
                 self._engine = database.open_database(self._url)
-            refused = database.insert(self._engine, database.PREDICTIONS, predictions)
+            table, predictions = self._housed(self._engine, predictions)
+            refused = database.insert(self._engine, table, predictions)
             refused += database.insert(self._engine, database.FAILURES, failures)
             late = list(_late(predictions, self._clock()))
             database.insert(self._engine, database.LATE_DELIVERIES, late)
@@ -89,6 +94,36 @@ class DatabaseWriter:
         if useless:
             path = self._spool.set_aside(useless)
             LOGGER.error("%d predictions cannot be stored; they are in %s", len(useless), path)
+
+    def _housed(self, engine: "Engine", rows: Rows) -> tuple["Table", Rows]:
+        """The table for rows of versions that know other columns than the schema, and the rows.
+
+        What the log has no column for, or one of another kind, is left out and told once.
+        """
+        from insurance_predictor.log import database
+
+        names = {name for row in rows for name in row} - NAMES
+        if not names:
+            return database.PREDICTIONS, rows
+        table = database.with_others(engine, names)
+        blank = dict.fromkeys(names & {*table.c.keys()})
+        housed, homeless = [], set()
+        for row in rows:
+            kept = {
+                name: value
+                for name, value in row.items()
+                if name in NAMES or (name in blank and database.holds(table.c[name].type, value))
+            }
+            homeless |= {name for name in row.keys() - kept.keys() if row[name] is not None}
+            housed.append(blank | kept)
+        if not homeless <= self._homeless:
+            LOGGER.warning(
+                "Quotes are stored without %s: the prediction log has no such column. Put it back "
+                "in insurance_predictor/table/schema.py and start again, and it gets one.",
+                " and ".join(sorted(homeless)),
+            )
+        self._homeless |= homeless
+        return table, housed
 
     def _tell_of_others(self) -> None:
         others = self._spool.waiting_elsewhere()
@@ -126,7 +161,7 @@ def _parsed(lines: Iterable[bytes]) -> tuple[Rows, Rows, list[bytes]]:
     """The predictions and the failures of `lines`, and the lines that are neither.
 
     Those are damaged, or of another program. A row is told by its names alone, as in the spools
-    of releases that knew no failures.
+    of releases that knew no failures. What a prediction lacks of today's columns is None.
     """
     predictions: Rows = []
     failures: Rows = []
@@ -146,22 +181,35 @@ def _row(line: bytes) -> dict[str, Any]:
     What it then refuses is a row's own fault, and what fails otherwise is the database's.
     """
     row = json.loads(line)
-    if not isinstance(row, dict) or set(row) - set(ORIGIN) not in (NAMES, set(FAILURE_NAMES)):
-        raise ValueError("neither a prediction nor a failure")
+    if not isinstance(row, dict):
+        raise ValueError("no row")
+    blank = dict.fromkeys(ORIGIN)
+    if set(row) - set(ORIGIN) != set(FAILURE_NAMES):
+        _require_prediction(set(row))
+        blank |= dict.fromkeys(FEATURE_NAMES)
     time = datetime.fromisoformat(row.pop("time"))
     if time.tzinfo is None:
         raise ValueError("a time without a zone")
     strange = [name for name, value in row.items() if not _can_be_given(name, value)]
     if strange:
         raise ValueError(f"not of the kind that is kept: {', '.join(strange)}")
-    return dict.fromkeys(ORIGIN) | row | {"time": time.astimezone(UTC)}
+    return blank | row | {"time": time.astimezone(UTC)}
+
+
+def _require_prediction(names: set[str]) -> None:
+    """A version may have other columns than the schema: only a quote's own have to be there."""
+    others = names - NAMES
+    if not names >= set(OWN_NAMES) or others & TAKEN:
+        raise ValueError("neither a prediction nor a failure")
+    if not all(fullmatch(NAME, name) for name in others):
+        raise ValueError("no name of a column")
 
 
 def _can_be_given(name: str, value: object) -> bool:
     """Raises ValueError for half of a character, which no database keeps."""
     if value is None:
         return True
-    if name in TEXTS:
+    if name in TEXTS or (name not in NUMBERS and isinstance(value, str)):
         return isinstance(value, str) and b"\0" not in value.encode()
     if name in FLAGS:
         return isinstance(value, bool)

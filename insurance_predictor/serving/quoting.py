@@ -59,7 +59,7 @@ def quote_person(
         quote, premiums = predictor.quote_beside(person, beside)
     entry = Entry(
         version=quote.version,
-        person=person,
+        person={name: person.get(name) for name in predictor.columns.feature_names},
         premium=quote.premium,
         low=quote.low,
         high=quote.high,
@@ -67,6 +67,7 @@ def quote_person(
         source=source,
         stale=stale,
         incarnation=predictor.incarnation,
+        features=predictor.columns.feature_names,
         id=_prediction_id(predictor, person, ask),
     )
     lost_before = log.lost
@@ -160,6 +161,7 @@ def _quote_chunk(
             source=source,
             stale=stale,
             incarnation=predictor.incarnation,
+            features=predictor.columns.feature_names,
         )
         for person, (premium, low, high) in zip(
             persons(people), answer.to_numpy().tolist(), strict=True

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = 1
+NAME = "[a-z][a-z0-9_]{0,62}"  # PostgreSQL keeps no longer one
 # Of the release whose versions did not say what they had been trained on.
 FORMER = Path(__file__).parent / "former_columns.json"
 # What quotes and their log call their own columns.
@@ -197,7 +198,7 @@ class Columns:
         names = [column.name for column in (*self.features, self.target, *self.carried)]
         yield "" if self.features else "there is no feature"
         for name in dict.fromkeys(names):
-            if not re.fullmatch("[a-z][a-z0-9_]*", name) or name in TAKEN:
+            if not re.fullmatch(NAME, name) or name in TAKEN:
                 yield f"{name!r} is no name for a column (letters a-z, digits, _), or is taken"
             if names.count(name) > 1:
                 yield f"{name} is there more than once"
