@@ -259,7 +259,11 @@ def predict(
             predictor = load(settings, alias)
         given = quote_person(predictor, person, log, "command")
         quote = given.quote
-        say(quote_json(quote, given.entry.id) if as_json else quote_summary(quote))
+        say(
+            quote_json(quote, given.entry.id)
+            if as_json
+            else quote_summary(quote, predictor.columns.target)
+        )
 
 
 @app.command()

@@ -10,6 +10,8 @@ from insurance_predictor.base.foreign_text import LONGEST_PARAGRAPH, one_line
 from insurance_predictor.base.masking import without_secrets
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.run_layout import DATASET_TAG
+from insurance_predictor.table.columns import NumberColumn
+from insurance_predictor.table.schema import CURRENT
 
 if TYPE_CHECKING:
     from insurance_predictor.log.outcomes import OutcomeReport
@@ -61,10 +63,10 @@ def training_summary(settings: Settings, done: "TrainedRun") -> str:
         )
         for number, scores in enumerate(done.every)
     ]
-    found = done.trained.evaluation
+    found, sign = done.trained.evaluation, done.table.columns.target.sign
     metrics = [
         *(
-            (f"  {words}", *_measured(name, *astuple(found.overall[name])))
+            (f"  {words}", *_measured(name, *astuple(found.overall[name]), sign=sign))
             for name, words in METRIC_WORDS.items()
         ),
         ("  90 % intervals hold", f"{found.interval.coverage:.1%}", ""),
@@ -73,7 +75,7 @@ def training_summary(settings: Settings, done: "TrainedRun") -> str:
     return "\n".join(
         [
             "",
-            *_columns([("Candidates", f"RMSE, US$ ({folds} folds)", "R²"), *candidates]),
+            *_columns([("Candidates", f"RMSE, {sign} ({folds} folds)", "R²"), *candidates]),
             "",
             *(f"{notice}\n" for notice in done.notices),
             *_columns([(f"Hold-out ({found.rows:,} people)", "", "95 % interval"), *metrics]),
@@ -144,11 +146,11 @@ def state_json(state: "RegistryState") -> str:
     return json.dumps(asdict(state), indent=2, default=str)
 
 
-def quote_summary(quote: "Quote") -> str:
-    """A quote for a terminal."""
+def quote_summary(quote: "Quote", target: NumberColumn = CURRENT.target) -> str:
+    """A quote for a terminal, in the unit of the `target` of its version."""
     return "\n".join(
         [
-            f"US$ {quote.premium:,.2f} a year "
+            f"{target.amount(quote.premium, 2)} "
             f"(90 % interval: {quote.low:,.2f} to {quote.high:,.2f}), version {quote.version}",
             *(f"  caution: {caution}" for caution in quote.cautions),
         ]
@@ -174,8 +176,9 @@ def outcomes_summary(settings: Settings, done: "OutcomeReport") -> str:
         lines.append(f"{len(done.conflicts):,} contradict what was recorded, which stays:")
         lines += _some(
             [
-                f"  {one_line(conflict.id)}: US$ {conflict.kept:,.2f} is recorded, "
-                f"US$ {conflict.given:,.2f} was given"
+                f"  {one_line(conflict.id)}: "
+                f"{CURRENT.target.sign} {conflict.kept:,.2f} is recorded, "
+                f"{CURRENT.target.sign} {conflict.given:,.2f} was given"
                 for conflict in done.conflicts
             ]
         )
@@ -241,11 +244,11 @@ def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def _measured(name: str, value: float, *ends: float) -> tuple[str, str]:
+def _measured(name: str, value: float, *ends: float, sign: str = "") -> tuple[str, str]:
     """A metric and its interval, in the unit of the metric, as far as they are defined."""
-    from insurance_predictor.training.model_card import IN_US_DOLLARS
+    from insurance_predictor.training.model_card import AMOUNTS
 
-    unit, form = ("US$ ", ",.0f") if name in IN_US_DOLLARS else ("", ".3f")
+    unit, form = (f"{sign} ", ",.0f") if name in AMOUNTS else ("", ".3f")
     if name == "total_bias":
         form = "+.1%"
     interval = " to ".join(f"{end:{form}}" for end in ends) if all(map(isfinite, ends)) else ""

@@ -91,6 +91,7 @@ class _Judged:
     evaluation: Evaluation | None = None
     against: AgainstProduction | None = None
     incomparable: str | None = None  # why not with production, where the columns have changed
+    sign: str = ""  # of the currency that the candidate predicts
 
     @property
     def remark(self) -> str:
@@ -254,7 +255,8 @@ def _judge(
     if production.champion is not None and not found.integrity:
         why_not = incomparable(candidate, production.champion)
     found = replace(found, production_fault=production.fault, incomparable=why_not)
-    return _Judged(decide(found, settings.gate), evaluation, found.production, why_not)
+    sign = candidate.columns.target.sign
+    return _Judged(decide(found, settings.gate), evaluation, found.production, why_not, sign)
 
 
 def _write(
@@ -300,7 +302,7 @@ def _description(run: "Run", judged: _Judged) -> str:
         return f"{name}, trained on {dataset}. It could not be evaluated."
     rmse = evaluation.overall["rmse"]
     return (
-        f"{name}, trained on {dataset}. Hold-out RMSE US$ {rmse.value:,.0f} "
+        f"{name}, trained on {dataset}. Hold-out RMSE {judged.sign} {rmse.value:,.0f} "
         f"(95 %: {rmse.low:,.0f} to {rmse.high:,.0f}), {evaluation.rows:,} people. {judged.remark}"
     ).rstrip()
 

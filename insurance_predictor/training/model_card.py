@@ -23,7 +23,7 @@ METRIC_WORDS = {
     "total_bias": "total bias",
     "gamma_deviance": "Gamma deviance",
 }
-IN_US_DOLLARS = ("rmse", "mae", "median_absolute_error")
+AMOUNTS = ("rmse", "mae", "median_absolute_error")
 
 # Parts of Markdown that can carry HTML or an address; `as_html` reads the rest of it.
 HTML_PREPROCESSOR, REFERENCE_BLOCK = "html_block", "reference"
@@ -44,7 +44,7 @@ def model_card(run: "TrainedRun") -> str:
     """The card as Markdown; names, paths and values from outside are set as code."""
     found = run.trained.evaluation
     columns = run.trained.pair.columns
-    return _template("model_card.md.j2").render(
+    return _template("model_card.md.j2", run.trained.pair.columns.target.sign).render(
         run=run,
         found=found,
         trained_at=run.trained_at.astimezone(UTC),
@@ -79,7 +79,7 @@ def as_html(markdown: str, title: str) -> str:
     return page.render(title=title, body=converter.convert(markdown))
 
 
-def _template(name: str) -> "Template":
+def _template(name: str, sign: str = "") -> "Template":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
     environment = Environment(
@@ -95,8 +95,8 @@ def _template(name: str) -> "Template":
         "code": _code,
         "line": _one_line,
         "shell": shlex.quote,
-        "quantity": lambda estimates, name: _quantity(name, estimates[name].value),
-        "range": _range,
+        "quantity": lambda estimates, name: _quantity(name, estimates[name].value, sign),
+        "range": lambda estimates, name: _range(estimates, name, sign),
         "score": lambda value: _quantity("r2", value),
     }
     return environment.get_template(name)
@@ -119,19 +119,19 @@ def _unit(columns: Columns, name: str) -> str:
     return "" if unit == name else f" {unit}"
 
 
-def _range(estimates: Mapping[str, Estimate], name: str) -> str:
+def _range(estimates: Mapping[str, Estimate], name: str, sign: str) -> str:
     estimate = estimates[name]
     if not isfinite(estimate.low):
         return "not defined"
-    high = _quantity(name, estimate.high).removeprefix("US$ ")
-    return f"{_quantity(name, estimate.low)} to {high}"
+    high = _quantity(name, estimate.high, sign).removeprefix(f"{sign} ")
+    return f"{_quantity(name, estimate.low, sign)} to {high}"
 
 
-def _quantity(name: str, value: float) -> str:
+def _quantity(name: str, value: float, sign: str = "") -> str:
     if not isfinite(value):
         return "not defined"
-    if name in IN_US_DOLLARS:
-        return f"US$ {value:,.0f}"
+    if name in AMOUNTS:
+        return f"{sign} {value:,.0f}"
     return f"{100 * value:+z.1f} %" if name == "total_bias" else f"{value:.3f}"
 
 

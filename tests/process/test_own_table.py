@@ -72,8 +72,13 @@ class OwnTable:
     features: str
     charges: Callable[[pd.DataFrame], pd.Series]
     person: Mapping[str, Any]
+    changes: tuple[tuple[str, str], ...] = ()  # of words that stand once in the file
+    target: str = "charges"
 
     def edit(self, schema: str) -> str:
+        for before, after in self.changes:
+            assert schema.count(before) == 1
+            schema = schema.replace(before, after)
         assert FEATURES in schema
         schema = schema.replace(FEATURES, f"features=({self.features})")
         return schema.replace("CURRENT = Columns(", f"{self.declared}\nCURRENT = Columns(")
@@ -123,6 +128,21 @@ OWN_TABLES = {
         dearer_by_blood_pressure,
         PERSON,
     ),
+    "premio_anual in BRL": OwnTable(
+        "",
+        "AGE, SEX, BMI, CHILDREN, SMOKER, REGION",
+        lambda table: 5.5 * table["premio_anual"],
+        PERSON,
+        (
+            ('name="charges"', 'name="premio_anual"'),
+            ('currency="USD"', 'currency="BRL"'),
+            (
+                'unit={"pt": "US$ por ano", "en": "US$ a year"}',
+                'unit={"pt": "R$ por ano", "en": "R$ a year"}',
+            ),
+        ),
+        "premio_anual",
+    ),
 }
 
 QUOTES = """
@@ -145,7 +165,7 @@ class Team:
         schema.write_text(own.edit(schema.read_text()))
         self.run("synthetic", "--output", "own.csv", "--rows", "1200", "--seed", "3")
         table = pd.read_csv(folder / "own.csv", keep_default_na=False)
-        self.write(table.assign(charges=own.charges(table).round(2).clip(lower=100)))
+        self.write(table.assign(**{own.target: own.charges(table).round(2).clip(lower=100)}))
 
     def write(self, table: pd.DataFrame) -> None:
         table.to_csv(self.folder / "own.csv", index=False)
@@ -210,6 +230,8 @@ def serving(team: Team) -> Team:
 def test_an_own_table_goes_from_its_file_to_a_quote(serving: Team):
     quoted = json.loads(serving.ok("predict", "--json", *serving.options()))
     assert quoted["low"] < quoted["premium"] < quoted["high"]
+    sign = "R$" if serving.own.target == "premio_anual" else "US$"
+    assert serving.ok("predict", *serving.options()).startswith(f"{sign} {quoted['premium']:,.2f} ")
 
 
 def test_what_charges_depend_on_moves_the_premium(serving: Team):
