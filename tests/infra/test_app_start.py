@@ -29,7 +29,7 @@ SHOW = "import os; print(os.environ['PREDICTION_LOG_URL'], 'TEAM_PREDICTION_LOG_
         ("postgresql:///predictions?host=127.0.0.1", False),
         ("postgresql://ana:a@db.example.org/predictions", True),
         ("postgresql://ana:a@db.example.org:6432/predictions?sslmode=require", True),
-        ("postgresql+psycopg2://ana:a%40b@10.0.0.7/predictions", True),
+        ("postgresql+psycopg2://ana:a%40b@10.0.0.7/predictions", True),  # pragma: allowlist secret
         ("postgresql://ana:a@[fd00::7]:5432/predictions", True),
         ("postgresql:///predictions?host=db.example.org", True),
         ("postgresql://ana:a@one.example.org,two.example.org:5432/predictions", True),
