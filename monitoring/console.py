@@ -41,9 +41,10 @@ def text(done: Monitored) -> str:
 
 def markdown(done: Monitored) -> str:
     """The result for the page of a workflow's run."""
+    columns = done.assessment.columns
     rows = [
-        f"| {for_github(verdict_text.check_name(verdict, LANGUAGE))} | {verdict.status} | "
-        f"{for_github(verdict_text.title(verdict, LANGUAGE))} | "
+        f"| {for_github(verdict_text.check_name(verdict, LANGUAGE, columns))} | {verdict.status} | "
+        f"{for_github(verdict_text.title(verdict, LANGUAGE, columns))} | "
         f"{for_github(verdict_text.money(verdict, LANGUAGE))} |"
         for verdict in (*done.assessment.alarms, *_others(done.assessment))
     ]
@@ -147,7 +148,8 @@ def _window(assessment: Assessment) -> str:
 def _findings(assessment: Assessment) -> Iterable[str]:
     for verdict in assessment.alarms:
         money = verdict_text.money(verdict, LANGUAGE)
-        yield verdict_text.title(verdict, LANGUAGE) + (f" ({money})" if money else "")
+        title = verdict_text.title(verdict, LANGUAGE, assessment.columns)
+        yield title + (f" ({money})" if money else "")
 
 
 def _undecided(assessment: Assessment) -> Iterable[str]:
@@ -157,7 +159,10 @@ def _undecided(assessment: Assessment) -> Iterable[str]:
         if verdict.status == "unknown" and (verdict.missing or not assessment.registry_problem)
     ]
     if unknown:
-        names = [verdict_text.check_name(verdict, LANGUAGE) for verdict in unknown[:MOST_UNDECIDED]]
+        names = [
+            verdict_text.check_name(verdict, LANGUAGE, assessment.columns)
+            for verdict in unknown[:MOST_UNDECIDED]
+        ]
         more = f" and {len(unknown) - len(names)} more" if len(unknown) > len(names) else ""
         missing = max(verdict.missing for verdict in unknown)
         yield f"Not decided for want of data: {', '.join(names)}{more}; {missing:,} rows missing."
@@ -170,7 +175,10 @@ def _incidents(done: Monitored) -> Iterable[str]:
             why = "It is no length that is looked back at regularly (WINDOW=7d)"
         yield f"{why}, so this one changes no incident."
     for incident in done.open:
-        names = ", ".join(verdict_text.check_name(name, LANGUAGE) for name in incident.findings)
+        columns = done.assessment.columns
+        names = ", ".join(
+            verdict_text.check_name(name, LANGUAGE, columns) for name in incident.findings
+        )
         yield (
             f"Open since {incident.opened:%Y-%m-%d %H:%M} UTC, in windows of {incident.schedule}: "
             f"{incident.kind}: {names}."

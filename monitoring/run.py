@@ -358,10 +358,13 @@ def _write_evidently(settings: Settings, seen: _Seen, folder: Path) -> str | Non
         return report_words.LAST_GOOD(settings.alert_language)
     with reading(settings.prediction_log_url) as engine:
         log = ModelLog(engine, settings.model_name, served.facts.incarnation)
-        drawn = sample(log, assessment.window, assessment.version, EVIDENTLY_ROWS)
+        drawn = sample(
+            log, assessment.window, assessment.version, EVIDENTLY_ROWS, reference.columns
+        )
     people = reference.people.assign(**{PREMIUM: reference.premium})
     path = folder / mlflow_runs.EVIDENTLY
-    return write_page(people, drawn, assessment.rows, path, settings.alert_language)
+    language, columns = settings.alert_language, reference.columns
+    return write_page(people, drawn, assessment.rows, path, language, columns)
 
 
 def _messages(

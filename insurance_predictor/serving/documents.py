@@ -1,7 +1,7 @@
 """What there is to read and to see of a version, beside the pair that predicts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from insurance_predictor.model.pair import version_columns
 from insurance_predictor.model.run_layout import HOLDOUT, MODEL_CARD, PLOTS, REFERENCE
 from insurance_predictor.store.artifacts import fetch
 from insurance_predictor.store.versions import get_version
-from insurance_predictor.table.columns import Columns
+from insurance_predictor.table.columns import Columns, former_columns
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -28,13 +28,14 @@ class Documents:
 
     `reference` are rows it learned from, (n ≤ 5,000, columns), features and target;
     `holdout` those it had not seen, with its premium, low and high beside them. A run without them
-    leaves them empty, or None.
+    leaves them empty, or None. `columns` are those it was trained on.
     """
 
     model_card: str
     plots: Mapping[str, bytes]
     reference: pd.DataFrame | None
     holdout: pd.DataFrame | None = None
+    columns: Columns = field(default_factory=former_columns)
 
 
 NOTHING = Documents("", {}, None)
@@ -48,6 +49,7 @@ def read_documents(folder: Path) -> Documents:
         plots={plot.stem: plot.read_bytes() for plot in sorted((folder / PLOTS).glob("*.png"))},
         reference=_rows(folder / REFERENCE, columns, ()),
         holdout=_rows(folder / HOLDOUT, columns, ANSWER_NAMES),
+        columns=columns,
     )
 
 

@@ -18,6 +18,7 @@ from insurance_predictor.base import formats
 from insurance_predictor.base.foreign_text import one_line
 from insurance_predictor.base.words import Language
 from insurance_predictor.store.ledger import Line
+from insurance_predictor.table.columns import Columns
 from monitoring.domain.assessment import Assessment, Verdict
 from monitoring.domain.incidents import Change
 from monitoring.words import message_words as words
@@ -82,7 +83,7 @@ def incident_message(
     kind = report_words.KINDS[change.incident.kind](language)
     header = words.HEADERS[change.event](language, kind=kind)
     findings = _findings(change, assessment, language)
-    endings = _endings(change, language)
+    endings = _endings(change, language, assessment.columns)
     facts = _facts(change, assessment, language)
     first = [finding.title for finding in findings] or endings or [""]
     return _message(
@@ -194,22 +195,30 @@ def _findings(change: Change, assessment: Assessment, language: Language) -> lis
     names = sorted(change.incident.confirmed, key=price, reverse=True)
     is_update = change.event == "updated"
     return [
-        _finding(name, verdicts.get(name), is_update and name in change.appeared, language)
+        _finding(
+            name,
+            verdicts.get(name),
+            is_update and name in change.appeared,
+            language,
+            assessment.columns,
+        )
         for name in names
     ]
 
 
-def _finding(name: str, verdict: Verdict | None, is_new: bool, language: Language) -> _Finding:
-    anchor = verdict_text.runbook_anchor(name)
+def _finding(
+    name: str, verdict: Verdict | None, is_new: bool, language: Language, columns: Columns
+) -> _Finding:
+    anchor = verdict_text.runbook_anchor(name, columns)
     if verdict is None or verdict.status != "alarm":
-        title = words.EARLIER(language, name=verdict_text.check_name(name, language))
+        title = words.EARLIER(language, name=verdict_text.check_name(name, language, columns))
         return _Finding(title, "", "", anchor)
-    title = verdict_text.title(verdict, language)
+    title = verdict_text.title(verdict, language, columns)
     if is_new:
         title = words.NEW(language, title=title)
     cost = verdict_text.money(verdict, language)
     effect = words.MONEY(language, money=cost) if cost else ""
-    step = words.NEXT(language, step=verdict_text.next_step(verdict, language))
+    step = words.NEXT(language, step=verdict_text.next_step(verdict, language, columns))
     return _Finding(title, effect, step, anchor)
 
 
@@ -234,7 +243,7 @@ def _facts(change: Change, assessment: Assessment, language: Language) -> list[s
     ]
 
 
-def _endings(change: Change, language: Language) -> list[str]:
+def _endings(change: Change, language: Language, columns: Columns) -> list[str]:
     """What is over."""
     incident = change.incident
     if change.replaced_by is not None:
@@ -243,24 +252,24 @@ def _endings(change: Change, language: Language) -> list[str]:
                 language,
                 version=one_line(change.replaced_by, LONGEST_NAME),
                 old=one_line(incident.version, LONGEST_NAME),
-                names=_names(change.before, language),
+                names=_names(change.before, language, columns),
             )
         ]
     if change.is_abandoned:
-        names = _names(change.before, language)
+        names = _names(change.before, language, columns)
         return [words.ABANDONED(language, schedule=incident.schedule, names=names)]
     if incident.resolved is not None:
         lasted = incident.resolved - incident.opened
         time = format_timedelta(lasted, locale=formats.LOCALES[language])
-        return [words.ALL_OVER(language, names=_names(change.before, language), time=time)]
+        return [words.ALL_OVER(language, names=_names(change.before, language, columns), time=time)]
     if change.disappeared:
-        return [words.OVER(language, names=_names(change.disappeared, language))]
+        return [words.OVER(language, names=_names(change.disappeared, language, columns))]
     return []
 
 
-def _names(names: Sequence[str], language: Language) -> str:
+def _names(names: Sequence[str], language: Language, columns: Columns) -> str:
     """The names of checks, and how many more there are."""
-    shown = [verdict_text.check_name(name, language) for name in names[:SHOWN]]
+    shown = [verdict_text.check_name(name, language, columns) for name in names[:SHOWN]]
     if len(names) > SHOWN:
         shown.append(f"+{len(names) - SHOWN}")
     return ", ".join(shown)

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from types import MappingProxyType
 
 from insurance_predictor.base.settings import MonitorThresholds, Settings
-from insurance_predictor.table.schema import FEATURE_NAMES
-from monitoring.checks.data_quality import check_names, features_with_unseen, quality_verdicts
+from insurance_predictor.table.schema import CURRENT
+from monitoring.checks import data_quality, drift
+from monitoring.checks.data_quality import features_with_unseen, quality_verdicts
 from monitoring.checks.detectable_change import power
 from monitoring.checks.drift import drift_verdicts
 from monitoring.checks.histograms import distributions
@@ -80,6 +81,7 @@ def assess(
         distributions=distributions(reference, statistics),
         power=power(reference, statistics.rows, statistics.outcomes.rows, thresholds),
         registry_problem=registry_problem,
+        columns=reference.columns,
     )
 
 
@@ -88,7 +90,8 @@ def assess_service(
 ) -> Assessment:
     """What the log alone can say, while the registry is away and no version is kept here.
 
-    `version` is the one that was judged last. Everything that needs its reference is undecided.
+    `version` is the one that was judged last. Everything that needs its reference is undecided,
+    and its columns, which nobody can ask for, are taken to be those of the schema.
     """
     versions, left_out = rows_by_version(log, window)
     service = ServiceStatistics()
@@ -111,15 +114,16 @@ def assess_service(
         distributions=(),
         power=(),
         registry_problem=registry_problem,
+        columns=CURRENT,
     )
 
 
 def _not_judged() -> Iterator[Verdict]:
     """Every verdict that a reference is needed for."""
-    for check in check_names():
+    for check in data_quality.check_names(CURRENT):
         yield undecided("schema", check, rows=0, missing=0)
-    for name in (*FEATURE_NAMES, PREMIUM):
-        yield undecided("drift", name, rows=0, missing=0)
+    for check in drift.check_names(CURRENT):
+        yield undecided("drift", check, rows=0, missing=0)
     for check in (*CHECKS, CHECK, "estimated_error"):
         yield undecided("performance", check, rows=0, missing=0)
 
@@ -145,12 +149,13 @@ def read_statistics(
     """
     statistics = WindowStatistics(reference, others)
     with _no_collection():
-        for chunk in read_chunks(log, window, version):
+        for chunk in read_chunks(log, window, version, columns=reference.columns):
             statistics.add(chunk)
-        for outcomes in read_outcomes(log, window, version):
+        for outcomes in read_outcomes(log, window, version, columns=reference.columns):
             statistics.outcomes.add(outcomes)
         for other, counted in statistics.other_outcomes.items():
-            for outcomes in read_outcomes(log, window, other):
+            columns = others[other].columns
+            for outcomes in read_outcomes(log, window, other, columns=columns):
                 counted.add(outcomes)
         for other in also:
             for answers in read_service(log, window, other):

@@ -6,9 +6,9 @@ One row is enough for these verdicts: they are faults, and no question of chance
 from collections.abc import Iterator, Mapping
 
 from insurance_predictor.base.settings import MonitorThresholds
-from insurance_predictor.table.schema import FEATURES, CategoryColumn
+from insurance_predictor.table.columns import CategoryColumn, Columns
 from monitoring.domain.assessment import Verdict, undecided
-from monitoring.window.reference import CATEGORY_COLUMNS, NUMBER_COLUMNS, Reference
+from monitoring.window.reference import Reference
 from monitoring.window.statistics import Faults, WindowStatistics
 
 
@@ -22,7 +22,8 @@ def quality_verdicts(
 
     Each is an alarm when its share exceeds its threshold. `money` is what the premiums of the
     rows at fault add to the average premium, against what people of the reference pay. `unseen`
-    holds the first few values of a feature that are no category.
+    holds the first few values of a feature that are no category. An optional feature may be
+    missing: whether it is so more often than before is a question of drift.
     """
     return tuple(
         _verdict(check, faults, limit, reference, statistics.rows)
@@ -30,18 +31,19 @@ def quality_verdicts(
     )
 
 
-def check_names() -> tuple[str, ...]:
+def check_names(columns: Columns) -> tuple[str, ...]:
     """The names of all these checks."""
     return (
-        *(f"null.{column.name}" for column in FEATURES),
-        *(f"unseen.{column.name}" for column in CATEGORY_COLUMNS),
-        *(f"outside.{column.name}" for column in NUMBER_COLUMNS),
+        *(f"null.{column.name}" for column in columns.features if not column.optional),
+        *(f"unseen.{column.name}" for column in columns.categories),
+        *(f"outside.{column.name}" for column in columns.numbers),
     )
 
 
 def features_with_unseen(statistics: WindowStatistics) -> tuple[CategoryColumn, ...]:
     """The features that have values of no known category."""
-    return tuple(column for column in CATEGORY_COLUMNS if statistics.unseen(column).rows)
+    categories = statistics.columns.categories
+    return tuple(column for column in categories if statistics.unseen(column).rows)
 
 
 def _checks(
@@ -49,16 +51,18 @@ def _checks(
     thresholds: MonitorThresholds,
     unseen: Mapping[str, tuple[str, ...]],
 ) -> Iterator[tuple[str, Faults, float]]:
-    for column in FEATURES:
-        yield f"null.{column.name}", statistics.absent(column), thresholds.null_share
-    for category in CATEGORY_COLUMNS:
+    columns = statistics.columns
+    for column in columns.features:
+        if not column.optional:
+            yield f"null.{column.name}", statistics.absent(column), thresholds.null_share
+    for category in columns.categories:
         examples = Faults(examples=unseen.get(category.name, ()))
         yield (
             f"unseen.{category.name}",
             statistics.unseen(category) + examples,
             thresholds.unseen_share,
         )
-    for number in NUMBER_COLUMNS:
+    for number in columns.numbers:
         yield f"outside.{number.name}", statistics.outside(number), thresholds.outside_share
 
 

@@ -11,18 +11,17 @@ import numpy as np
 
 from insurance_predictor.base.arrays import FloatArray
 from insurance_predictor.base.settings import MonitorThresholds
-from insurance_predictor.table.schema import AGE, BMI, SMOKER, NumberColumn
+from insurance_predictor.table.columns import CategoryColumn, NumberColumn
 from monitoring.checks import drift, performance
 from monitoring.checks.evidence import believed_rows, effective_rows
 from monitoring.domain.assessment import Power
-from monitoring.window.reference import Reference
+from monitoring.window.reference import PREMIUM, Reference
 
 POWER = 0.80
 # Deviations that the largest of many distances lies above the one at the place of the largest
 # true one: measured on windows of 100 to 4,000 people, and about the same for each.
 LARGEST = 0.45
 HALVINGS = 40
-MOST_AGE, MOST_BMI = 40.0, 40.0  # years and kg/m²
 MOST_CHARGES = 2.0  # three times what they were
 
 Seen = Callable[[float], bool]
@@ -31,28 +30,54 @@ Seen = Callable[[float], bool]
 def power(
     reference: Reference, rows: int, outcomes: int, thresholds: MonitorThresholds
 ) -> tuple[Power, ...]:
-    """The least shift of bmi and age and of smokers' share, and the least rise of charges.
+    """The least shift of what must matter, and the least rise of what people are charged.
 
-    Each by its own test alone: `rows` of the window for the first three, and `outcomes` for the
-    charges. Leaves out what such a window is too small to judge, or could see at no size.
+    That is of a number's mean in its unit, and of a category's share in percentage points: the last
+    one's of two, and whichever one it is of more. Each by its own test alone: `rows` of the window
+    for the features, and `outcomes` for the charges, named like the target. Leaves out what such a
+    window is too small to judge, or could see at no size.
     """
+    columns = reference.columns
     found = []
     if rows >= max(thresholds.least_rows, 1):
-        limit = drift.limit_of(thresholds)
-        for column, most, unit in ((BMI, MOST_BMI, "kg/m²"), (AGE, MOST_AGE, "years")):
-            seen = _sees_shift(column, reference.values(column.name), rows, limit)
-            found.append((column.name, _least(seen, most), unit, 1.0))
-        share = float(np.mean(reference.people[SMOKER.name] == SMOKER.values[1]))
-        seen = _sees_share(share, len(reference.people), rows, limit)
-        found.append((SMOKER.name, _least(seen, 1 - share), "pp", 100.0))
+        limit = drift.limit_of(thresholds, columns)
+        for column in columns.features:
+            if not column.must_matter:
+                continue
+            if isinstance(column, NumberColumn):
+                seen = _sees_shift(column, reference.values(column.name), rows, limit)
+                least = _least(seen, column.high - column.low)
+                found.append((column.name, least, column.unit["en"], 1.0))
+            else:
+                found.append(
+                    (column.name, _least_growth(reference, column, rows, limit), "pp", 100.0)
+                )
     if outcomes >= thresholds.least_outcomes:
         seen = _sees_charges(reference, outcomes, performance.limit_of(thresholds))
-        found.append(("charges", _least(seen, MOST_CHARGES), "%", 100.0))
+        found.append((columns.target.name, _least(seen, MOST_CHARGES), "%", 100.0))
     return tuple(
         Power(check, least * scale, unit)
         for check, least, unit, scale in found
         if least is not None
     )
+
+
+def _least_growth(
+    reference: Reference, column: CategoryColumn, rows: int, limit: float
+) -> float | None:
+    """Of the share of one value: of the last of two, and of more the one that is seen last."""
+    counts = reference.category_counts[column.name]
+    shares = counts / counts.sum()
+    if len(shares) <= 2:
+        share = float(shares[-1])
+        return _least(_sees_share(share, int(counts.sum()), rows, limit), 1 - share)
+    sample, kept = int(counts.sum()), int(np.sum(counts > 0))
+    found = [
+        _least(_sees_growth(float(share), kept, sample, rows, limit), 1 - float(share))
+        for share in shares[counts > 0]
+    ]
+    known = [least for least in found if least is not None]
+    return max(known) if found and len(known) == len(found) else None
 
 
 def _least(seen: Seen, most: float) -> float | None:
@@ -115,6 +140,26 @@ def _sees_share(share: float, sample: int, rows: int, limit: float) -> Seen:
     return seen
 
 
+def _sees_growth(share: float, values: int, sample: int, rows: int, limit: float) -> Seen:
+    """The chi-square test of the shares of some values, of which one grows and the others shrink
+    in proportion, by its noncentral distribution (Cohen, Statistical Power Analysis, 1988, ch. 7).
+    """
+    from scipy.stats import chi2, ncx2
+
+    size = effective_rows(sample, believed_rows(sample, rows))
+    critical = float(chi2.isf(limit, values - 1))
+
+    def seen(growth: float) -> bool:
+        pooled = share + growth * rows / (sample + rows)
+        if not 0 < pooled < 1:
+            return False
+        # The others keep their proportions: their part of the sum is that of all of them as one.
+        moved = size * growth**2 / (pooled * (1 - pooled))
+        return bool(ncx2.sf(critical, values - 1, moved) >= POWER)
+
+    return seen
+
+
 def _sees_charges(reference: Reference, rows: int, limit: float) -> Seen:
     """Mann and Whitney's test of charges over premium that all grow by one factor.
 
@@ -122,7 +167,8 @@ def _sees_charges(reference: Reference, rows: int, limit: float) -> Seen:
     """
     from scipy.stats import norm
 
-    ratios = np.sort(reference.holdout["charges"] / reference.holdout["premium"])
+    holdout = reference.holdout
+    ratios = np.sort(holdout[reference.columns.target.name] / holdout[PREMIUM])
     count = len(ratios)
     deviation = sqrt(1 / (12 * effective_rows(count, rows)))
     believed = sqrt(1 / (12 * effective_rows(count, believed_rows(count, rows))))

@@ -1,8 +1,9 @@
 """Have the people who are quoted changed, or the premiums? A verdict for each column.
 
-Kolmogorov and Smirnov's test for numbers and Pearson's chi-square for categories, each at the
-budget of a run over the number of tests (Bonferroni), so that the budget is the chance that a
-window without drift raises any alarm. Effect sizes stand beside the tests and are never an alarm.
+Kolmogorov and Smirnov's test for numbers and Pearson's chi-square for categories, and for whether
+an optional value is missing, each at the budget of a run over the number of tests (Bonferroni), so
+that the budget is the chance that a window without drift raises any alarm. Effect sizes stand
+beside the tests and are never an alarm.
 
 A window that is large beside the sample is believed like a smaller one: see `evidence`.
 """
@@ -14,14 +15,13 @@ import numpy as np
 
 from insurance_predictor.base.arrays import FloatArray, IntArray
 from insurance_predictor.base.settings import MonitorThresholds
-from insurance_predictor.table.schema import CategoryColumn
+from insurance_predictor.table.columns import CategoryColumn, Column, Columns
 from monitoring.checks.evidence import believed_rows, effective_rows
 from monitoring.domain.assessment import Verdict, undecided
 from monitoring.window.rank_counts import ks_distance
-from monitoring.window.reference import CATEGORY_COLUMNS, NUMBER_NAMES, PREMIUM, Reference
+from monitoring.window.reference import PREMIUM, Reference, number_names
 from monitoring.window.statistics import WindowStatistics
 
-TESTS = len(NUMBER_NAMES) + len(CATEGORY_COLUMNS)
 LEAST_EXPECTED = 1  # rows in each cell of a chi-square test (Cochran 1954, Biometrics 10:420)
 LEAST_SHARE = 1e-4  # of a bin in the PSI, which has no value where a bin is empty
 
@@ -29,21 +29,34 @@ LEAST_SHARE = 1e-4  # of a bin in the PSI, which has no value where a bin is emp
 def drift_verdicts(
     reference: Reference, statistics: WindowStatistics, thresholds: MonitorThresholds
 ) -> tuple[Verdict, ...]:
-    """A verdict for each feature and for the premium.
+    """A verdict for each feature and for the premium, and missing.<feature> for optional ones.
 
-    A column with fewer than `least_rows` values is `unknown`. Otherwise `value` is the statistic,
-    `limit` the p-value below which it is an alarm, and the effects are psi, reference, window and
-    shift: means in the column's own unit, or shares of the category that changed most, which
-    `details` names.
+    Values that are missing take no part in the verdict on their column. A check with fewer than
+    `least_rows` values is `unknown`. Otherwise `value` is the statistic, `limit` the p-value below
+    which it is an alarm, and the effects are psi, reference, window and shift: means in the
+    column's own unit, or shares of the category that changed most, which `details` names. For
+    missing.<feature> they are shares of people without a value.
     """
-    verdicts = [_of_number(name, reference, statistics, thresholds) for name in NUMBER_NAMES]
-    verdicts += [_of_category(c, reference, statistics, thresholds) for c in CATEGORY_COLUMNS]
-    return tuple(verdicts)
+    columns, given = reference.columns, (reference, statistics, thresholds)
+    return (
+        *(_of_number(name, *given) for name in reference.number_names),
+        *(_of_category(column, *given) for column in columns.categories),
+        *(_of_missing(column, *given) for column in _optional(columns)),
+    )
 
 
-def limit_of(thresholds: MonitorThresholds) -> float:
-    """The p-value below which one column is in alarm."""
-    return thresholds.drift_budget / TESTS
+def check_names(columns: Columns) -> tuple[str, ...]:
+    """The names of all these checks; each is one test."""
+    return (
+        *number_names(columns),
+        *(column.name for column in columns.categories),
+        *(f"missing.{column.name}" for column in _optional(columns)),
+    )
+
+
+def limit_of(thresholds: MonitorThresholds, columns: Columns) -> float:
+    """The p-value below which one check is in alarm."""
+    return thresholds.drift_budget / len(check_names(columns))
 
 
 def ks_p_value(distance: float, sample_rows: int, window_rows: int) -> float:
@@ -95,14 +108,15 @@ def _of_number(
     starts = reference.price_starts[name]
     before, after = sample.shares(starts), window.shares(starts)
     money = float((after - before) @ reference.bin_prices[name])
+    limit = limit_of(thresholds, reference.columns)
     return Verdict(
         kind="drift",
         check=name,
-        status=_status(p_value, thresholds),
+        status=_status(p_value, limit),
         rows=window.rows,
         p_value=p_value,
         value=distance,
-        limit=limit_of(thresholds),
+        limit=limit,
         effects=_effects(sample.mean, window.mean, psi(before, after)),
         money=shift if name == PREMIUM else money,
     )
@@ -124,22 +138,56 @@ def _of_category(
     )
     before, after = sample / sample.sum(), window / rows
     moved = int(np.argmax(np.abs(after - before)))
+    limit = limit_of(thresholds, reference.columns)
     return Verdict(
         kind="drift",
         check=column.name,
-        status=_status(p_value, thresholds),
+        status=_status(p_value, limit),
         rows=rows,
         p_value=p_value,
         value=statistic,
-        limit=limit_of(thresholds),
+        limit=limit,
         effects=_effects(float(before[moved]), float(after[moved]), psi(before, after)),
         money=float((after - before) @ reference.category_prices[column.name]),
         details=(column.values[moved],),
     )
 
 
-def _status(p_value: float, thresholds: MonitorThresholds) -> Literal["quiet", "alarm"]:
-    return "alarm" if p_value < limit_of(thresholds) else "quiet"
+def _of_missing(
+    column: Column,
+    reference: Reference,
+    statistics: WindowStatistics,
+    thresholds: MonitorThresholds,
+) -> Verdict:
+    check = f"missing.{column.name}"
+    sample, window = reference.presence[column.name], statistics.presence(column)
+    rows = statistics.rows
+    if rows < (least := max(thresholds.least_rows, 1)):
+        return undecided("drift", check, rows, least - rows)
+    believed = believed_rows(int(sample.sum()), rows)
+    statistic, p_value = chi_square(
+        sample, np.asarray(window * (believed / rows), dtype=np.float64)
+    )
+    before, after = sample / sample.sum(), window / rows
+    limit = limit_of(thresholds, reference.columns)
+    return Verdict(
+        kind="drift",
+        check=check,
+        status=_status(p_value, limit),
+        rows=rows,
+        p_value=p_value,
+        value=statistic,
+        limit=limit,
+        effects=_effects(float(before[1]), float(after[1]), psi(before, after)),
+    )
+
+
+def _optional(columns: Columns) -> tuple[Column, ...]:
+    return tuple(column for column in columns.features if column.optional)
+
+
+def _status(p_value: float, limit: float) -> Literal["quiet", "alarm"]:
+    return "alarm" if p_value < limit else "quiet"
 
 
 def _effects(reference: float, window: float, stability: float) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """The reference beside the window, bin by bin, for a picture of each column."""
 
 from monitoring.domain.assessment import Distribution
-from monitoring.window.reference import CATEGORY_COLUMNS, NUMBER_NAMES, Reference
+from monitoring.window.reference import Reference
 from monitoring.window.statistics import WindowStatistics
 
 
@@ -11,13 +11,13 @@ def distributions(reference: Reference, statistics: WindowStatistics) -> tuple[D
     The first bin has what lies below it, too, and the last what lies above.
     """
     found = []
-    for name in NUMBER_NAMES:
+    for name in reference.number_names:
         starts, window = reference.picture_starts[name], statistics.numbers[name]
         if window.rows:
             labels = tuple(f"{start:.12g}" for start in starts)
             shares = (reference.rank_counts[name].shares(starts), window.shares(starts))
             found.append(Distribution(name, labels, *(tuple(side.tolist()) for side in shares)))
-    for column in CATEGORY_COLUMNS:
+    for column in reference.columns.categories:
         before, after = reference.category_counts[column.name], statistics.categories(column)
         if after.sum():
             shares = (before / before.sum(), after / after.sum())

@@ -11,11 +11,11 @@ import pandas as pd
 
 from insurance_predictor.base.arrays import FloatArray
 from insurance_predictor.base.settings import MonitorThresholds
-from insurance_predictor.table.schema import AGE, SMOKER, TARGET
 from monitoring.checks.evidence import believed_rows, effective_rows
 from monitoring.domain.assessment import Status, Verdict, undecided
 from monitoring.window.rank_counts import RankCounts, superiority
-from monitoring.window.reference import PREMIUM, SLICES, Reference, slices
+from monitoring.window.reference import PREMIUM, Reference
+from monitoring.window.slices import slices_of
 from monitoring.window.statistics import OutcomeStatistics, WindowStatistics
 
 CHECKS = ("ratio", "residuals", "coverage")
@@ -41,7 +41,7 @@ def performance_verdicts(
     - residuals: the chance that somebody's charges over premium exceed those of somebody in the
       hold-out, 0.5 when nothing has changed (Mann and Whitney 1947).
     - coverage: the share of charges inside their intervals; an alarm when it is lower.
-    - estimated_error: RMSE in US dollars a year, never an alarm; see `estimated_error`.
+    - estimated_error: RMSE in the target's unit, never an alarm; see `estimated_error`.
     """
     outcomes = statistics.outcomes
     missing = thresholds.least_outcomes - outcomes.rows
@@ -49,11 +49,10 @@ def performance_verdicts(
         judged = [undecided("performance", check, outcomes.rows, missing) for check in CHECKS]
     else:
         limit = limit_of(thresholds, tests)
-        holdout = reference.holdout
         judged = [
-            ratio(holdout, outcomes, limit),
+            ratio(reference, outcomes, limit),
             residuals(reference.ratios, outcomes, limit),
-            coverage(holdout, outcomes, limit),
+            coverage(reference, outcomes, limit),
         ]
     return (*judged, estimated_error(reference, statistics, thresholds))
 
@@ -99,10 +98,10 @@ def mann_whitney_variance(
 def estimated_error(
     reference: Reference, statistics: WindowStatistics, thresholds: MonitorThresholds
 ) -> Verdict:
-    """The RMSE to expect, US dollars a year, before anybody knows the charges.
+    """The RMSE to expect, in the target's unit, before anybody knows the charges.
 
-    The hold-out's mean squared error in each slice of smoking and age, weighted by the window's
-    mix. The effects low and high are its 95 % band: for the RMSE that the window will show, from
+    The hold-out's mean squared error in each of the version's slices, weighted by the window's mix.
+    The effects low and high are its 95 % band: for the RMSE that the window will show, from
     resampling the hold-out within slices and the luck of so many rows. `actual` is the RMSE that
     the outcomes show once there are `least_outcomes`; actual_low and actual_high are the band
     that was to be expected of the people they are about.
@@ -131,11 +130,12 @@ def estimated_error(
     )
 
 
-def ratio(holdout: pd.DataFrame, outcomes: OutcomeStatistics, limit: float) -> Verdict:
+def ratio(reference: Reference, outcomes: OutcomeStatistics, limit: float) -> Verdict:
     """Charges over premiums, against the hold-out's; `limit` is of its p-value."""
     generator = np.random.default_rng(0)
     sums = outcomes.sums[:, :2]
-    usual = holdout[[TARGET.name, PREMIUM]].to_numpy(dtype=float)
+    target = reference.columns.target.name
+    usual = reference.holdout[[target, PREMIUM]].to_numpy(dtype=float)
     expected = float(usual[:, 0].sum() / usual[:, 1].sum())
     charged, quoted = sums.sum(axis=0).tolist()
     value = charged / quoted / expected
@@ -175,13 +175,14 @@ def residuals(sample: RankCounts, outcomes: OutcomeStatistics, limit: float) -> 
     )
 
 
-def coverage(holdout: pd.DataFrame, outcomes: OutcomeStatistics, limit: float) -> Verdict:
+def coverage(reference: Reference, outcomes: OutcomeStatistics, limit: float) -> Verdict:
     """Fisher's exact test of the window's share against the hold-out's, which is a sample, too."""
     from scipy.stats import hypergeom
 
+    holdout, target = reference.holdout, reference.columns.target.name
     believed = believed_rows(len(holdout), outcomes.rows)
     seen = ceil(outcomes.covered * believed / outcomes.rows)
-    inside = int(holdout[TARGET.name].between(holdout["low"], holdout["high"]).sum())
+    inside = int(holdout[target].between(holdout["low"], holdout["high"]).sum())
     p_value = float(hypergeom.cdf(seen, len(holdout) + believed, inside + seen, believed))
     return Verdict(
         kind="performance",
@@ -210,15 +211,19 @@ def _resampled_ratios(
 
 
 def _squared_errors(reference: Reference) -> list[FloatArray]:
-    """The hold-out's squared errors in each slice; in one with too few, its smokers', or all."""
-    holdout = reference.holdout
-    squared = np.square(holdout[TARGET.name] - holdout[PREMIUM]).to_numpy(dtype=float)
-    smokes = (holdout[SMOKER.name] == SMOKER.values[1]).to_numpy(dtype=np.int64)
-    found = slices(smokes, holdout[AGE.name].to_numpy(dtype=float))
-    bands = SLICES // len(SMOKER.values)
+    """The hold-out's squared errors in each slice; in one with too few, its group's, or all."""
+    holdout, slices = reference.holdout, slices_of(reference.columns)
+    errors = holdout[reference.columns.target.name] - holdout[PREMIUM]
+    squared = np.square(errors).to_numpy(dtype=float)
+    place = np.zeros(len(holdout), dtype=np.int64)
+    if slices.group:
+        place = pd.Index(slices.group.values).get_indexer(holdout[slices.group.name])
+    banded = holdout[slices.banded.name if slices.banded else PREMIUM].to_numpy(dtype=float)
+    found = slices.of(place, banded)
     chosen = []
-    for number in range(SLICES):
-        options = (squared[found == number], squared[smokes == number // bands], squared)
+    for number in range(slices.count):
+        of_group = squared[place == number // slices.bands]
+        options = (squared[found == number], of_group, squared)
         chosen.append(next((o for o in options if len(o) >= LEAST_IN_SLICE), squared))
     return chosen
 

@@ -23,7 +23,8 @@ from insurance_predictor.base import formats  # noqa: E402
 from insurance_predictor.base.errors import InsurancePredictorError  # noqa: E402
 from insurance_predictor.base.settings import Settings, read_settings  # noqa: E402
 from insurance_predictor.base.words import Language  # noqa: E402
-from insurance_predictor.table.schema import FEATURES, CategoryColumn, NumberColumn  # noqa: E402
+from insurance_predictor.table.columns import NumberColumn  # noqa: E402
+from insurance_predictor.table.schema import CURRENT  # noqa: E402
 from monitoring.dashboard import charts  # noqa: E402
 from monitoring.domain.incidents import Incident  # noqa: E402
 from monitoring.domain.watch import watch  # noqa: E402
@@ -38,6 +39,7 @@ KEPT_SECONDS = 60  # how old what is shown may be
 MOST_FINDINGS = 8  # of an incident, in one line
 FIRST_STEP = "make monitor"
 PREMIUM = "premium"
+DRIFT, PSI = "drift.", "psi"  # of the metrics of a run
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,7 @@ def _incidents(incidents: Sequence[Incident], language: Language) -> None:
 
 def _features(assessments: Sequence[MonitoringRun], language: Language) -> None:
     st.subheader(report_words.FEATURES(language), anchor=False)
-    names = [*(column.name for column in FEATURES), PREMIUM]
+    names = _judged_features(assessments)
     name = st.selectbox(
         dashboard_words.FEATURE(language),
         names,
@@ -206,7 +208,7 @@ def _features(assessments: Sequence[MonitoringRun], language: Language) -> None:
         key="monitoring_feature",
     )
     shift = dashboard_words.SHIFT(language, unit=_unit(name, language))
-    scale = 100 if _is_category(name) else 1
+    scale = 100 if verdict_text.is_share(name, CURRENT) else 1
     series = [
         trend_charts.series(assessments, f"drift.{name}.{effect}", f"drift.{name}", title, factor)
         for effect, title, factor in (
@@ -300,14 +302,25 @@ def _findings(incident: Incident, language: Language) -> str:
 
 
 def _unit(name: str, language: Language) -> str:
-    column = verdict_text.COLUMNS.get(name)
+    column = CURRENT.by_name.get(name)
     if isinstance(column, NumberColumn):
         return column.unit[language]
-    return (dashboard_words.DOLLARS if column is None else report_words.POINTS)(language)
+    if verdict_text.is_share(name, CURRENT):
+        return report_words.POINTS(language)
+    return dashboard_words.DOLLARS(language) if name == PREMIUM else name
 
 
-def _is_category(name: str) -> bool:
-    return isinstance(verdict_text.COLUMNS.get(name), CategoryColumn)
+def _judged_features(assessments: Sequence[MonitoringRun]) -> list[str]:
+    """The schema's, and what else some version of before was judged by; the premium at last."""
+    ends = f".{PSI}"
+    judged = {
+        name.removeprefix(DRIFT).removesuffix(ends)
+        for assessment in assessments
+        for name in assessment.metrics
+        if name.startswith(DRIFT) and name.endswith(ends)
+    }
+    known = (*CURRENT.feature_names, PREMIUM)
+    return [*CURRENT.feature_names, *sorted(judged - {*known}), PREMIUM]
 
 
 def _moment(when: datetime, language: Language) -> str:

@@ -6,6 +6,8 @@ from datetime import datetime
 from math import isfinite
 from typing import Literal
 
+from insurance_predictor.table.columns import Columns, former_columns
+
 Kind = Literal["schema", "drift", "performance", "service"]
 Status = Literal["quiet", "alarm", "unknown"]
 KINDS: tuple[Kind, ...] = ("schema", "drift", "performance", "service")
@@ -108,7 +110,8 @@ class Assessment:
     `average_premium` is the window's, US dollars a year; None without a row. `left_out` counts
     predictions of the window that are of another model in the same log, or of another registry's
     model of this name, which nothing is judged by. `registry_problem` says why the registry could
-    not be asked which version serves: then it is the last good one.
+    not be asked which version serves: then it is the last good one. `columns` are those of the
+    version, which an assessment of before did not say.
     """
 
     model_name: str
@@ -124,6 +127,7 @@ class Assessment:
     left_out: int = 0
     other_outcomes: Mapping[str, int] = field(default_factory=dict)
     registry_problem: str | None = None
+    columns: Columns = field(default_factory=former_columns)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "average_premium", _finite(self.average_premium))

@@ -1,10 +1,12 @@
 """An assessment as JSON and back: what `--json` prints and a monitoring run's result.json holds."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from insurance_predictor.base.errors import BadInput
+from insurance_predictor.table.columns import Columns
 from monitoring.domain.assessment import Assessment, Distribution, Power, Verdict, Window
 
 FORMAT = 1
@@ -25,6 +27,7 @@ def assessment_json(assessment: Assessment) -> dict[str, Any]:
         "verdicts": [{"name": verdict.name, **vars(verdict)} for verdict in assessment.verdicts],
         "distributions": [vars(distribution) for distribution in assessment.distributions],
         "power": [vars(power) for power in assessment.power],
+        "columns": json.loads(assessment.columns.to_json()),
     }
 
 
@@ -42,6 +45,8 @@ def assessment_from_json(found: Mapping[str, Any]) -> Assessment:
             "distributions": tuple(_distribution(fields) for fields in found["distributions"]),
             "power": tuple(Power(**fields) for fields in found["power"]),
         }
+        if "columns" in found:  # not in a result of before
+            parts["columns"] = Columns.from_json(json.dumps(found["columns"]))
         given = {name: part for name, part in found.items() if name != "format"}
         return Assessment(**given | parts)
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -17,12 +17,12 @@ from markupsafe import escape
 from insurance_predictor.base import formats
 from insurance_predictor.base.foreign_text import one_line
 from insurance_predictor.base.words import Language, Text
-from insurance_predictor.table.schema import FEATURES, CategoryColumn
+from insurance_predictor.table.columns import Columns
+from insurance_predictor.table.schema import CURRENT
 from monitoring.words import verdict_text
 
 LOGGER = logging.getLogger(__name__)
 MOST_ROWS = 5000  # of each side
-CATEGORIES = tuple(column.name for column in FEATURES if isinstance(column, CategoryColumn))
 # The page holds everything it needs. Its scripts may draw; nothing may be asked for or sent.
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
@@ -47,11 +47,15 @@ FAILED = Text("o Evidently não conseguiu ({error})", "Evidently could not make 
 
 @dataclass(frozen=True)
 class Sides:
-    """What is compared: the same columns on both sides, each with at least one value a side."""
+    """What is compared: the same columns on both sides, each with at least one value a side.
+
+    `categories` are the names of those that are one.
+    """
 
     reference: pd.DataFrame
     window: pd.DataFrame
     left_out: tuple[str, ...]
+    categories: frozenset[str]
 
 
 def write_page(
@@ -60,15 +64,17 @@ def write_page(
     window_rows: int,
     path: Path,
     language: Language,
+    columns: Columns = CURRENT,
 ) -> str | None:
     """Write the page to `path`; None when it is there, else why it is not, in plain words.
 
     Both tables have named columns of features and premium; at most 5,000 rows of each are drawn,
-    always the same ones. `window_rows` is how many quotes `window` is a sample of.
+    always the same ones. `window_rows` is how many quotes `window` is a sample of,
+    and `columns` are those of the version.
     """
     if window.empty or reference.empty:
         return NO_ROWS(language)
-    sides = comparable(_sample(reference), _sample(window))
+    sides = comparable(_sample(reference), _sample(window), columns)
     if sides.window.columns.empty:
         return NO_COLUMNS(language)
     try:
@@ -90,24 +96,26 @@ def write_page(
     return None
 
 
-def comparable(reference: pd.DataFrame, window: pd.DataFrame) -> Sides:
+def comparable(reference: pd.DataFrame, window: pd.DataFrame, columns: Columns = CURRENT) -> Sides:
     """Numbers as floats and categories as words; columns empty on a side are left out.
 
     What should be a number and is none counts as no value.
     """
     shared = [name for name in reference.columns if name in window.columns]
-    cleaned = [_typed(side[shared]) for side in (reference, window)]
+    categories = frozenset(column.name for column in columns.categories)
+    cleaned = [_typed(side[shared], categories) for side in (reference, window)]
     kept = [name for name in shared if all(side[name].notna().any() for side in cleaned)]
     left_out = tuple(name for name in reference.columns if name not in kept)
-    return Sides(cleaned[0][kept], cleaned[1][kept], left_out)
+    return Sides(cleaned[0][kept], cleaned[1][kept], left_out, categories)
 
 
-def _typed(table: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame({name: _column(table[name]) for name in table.columns}, index=table.index)
+def _typed(table: pd.DataFrame, categories: frozenset[str]) -> pd.DataFrame:
+    typed = {name: _column(table[name], name in categories) for name in table.columns}
+    return pd.DataFrame(typed, index=table.index)
 
 
-def _column(values: "pd.Series[object]") -> "pd.Series[object]":
-    if values.name in CATEGORIES:
+def _column(values: "pd.Series[object]", is_category: bool) -> "pd.Series[object]":
+    if is_category:
         return values.astype(object).map(_harmless, na_action="ignore").astype(object)
     return pd.to_numeric(values, errors="coerce").astype(float).replace([np.inf, -np.inf], np.nan)
 
@@ -140,7 +148,7 @@ def _draw(sides: Sides) -> str:
 
 
 def _named(sides: Sides, is_category: bool) -> Sequence[str]:
-    return [name for name in sides.window.columns if (name in CATEGORIES) == is_category]
+    return [name for name in sides.window.columns if (name in sides.categories) == is_category]
 
 
 def _sealed(page: str, note: str) -> str:

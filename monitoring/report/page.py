@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from insurance_predictor.base import formats
 from insurance_predictor.base.words import Language
-from insurance_predictor.table.schema import FEATURE_NAMES
+from insurance_predictor.table.columns import Columns, NumberColumn
 from monitoring.domain.assessment import KINDS, Assessment, Power, Verdict
 from monitoring.domain.incidents import Incident
 from monitoring.history.mlflow_runs import Trend
@@ -22,6 +22,7 @@ from monitoring.words import report_words, verdict_text
 if TYPE_CHECKING:
     from jinja2 import Template
 
+POINTS = "pp"  # the unit of what is a share
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 
 
@@ -56,12 +57,14 @@ def report_page(
         links=links,
         headline=_headline(assessment, language),
         figures=_figures(assessment, open_incidents, language),
-        findings=[_finding(verdict, links, language) for verdict in assessment.alarms],
+        findings=[
+            _finding(verdict, links, language, assessment.columns) for verdict in assessment.alarms
+        ],
         incidents=[_incident(incident, language) for incident in open_incidents],
         features=verdict_tables.features(assessment, language),
         performance=performance.shown(assessment, language),
         tables=[verdict_tables.table(assessment, kind, language) for kind in KINDS],
-        power=[_power(power, language) for power in assessment.power],
+        power=[_power(power, language, assessment.columns) for power in assessment.power],
         trends=trend_charts.charts(trend, language),
         facts=_facts(assessment, generated, language),
         reading=[line(language) for line in report_words.READING_LINES],
@@ -91,7 +94,7 @@ def _moment(language: Language, when: datetime) -> str:
 def _headline(assessment: Assessment, language: Language) -> str:
     """The one sentence for somebody who reads no other."""
     if assessment.alarms:
-        title = verdict_text.title(assessment.alarms[0], language)
+        title = verdict_text.title(assessment.alarms[0], language, assessment.columns)
         if len(assessment.alarms) == 1:
             return title
         return report_words.MANY_ALARMS(language, count=len(assessment.alarms), title=title)
@@ -118,15 +121,17 @@ def _figures(
     ]
 
 
-def _finding(verdict: Verdict, links: ReportLinks, language: Language) -> dict[str, Any]:
+def _finding(
+    verdict: Verdict, links: ReportLinks, language: Language, columns: Columns
+) -> dict[str, Any]:
     """An alarm: what happened, what it costs, what it means, what to do."""
     return {
-        "title": verdict_text.title(verdict, language),
+        "title": verdict_text.title(verdict, language, columns),
         "kind": report_words.KINDS[verdict.kind](language),
         "money": verdict_text.money(verdict, language) or report_words.NO_PRICE(language),
-        "meaning": verdict_text.meaning(verdict, language),
-        "next_step": with_code(verdict_text.next_step(verdict, language)),
-        "runbook": f"{links.runbook}#{verdict_text.runbook_anchor(verdict)}",
+        "meaning": verdict_text.meaning(verdict, language, columns),
+        "next_step": with_code(verdict_text.next_step(verdict, language, columns)),
+        "runbook": f"{links.runbook}#{verdict_text.runbook_anchor(verdict, columns)}",
     }
 
 
@@ -139,13 +144,17 @@ def _incident(incident: Incident, language: Language) -> str:
     )
 
 
-def _power(power: Power, language: Language) -> tuple[str, str]:
+def _power(power: Power, language: Language, columns: Columns) -> tuple[str, str]:
     """What is judged, and the least change that would have been seen."""
     least = formats.decimal(power.least, language, 1)
-    is_drift = power.check in (*FEATURE_NAMES, "premium")
+    is_drift = power.check in columns.feature_names
     name = f"drift.{power.check}" if is_drift else "performance.ratio"  # where charges show
-    unit = report_words.UNITS[power.unit](language) if power.unit in report_words.UNITS else ""
-    return verdict_text.check_name(name, language), f"{least}{formats.SPACE}{unit or power.unit}"
+    column, unit = columns.by_name.get(power.check), power.unit
+    if is_drift and isinstance(column, NumberColumn):
+        unit = column.unit[language]
+    elif unit == POINTS:
+        unit = report_words.POINTS(language)
+    return verdict_text.check_name(name, language, columns), f"{least}{formats.SPACE}{unit}"
 
 
 def _facts(

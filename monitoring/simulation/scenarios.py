@@ -1,7 +1,7 @@
 """Months of production as they might be: people, what they were charged, how the service did."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -9,16 +9,8 @@ import pandas as pd
 
 from insurance_predictor.base.arrays import FloatArray
 from insurance_predictor.serving.predictor import Predictor
+from insurance_predictor.table.columns import CategoryColumn, Columns, NumberColumn
 from insurance_predictor.table.read import Table
-from insurance_predictor.table.schema import (
-    AGE,
-    BMI,
-    CHILDREN,
-    FEATURE_NAMES,
-    REGION,
-    SMOKER,
-    TARGET,
-)
 from insurance_predictor.table.synthetic import make_table
 
 ROWS = 400  # quotes a month
@@ -36,8 +28,8 @@ NEVER: Stretch = (0.0, 0.0)
 class Month:
     """The quotes of one month, (n, ...), in the order in which they were given.
 
-    `logged` are the six features as somebody logged them and `seen` as the model got them;
-    `charges` are US dollars a year. In the stretches `no_registry`, `no_service` and `no_database`
+    `logged` are the features as somebody logged them and `seen` as the model got them; `charges`
+    are in the target's unit. In the stretches `no_registry`, `no_service` and `no_database`
     that part was away. `slow` is a share of the quotes.
     """
 
@@ -79,10 +71,22 @@ Change = Callable[[Month, Predictor, np.random.Generator], Month]
 
 @dataclass(frozen=True)
 class Scenario:
-    """A story in one sentence, and what it does to each month from the third on."""
+    """A story in one sentence, and what it does to each month from the third on.
+
+    It is about the features in `needs`, of the kinds given there, and is told of a version that
+    has them.
+    """
 
     story: str
     change: Change
+    needs: Mapping[str, type[NumberColumn] | type[CategoryColumn]] = field(default_factory=dict)
+
+    def lacking(self, columns: Columns) -> tuple[str, ...]:
+        """The features it is about that a version does not have, or not as such a column."""
+        there = {column.name: column for column in columns.features}
+        return tuple(
+            name for name, kind in self.needs.items() if not isinstance(there.get(name), kind)
+        )
 
 
 def month_start(number: int) -> datetime:
@@ -101,7 +105,7 @@ def play(
     """
     for number in range(1, months + 1):
         dice = np.random.default_rng([seed, number])
-        month = _ordinary(number, _drawn(table, dice))
+        month = _ordinary(number, _drawn(table, dice), predictor.columns)
         yield scenario.change(month, predictor, dice) if number >= CHANGE else month
 
 
@@ -111,9 +115,9 @@ def _drawn(table: Table, dice: np.random.Generator) -> pd.DataFrame:
     return table.frame.iloc[dice.integers(len(table.frame), size=ROWS)].reset_index(drop=True)
 
 
-def _ordinary(number: int, rows: pd.DataFrame) -> Month:
-    people = rows[list(FEATURE_NAMES)]
-    return Month(number, people, people, rows[TARGET.name].to_numpy(dtype=float))
+def _ordinary(number: int, rows: pd.DataFrame, columns: Columns) -> Month:
+    people = rows[list(columns.feature_names)]
+    return Month(number, people, people, rows[columns.target.name].to_numpy(dtype=float))
 
 
 def _other_people(month: Month, predictor: Predictor, people: pd.DataFrame) -> Month:
@@ -128,7 +132,7 @@ def _nothing(month: Month, predictor: Predictor, dice: np.random.Generator) -> M
 
 
 def _pounds_and_inches(month: Month, predictor: Predictor, dice: np.random.Generator) -> Month:
-    people = month.logged.assign(bmi=month.logged[BMI.name] / POUNDS_A_SQUARE_INCH)
+    people = month.logged.assign(bmi=month.logged["bmi"] / POUNDS_A_SQUARE_INCH)
     return replace(month, logged=people, seen=people)
 
 
@@ -138,24 +142,29 @@ def _dearer(month: Month, predictor: Predictor, dice: np.random.Generator) -> Mo
 
 def _another_region(month: Month, predictor: Predictor, dice: np.random.Generator) -> Month:
     """The client asks for a region that the model knows, and logs what the person said."""
-    regions = month.logged[REGION.name].where(dice.random(len(month.logged)) > 0.15, NEW_REGION)
+    regions = month.logged["region"].where(dice.random(len(month.logged)) > 0.15, NEW_REGION)
     return replace(month, logged=month.logged.assign(region=regions))
 
 
 def _older(month: Month, predictor: Predictor, dice: np.random.Generator) -> Month:
     years = 3 * (month.number - CHANGE + 1)
-    ages = (month.logged[AGE.name] + years).clip(upper=int(AGE.high))
+    ages = month.logged["age"] + years
+    age = predictor.columns.by_name["age"]
+    if isinstance(age, NumberColumn):
+        ages = ages.clip(upper=int(age.high))
     return _other_people(month, predictor, month.logged.assign(age=ages))
 
 
 def _no_habits(month: Month, predictor: Predictor, dice: np.random.Generator) -> Month:
     """A form loses one answer in five, and the model is asked about a non-smoker."""
     is_lost = dice.random(len(month.logged)) < 0.2
-    habits = month.logged[SMOKER.name]
+    habits = month.logged["smoker"]
+    smoker = predictor.columns.by_name["smoker"]
+    first = smoker.values[0] if isinstance(smoker, CategoryColumn) else None
     return replace(
         month,
         logged=month.logged.assign(smoker=habits.mask(is_lost, None)),
-        seen=month.logged.assign(smoker=habits.mask(is_lost, SMOKER.values[0])),
+        seen=month.logged.assign(smoker=habits.mask(is_lost, first)),
     )
 
 
@@ -173,8 +182,8 @@ def _young_families(month: Month, predictor: Predictor, dice: np.random.Generato
     if (month.number - CHANGE) % 12:
         return month
     are_new = dice.random(len(month.logged)) < 0.4
-    ages = month.logged[AGE.name].mask(are_new, dice.integers(24, 35, len(month.logged)))
-    children = month.logged[CHILDREN.name].mask(are_new, dice.integers(1, 4, len(month.logged)))
+    ages = month.logged["age"].mask(are_new, dice.integers(24, 35, len(month.logged)))
+    children = month.logged["children"].mask(are_new, dice.integers(1, 4, len(month.logged)))
     people = month.logged.assign(age=ages, children=children)
     return _other_people(month, predictor, people)
 
@@ -184,19 +193,31 @@ SCENARIOS: Mapping[str, Scenario] = {
     "bmi_units": Scenario(
         "From the third month on a client sends the BMI in lb/in² instead of kg/m².",
         _pounds_and_inches,
+        {"bmi": NumberColumn},
     ),
     "inflation": Scenario("From the third month on everybody is charged 10 % more.", _dearer),
     "new_region": Scenario(
         "From the third month on 15 % of people come from a region that the model does not know.",
         _another_region,
+        {"region": CategoryColumn},
     ),
-    "ageing": Scenario("From the third month on people are 3 years older each month.", _older),
+    "ageing": Scenario(
+        "From the third month on people are 3 years older each month.",
+        _older,
+        {"age": NumberColumn},
+    ),
     "smoker_nulls": Scenario(
-        "From the third month on a form loses whether people smoke, one time in five.", _no_habits
+        "From the third month on a form loses whether people smoke, one time in five.",
+        _no_habits,
+        {"smoker": CategoryColumn},
     ),
     "outage": Scenario(
         "In the third month the service, then the log's database and then the registry are away.",
         _bad_month,
     ),
-    "seasonal": Scenario("In the third month a campaign brings young families.", _young_families),
+    "seasonal": Scenario(
+        "In the third month a campaign brings young families.",
+        _young_families,
+        {"age": NumberColumn, "children": NumberColumn},
+    ),
 }

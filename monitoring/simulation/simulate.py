@@ -59,6 +59,12 @@ def simulate(settings: Settings, name: str, months: int, seed: int) -> Iterator[
     table = read_table(settings)
     for one in SCENARIOS if name == ALL else (name,):
         yield f"{one}: {SCENARIOS[one].story}"
+        lacking = SCENARIOS[one].lacking(served.predictor.columns)
+        if lacking:
+            version, names = served.facts.version, ", ".join(lacking)
+            yield f"  not played: version {version} has no such column as {names}."
+            yield ""
+            continue
         for played in play_months(settings, served, table, SCENARIOS[one], months, seed):
             yield from _told(settings, played)
         yield ""
@@ -174,7 +180,8 @@ def _told(settings: Settings, played: Played) -> Iterator[str]:
         yield "    the registry is away: judged from the last good version and the log"
     for verdict in assessment.alarms:
         money = verdict_text.money(verdict, "en")
-        yield f"    seen: {verdict_text.title(verdict, 'en')}" + (f" ({money})" if money else "")
+        title = verdict_text.title(verdict, "en", assessment.columns)
+        yield f"    seen: {title}" + (f" ({money})" if money else "")
     links = MessageLinks(report=None, runbook=settings.runbook_url)
     for change in played.decision.told:
         message = plain_text(incident_message(change, assessment, links, "en"))

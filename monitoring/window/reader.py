@@ -7,11 +7,30 @@ rows are a second or two, nearly all of it spent on making Python's objects.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, case, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Double,
+    Engine,
+    Select,
+    String,
+    Table,
+    and_,
+    case,
+    cast,
+    func,
+    inspect,
+    literal_column,
+    null,
+    select,
+)
+from sqlalchemy.types import TypeEngine
 
 from insurance_predictor.base.arrays import FloatArray, IntArray
 from insurance_predictor.base.errors import BadInput
@@ -21,19 +40,22 @@ from insurance_predictor.log.database import (
     OUTCOMES,
     PREDICTIONS,
 )
-from insurance_predictor.table.schema import AGE, FEATURE_NAMES, SMOKER, TARGET, CategoryColumn
+from insurance_predictor.table.columns import CategoryColumn, Column, Columns
+from insurance_predictor.table.schema import CURRENT
 from monitoring.domain.assessment import Window
 from monitoring.domain.windows import slot
-from monitoring.window.reference import CATEGORY_COLUMNS, NUMBER_NAMES
+from monitoring.window.reference import PREMIUM, number_names
+from monitoring.window.slices import slices_of
 
 SIZE = 50_000  # rows at once
 EXAMPLES = 5
-CHUNK_NUMBERS = (*NUMBER_NAMES, "latency_ms")
+LATENCY = "latency_ms"
 
 # Of a category's places the last two are for values that are no category, and for none at all.
-PLACES = tuple(len(column.values) + 2 for column in CATEGORY_COLUMNS)
 UNSEEN, ABSENT = -2, -1
-SHAPE = (*PLACES, 2)  # and whether the version was stale
+STALE = "stale"
+Packed = tuple[CategoryColumn | None, ...]  # in one code; None is whether the version was stale
+LARGEST_CODE = 2**31  # what PostgreSQL adds up as integers
 
 
 @dataclass(frozen=True)
@@ -56,33 +78,57 @@ class ModelLog:
         found = func.coalesce(table.c.incarnation, self.incarnation) == self.incarnation
         return and_(own, found)
 
+    def feature(self, column: Column) -> ColumnElement[Any]:
+        """What the log has of a version's column; NULL where it has never had such a column.
+
+        The log may have columns that the schema of today does not.
+        """
+        kind: TypeEngine[Any] = String() if isinstance(column, CategoryColumn) else Double()
+        if column.name not in self._kept:
+            return cast(null(), kind)
+        if column.name in PREDICTIONS.c:
+            return PREDICTIONS.c[column.name]
+        return literal_column(f'{PREDICTIONS.name}."{column.name}"', kind)
+
+    @cached_property
+    def _kept(self) -> frozenset[str]:
+        """The names of the columns that quotes have in this database."""
+        return frozenset(one["name"] for one in inspect(self.engine).get_columns(PREDICTIONS.name))
+
 
 @dataclass(frozen=True, eq=False)
 class Chunk:
     """Some predictions of one version, each array (n,).
 
-    `numbers` are age (years), bmi (kg/m²), children, premium (US dollars a year) and latency_ms:
+    `numbers` are the version's, each in its unit, premium (the target's unit) and latency_ms:
     NaN for NULL, infinite for what is no number; the latency of a batch is left out as NaN.
-    `code` is the place in an array of SHAPE, by categories and by whether the version was stale.
+    `places` are positions among the values of each category, then that of values that are none of
+    them, then that of NULL. `stale` is 1 where the version was.
     """
 
     numbers: Mapping[str, FloatArray]
-    code: IntArray
+    places: Mapping[str, IntArray]
+    stale: IntArray
+
+    @property
+    def rows(self) -> int:
+        return len(self.stale)
 
 
 @dataclass(frozen=True, eq=False)
 class OutcomeChunk:
-    """Some predictions whose charges are known, each array (n,): US dollars a year, and years.
+    """Some predictions whose charges are known, each array (n,): money in the target's unit.
 
-    `smoker` is the place among the schema's values, NaN for none of them.
+    `banded` is the number that slices have bands of, in its unit, and `group` the place among the
+    values of their group, NaN for none of them; both are NaN where the version has no such column.
     """
 
     premium: FloatArray
     low: FloatArray
     high: FloatArray
     charges: FloatArray
-    age: FloatArray
-    smoker: FloatArray
+    banded: FloatArray
+    group: FloatArray
 
 
 @dataclass(frozen=True)
@@ -124,31 +170,53 @@ def last_rows(log: ModelLog, version: str, rows: int, now: datetime) -> Window:
     return Window(first, end, slot(first, end))
 
 
-def read_chunks(log: ModelLog, window: Window, version: str, size: int = SIZE) -> Iterator[Chunk]:
-    """The predictions of `version` in the window, `size` rows at a time, in memory for so many."""
-    columns = [*(PREDICTIONS.c[name] for name in NUMBER_NAMES), _latency(), _code()]
-    for cells in _stream(log.engine, _own(log, PREDICTIONS, window, version, columns), size):
+def read_chunks(
+    log: ModelLog, window: Window, version: str, size: int = SIZE, columns: Columns = CURRENT
+) -> Iterator[Chunk]:
+    """The predictions of `version` in the window, `size` rows at a time, in memory for so many.
+
+    `columns` are those of the version.
+    """
+    names = (*number_names(columns), LATENCY)
+    packed = _packed(columns)
+    asked = [
+        *(log.feature(column) for column in columns.numbers),
+        PREDICTIONS.c[PREMIUM],
+        _latency(),
+        *(_code(log, together) for together in packed),
+    ]
+    for cells in _stream(log.engine, _own(log, PREDICTIONS, window, version, asked), size):
         arrays = [_numbers(column) for column in cells]
-        numbers = dict(zip(CHUNK_NUMBERS, arrays[:-1], strict=True))
-        yield Chunk(numbers, arrays[-1].astype(np.int64))
+        places: dict[str, IntArray] = {}
+        for together, codes in zip(packed, arrays[len(names) :], strict=True):
+            places.update(_unpacked(together, codes.astype(np.int64)))
+        stale = places.pop(STALE)
+        yield Chunk(dict(zip(names, arrays, strict=False)), places, stale)
 
 
 def read_outcomes(
-    log: ModelLog, window: Window, version: str, size: int = SIZE
+    log: ModelLog, window: Window, version: str, size: int = SIZE, columns: Columns = CURRENT
 ) -> Iterator[OutcomeChunk]:
     """Those predictions of `version` whose charges came into the log in the window.
 
     They were made before, perhaps long before: a year's charges take a year. Whatever time an
     outcome carries, it is in one window of those that follow each other.
     """
-    places = dict(zip(SMOKER.values, range(len(SMOKER.values)), strict=True))
-    columns = [
-        *(PREDICTIONS.c[name] for name in ("premium", "low", "high")),
+    slices = slices_of(columns)
+    banded: ColumnElement[Any] = cast(null(), Double())
+    group = banded
+    if slices.banded:
+        banded = log.feature(slices.banded)
+    if slices.group:
+        places = {value: place for place, value in enumerate(slices.group.values)}
+        group = case(places, value=log.feature(slices.group))
+    asked = [
+        *(PREDICTIONS.c[name] for name in (PREMIUM, "low", "high")),
         OUTCOMES.c.charges,
-        PREDICTIONS.c[AGE.name],
-        case(places, value=PREDICTIONS.c[SMOKER.name]),
+        banded,
+        group,
     ]
-    chosen = _with_outcomes(log, window, columns).where(PREDICTIONS.c.version == version)
+    chosen = _with_outcomes(log, window, asked).where(PREDICTIONS.c.version == version)
     for cells in _stream(log.engine, chosen, size):
         yield OutcomeChunk(*(_numbers(column) for column in cells))
 
@@ -218,30 +286,32 @@ def unseen_values(
     log: ModelLog, window: Window, version: str, column: CategoryColumn
 ) -> tuple[str, ...]:
     """The first few values of the window that are no category, in the order of the alphabet."""
-    kept = PREDICTIONS.c[column.name]
+    kept = log.feature(column)
     chosen = _own(log, PREDICTIONS, window, version, [kept]).where(kept.not_in(column.values))
     with log.engine.connect() as connection:
         found = connection.scalars(chosen.distinct().order_by(kept).limit(EXAMPLES))
         return tuple(str(value) for value in found)
 
 
-def sample(log: ModelLog, window: Window, version: str, rows: int) -> pd.DataFrame:
-    """At most `rows` predictions of the window, (n, 8): six features, premium and charges.
+def sample(
+    log: ModelLog, window: Window, version: str, rows: int, columns: Columns = CURRENT
+) -> pd.DataFrame:
+    """At most `rows` predictions of the window: the version's features, premium and target.
 
     They are the same ones each time: those with the first ids, which are drawn at random when a
-    quote is given. Charges are NaN where they are not known.
+    quote is given. The target is NaN where it is not known.
     """
-    names = [*FEATURE_NAMES, "premium"]
-    columns = [*(PREDICTIONS.c[name] for name in names), OUTCOMES.c.charges]
+    features = [log.feature(column) for column in columns.features]
+    asked = [*features, PREDICTIONS.c[PREMIUM], OUTCOMES.c.charges]
     chosen = (
-        _own(log, PREDICTIONS, window, version, columns)
+        _own(log, PREDICTIONS, window, version, asked)
         .join(OUTCOMES, OUTCOMES.c.id == PREDICTIONS.c.id, isouter=True)
         .order_by(PREDICTIONS.c.id)
         .limit(rows)
     )
     with log.engine.connect() as connection:
         found = [tuple(row) for row in connection.execute(chosen)]
-    return pd.DataFrame(found, columns=[*names, TARGET.name])
+    return pd.DataFrame(found, columns=[*columns.feature_names, PREMIUM, columns.target.name])
 
 
 def _with_outcomes(log: ModelLog, window: Window, columns: Sequence[Any]) -> Select[Any]:
@@ -295,18 +365,48 @@ def _latency() -> ColumnElement[Any]:
     return case((PREDICTIONS.c.source == "batch", None), else_=PREDICTIONS.c.latency_ms)
 
 
-def _code() -> ColumnElement[Any]:
-    """The categories and `stale` as the one number of `numpy.ravel_multi_index` over SHAPE."""
-    code: ColumnElement[Any] = case((PREDICTIONS.c.stale, 1), else_=0)
-    weight = SHAPE[-1]
-    for column in reversed(CATEGORY_COLUMNS):
-        kept = PREDICTIONS.c[column.name]
-        places = {value: number * weight for number, value in enumerate(column.values)}
-        unseen = len(column.values) * weight
-        other = case((kept.is_(None), unseen + weight), else_=unseen)
-        code = code + case(places, value=kept, else_=other)
-        weight *= len(column.values) + 2
-    return code
+def _packed(columns: Columns) -> tuple[Packed, ...]:
+    """The categories and `stale`, as few codes as can hold them: each costs a Python object a row.
+
+    Most versions need one code.
+    """
+    packed: list[list[CategoryColumn | None]] = [[None]]
+    size = _size(None)
+    for column in reversed(columns.categories):
+        if size * _size(column) > LARGEST_CODE:
+            packed.append([])
+            size = 1
+        packed[-1].append(column)
+        size *= _size(column)
+    return tuple(map(tuple, packed))
+
+
+def _size(column: CategoryColumn | None) -> int:
+    """How many places there are."""
+    return 2 if column is None else len(column.values) + 2
+
+
+def _code(log: ModelLog, together: Packed) -> ColumnElement[Any]:
+    """The places of some categories as one number, the first of them changing fastest."""
+    weights = np.cumprod([1, *map(_size, together)])[:-1].tolist()
+    first, *others = map(_place, repeat(log), together, weights)
+    return sum(others, start=first)
+
+
+def _place(log: ModelLog, column: CategoryColumn | None, weight: int) -> ColumnElement[Any]:
+    if column is None:
+        return case((PREDICTIONS.c.stale, weight), else_=0)
+    kept = log.feature(column)
+    places = {value: number * weight for number, value in enumerate(column.values)}
+    unseen = len(column.values) * weight
+    return case(places, value=kept, else_=case((kept.is_(None), unseen + weight), else_=unseen))
+
+
+def _unpacked(together: Packed, codes: IntArray) -> Iterator[tuple[str, IntArray]]:
+    """The inverse of `_code`, by name."""
+    for column in together:
+        codes, place = np.divmod(codes, _size(column))
+        yield STALE if column is None else column.name, place
 
 
 def _numbers(cells: Sequence[Any]) -> FloatArray:

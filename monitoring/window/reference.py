@@ -13,29 +13,18 @@ import pandas as pd
 from insurance_predictor.base.arrays import FloatArray, IntArray
 from insurance_predictor.base.errors import BadInput, IntegrityFault, NotFound, Unreachable
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.model.evaluation import AGE_BAND_STARTS
 from insurance_predictor.model.pair import sampled
 from insurance_predictor.model.run_layout import HOLDOUT, REFERENCE
 from insurance_predictor.serving.documents import Documents, version_documents
 from insurance_predictor.serving.served_model import Served
 from insurance_predictor.store.tracking import connect, store_errors
-from insurance_predictor.table.schema import (
-    AGE,
-    FEATURE_NAMES,
-    FEATURES,
-    SMOKER,
-    TARGET,
-    CategoryColumn,
-    NumberColumn,
-)
+from insurance_predictor.table.columns import CategoryColumn, Columns
+from insurance_predictor.table.schema import CURRENT
 from monitoring.window.rank_counts import RankCounts, count_ranks
 
 LOGGER = logging.getLogger(__name__)
 
 PREMIUM = "premium"
-NUMBER_COLUMNS = tuple(column for column in FEATURES if isinstance(column, NumberColumn))
-CATEGORY_COLUMNS = tuple(column for column in FEATURES if isinstance(column, CategoryColumn))
-NUMBER_NAMES = (*(column.name for column in NUMBER_COLUMNS), PREMIUM)
 MOST_BINS = 12
 STEPS = np.array([1, 2, 2.5, 3, 4, 5, 6, 8, 10])
 PRICE_BINS = 10
@@ -44,25 +33,39 @@ RATIOS = np.geomspace(0.05, 20, 1201)  # where medians of a window's ratios may 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """`people` (n, 6) as the version was meant for, with the premiums it gives them, (n,).
+    """`people` (n, features) as the version was meant for, with the premiums it gives them, (n,).
 
-    `holdout` (m, 10) are those of them it had not seen: the seven columns of a table and premium,
-    low and high. Money is in US dollars a year.
+    `holdout` (m, columns) are those of them it had not seen: the columns of a table and premium,
+    low and high. Money is in the unit of the target. `columns` are those of the version.
     """
 
     people: pd.DataFrame
     premium: FloatArray
     holdout: pd.DataFrame
+    columns: Columns = CURRENT
+
+    @cached_property
+    def number_names(self) -> tuple[str, ...]:
+        """The features that are numbers, and the premium."""
+        return number_names(self.columns)
 
     def values(self, name: str) -> FloatArray:
-        """All values of a number among the features, or of the premium."""
-        return self.premium if name == PREMIUM else self.people[name].to_numpy(dtype=float)
+        """The values that are there of a number among the features, or of the premium."""
+        return self._priced(name)[0]
+
+    def _priced(self, name: str) -> tuple[FloatArray, FloatArray]:
+        """Those values, and the premiums of the same people."""
+        if name == PREMIUM:
+            return self.premium, self.premium
+        values = self.people[name].to_numpy(dtype=float)
+        there = ~np.isnan(values)
+        return values[there], self.premium[there]
 
     @cached_property
     def rank_counts(self) -> Mapping[str, RankCounts]:
         """Each number, counted at its own values and at the starts of its bins."""
         found = {}
-        for name in NUMBER_NAMES:
+        for name in self.number_names:
             values = self.values(name)
             found[name] = count_ranks(np.unique([*values, *self.picture_starts[name]]), values)
         return found
@@ -70,8 +73,8 @@ class Reference:
     @cached_property
     def picture_starts(self) -> Mapping[str, FloatArray]:
         """Where the bins of each number begin that a picture shows."""
-        whole = {column.name for column in NUMBER_COLUMNS if column.whole}
-        return {name: round_starts(self.values(name), name in whole) for name in NUMBER_NAMES}
+        whole = {column.name for column in self.columns.numbers if column.whole}
+        return {name: round_starts(self.values(name), name in whole) for name in self.number_names}
 
     @cached_property
     def price_starts(self) -> Mapping[str, FloatArray]:
@@ -79,7 +82,7 @@ class Reference:
         shares = np.arange(PRICE_BINS) / PRICE_BINS
         return {
             name: np.unique(np.quantile(self.values(name), shares, method="inverted_cdf"))
-            for name in NUMBER_NAMES
+            for name in self.number_names
         }
 
     @cached_property
@@ -87,16 +90,17 @@ class Reference:
         """The mean premium of the people in each of the bins of `price_starts`."""
         found = {}
         for name, starts in self.price_starts.items():
-            bins = np.searchsorted(starts, self.values(name), "right") - 1
-            found[name] = np.bincount(bins, self.premium) / np.bincount(bins)
+            values, premium = self._priced(name)
+            bins = np.searchsorted(starts, values, "right") - 1
+            found[name] = np.bincount(bins, premium) / np.bincount(bins)
         return found
 
     @cached_property
     def category_counts(self) -> Mapping[str, IntArray]:
-        """How many people are of each category of the schema, (k,) for each column."""
+        """How many people are of each known category, (k,) for each column."""
         return {
             column.name: np.array([np.sum(chosen) for chosen in self._categories(column)])
-            for column in CATEGORY_COLUMNS
+            for column in self.columns.categories
         }
 
     @cached_property
@@ -110,18 +114,30 @@ class Reference:
                     for chosen in self._categories(column)
                 ]
             )
-            for column in CATEGORY_COLUMNS
+            for column in self.columns.categories
         }
 
     def _categories(self, column: CategoryColumn) -> list[npt.NDArray[np.bool_]]:
-        """Who is of each category of the schema."""
+        """Who is of each known category."""
         chosen = self.people[column.name].to_numpy()
         return [chosen == value for value in column.values]
 
     @cached_property
+    def presence(self) -> Mapping[str, IntArray]:
+        """How many people have a value and how many have none, (2,), by optional feature."""
+        found = {}
+        for column in self.columns.features:
+            if column.optional:
+                absent = int(self.people[column.name].isna().sum())
+                found[column.name] = np.array([len(self.people) - absent, absent])
+        return found
+
+    @cached_property
     def ratios(self) -> RankCounts:
         """Charges over premium of the hold-out, counted at their own values and 0.5 % apart."""
-        values = (self.holdout[TARGET.name] / self.holdout[PREMIUM]).to_numpy(dtype=float)
+        values = (self.holdout[self.columns.target.name] / self.holdout[PREMIUM]).to_numpy(
+            dtype=float
+        )
         return count_ranks(np.unique([*values, *RATIOS]), values)
 
 
@@ -140,8 +156,10 @@ def build(served: Served) -> Reference:
             "promote a version again."
         )
     holdout = sampled(holdout)
-    people = pd.concat([learned, holdout], ignore_index=True)[list(FEATURE_NAMES)]
-    return Reference(people, served.predictor.pair.predict(people)[PREMIUM].to_numpy(), holdout)
+    columns = served.predictor.columns
+    people = pd.concat([learned, holdout], ignore_index=True)[list(columns.feature_names)]
+    premium = served.predictor.pair.predict(people)[PREMIUM].to_numpy()
+    return Reference(people, premium, holdout, columns)
 
 
 def holdouts(settings: Settings, versions: Iterable[str]) -> dict[str, Reference]:
@@ -174,21 +192,13 @@ def _of_holdout(version: str, documents: Documents) -> dict[str, Reference]:
     if documents.holdout is None:
         return {}
     rows = sampled(documents.holdout)
-    premium = rows[PREMIUM].to_numpy(dtype=float)
-    return {version: Reference(rows[list(FEATURE_NAMES)], premium, rows)}
+    premium, columns = rows[PREMIUM].to_numpy(dtype=float), documents.columns
+    return {version: Reference(rows[list(columns.feature_names)], premium, rows, columns)}
 
 
-def slices(smoker: IntArray, age: FloatArray) -> IntArray:
-    """Which slice each person is in, (n,), by smoking and age; -1 where either is not known.
-
-    Errors differ most between these. `smoker` is the position in the schema's values.
-    """
-    band = np.searchsorted(AGE_BAND_STARTS, age, "right") - 1
-    known = (smoker >= 0) & (smoker < len(SMOKER.values)) & (age >= AGE.low)
-    return np.where(known, smoker * len(AGE_BAND_STARTS) + band, -1)
-
-
-SLICES = len(SMOKER.values) * len(AGE_BAND_STARTS)
+def number_names(columns: Columns) -> tuple[str, ...]:
+    """The features that are numbers, and the premium, which is counted like one of them."""
+    return (*(column.name for column in columns.numbers), PREMIUM)
 
 
 def round_starts(values: FloatArray, is_whole: bool) -> FloatArray:

@@ -4,32 +4,24 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from insurance_predictor.base.arrays import FloatArray, IntArray
-from insurance_predictor.table.schema import AGE, SMOKER, CategoryColumn, NumberColumn
+from insurance_predictor.table.columns import CategoryColumn, NumberColumn
 from monitoring.window.rank_counts import count_ranks
 from monitoring.window.reader import (
     ABSENT,
     EXAMPLES,
-    SHAPE,
+    LATENCY,
     UNSEEN,
     Chunk,
     OutcomeChunk,
     ServiceChunk,
 )
-from monitoring.window.reference import (
-    CATEGORY_COLUMNS,
-    NUMBER_COLUMNS,
-    NUMBER_NAMES,
-    PREMIUM,
-    SLICES,
-    Reference,
-    slices,
-)
+from monitoring.window.reference import PREMIUM, Reference
+from monitoring.window.slices import slices_of
 
 GROUPS = 1000  # of outcomes, for the bootstrap
 LATENCY_STEP = 1.01  # a latency is kept to 1 %
@@ -100,7 +92,8 @@ class OutcomeStatistics:
     def __init__(self, reference: Reference) -> None:
         self.rows = 0
         self.covered = 0
-        self.slices: IntArray = np.zeros(SLICES, dtype=np.int64)
+        self._sliced = slices_of(reference.columns)
+        self.slices: IntArray = np.zeros(self._sliced.count, dtype=np.int64)
         self.ratios = count_ranks(reference.ratios.points, np.array([]))
         self._sums = np.zeros((GROUPS, 3))
 
@@ -120,82 +113,92 @@ class OutcomeStatistics:
         self.ratios += count_ranks(self.ratios.points, charges / premium)
         inside = (chunk.low[usable] <= charges) & (charges <= chunk.high[usable])
         self.covered += int(inside.sum())
-        smoker = np.nan_to_num(chunk.smoker[usable], nan=-1).astype(np.int64)
-        found = slices(smoker, chunk.age[usable])
-        self.slices += np.bincount(found[found >= 0], minlength=SLICES)
+        group = np.nan_to_num(chunk.group[usable], nan=-1).astype(np.int64)
+        self.slices += self._sliced.count_people(group, chunk.banded[usable])
         self.rows += len(charges)
 
 
 class WindowStatistics:
     """Everything that is judged of a window.
 
-    `table` counts predictions of the version by the places of SHAPE. `slices` counts them by the
-    slices of `reference.slices`. `service` is of all versions. `other_outcomes` are those of quotes
+    `rows` are predictions of the version, and `slices` counts them by the slices of its columns.
+    `service` is of all versions. `other_outcomes` are those of quotes
     that another version gave, where its hold-out is there to judge them by.
     """
 
     def __init__(
         self, reference: Reference, others: Mapping[str, Reference] = MappingProxyType({})
     ) -> None:
+        self.columns = reference.columns
+        self.rows = 0
         self.numbers = {
             name: count_ranks(reference.rank_counts[name].points, np.array([]))
-            for name in NUMBER_NAMES
+            for name in reference.number_names
         }
-        self.table: IntArray = np.zeros(SHAPE, dtype=np.int64)
-        self.slices: IntArray = np.zeros(SLICES, dtype=np.int64)
+        self._sliced = slices_of(self.columns)
+        self.slices: IntArray = np.zeros(self._sliced.count, dtype=np.int64)
         self.outcomes = OutcomeStatistics(reference)
         self.other_outcomes = {
             version: OutcomeStatistics(other) for version, other in others.items()
         }
         self.service = ServiceStatistics()
-        self._premiums = np.zeros(SHAPE)
+        self._counts: dict[str, IntArray] = {
+            column.name: np.zeros(len(column.values) + 2, dtype=np.int64)
+            for column in self.columns.categories
+        }
         self._absent: defaultdict[str, Faults] = defaultdict(Faults)
+        self._unseen: defaultdict[str, Faults] = defaultdict(Faults)
         self._outside: defaultdict[str, Faults] = defaultdict(Faults)
 
-    @property
-    def rows(self) -> int:
-        """Predictions of the version."""
-        return int(self.table.sum())
-
     def categories(self, column: CategoryColumn) -> IntArray:
-        """How many predictions are of each category of the schema, (k,)."""
-        return _along(self.table, column)[:UNSEEN]
+        """How many predictions are of each known category, (k,)."""
+        return self._counts[column.name][:UNSEEN]
 
     def absent(self, column: NumberColumn | CategoryColumn) -> Faults:
         """Where there is no value."""
-        if isinstance(column, CategoryColumn):
-            return self._of(column, ABSENT)
         return self._absent[column.name]
 
+    def presence(self, column: NumberColumn | CategoryColumn) -> IntArray:
+        """How many predictions have a value, and how many have none, (2,)."""
+        absent = self.absent(column).rows
+        return np.array([self.rows - absent, absent])
+
     def unseen(self, column: CategoryColumn) -> Faults:
-        """Where the value is no category of the schema."""
-        return self._of(column, UNSEEN)
+        """Where the value is no known category."""
+        return self._unseen[column.name]
 
     def outside(self, column: NumberColumn) -> Faults:
-        """Where the value is beyond the limits of the schema, or no number."""
+        """Where the value is beyond the column's limits, or no number."""
         return self._outside[column.name]
 
     def add(self, chunk: Chunk) -> None:
         """Count the predictions of a chunk."""
         premium = np.nan_to_num(chunk.numbers[PREMIUM], posinf=0.0, neginf=0.0)
-        self.table += np.bincount(chunk.code, minlength=self.table.size).reshape(SHAPE)
-        self._premiums += np.bincount(chunk.code, premium, self.table.size).reshape(SHAPE)
-        for name in NUMBER_NAMES:
+        self.rows += chunk.rows
+        for name, counted in self.numbers.items():
             values = chunk.numbers[name]
-            self.numbers[name] += count_ranks(
-                self.numbers[name].points, values[np.isfinite(values)]
-            )
-        for column in NUMBER_COLUMNS:
-            self._look_for_faults(column, chunk.numbers[column.name], premium)
+            self.numbers[name] = counted + count_ranks(counted.points, values[np.isfinite(values)])
+        for category in self.columns.categories:
+            self._add_places(category, chunk.places[category.name], premium)
+        for number in self.columns.numbers:
+            self._look_for_faults(number, chunk.numbers[number.name], premium)
         self._add_slices(chunk)
-        stale = int((chunk.code % SHAPE[-1]).sum())
-        self.service.add(ServiceChunk(chunk.numbers["latency_ms"], stale))
+        self.service.add(ServiceChunk(chunk.numbers[LATENCY], int(chunk.stale.sum())))
 
     def _add_slices(self, chunk: Chunk) -> None:
-        places = np.unravel_index(chunk.code, SHAPE)
-        smoker = places[CATEGORY_COLUMNS.index(SMOKER)]
-        found = slices(smoker, chunk.numbers[AGE.name])
-        self.slices += np.bincount(found[found >= 0], minlength=SLICES)
+        group, banded = self._sliced.group, self._sliced.banded
+        # What a version has no column for is not looked at.
+        place = chunk.places[group.name] if group else chunk.stale
+        number = chunk.numbers[banded.name if banded else PREMIUM]
+        self.slices += self._sliced.count_people(place, number)
+
+    def _add_places(self, column: CategoryColumn, places: IntArray, premium: FloatArray) -> None:
+        counts = self._counts[column.name]
+        counts += np.bincount(places, minlength=len(counts))
+        for place, faults in ((UNSEEN, self._unseen), (ABSENT, self._absent)):
+            at_fault = places == len(counts) + place
+            if at_fault.any():
+                faults[column.name] += _faults(at_fault, premium)
 
     def _look_for_faults(
         self, column: NumberColumn, values: FloatArray, premium: FloatArray
@@ -208,19 +211,8 @@ class WindowStatistics:
             examples = tuple(f"{value:g}" for value in values[outside][:EXAMPLES])
             self._outside[column.name] += _faults(outside, premium, examples)
 
-    def _of(self, column: CategoryColumn, place: int) -> Faults:
-        rows, premium = _along(self.table, column), _along(self._premiums, column)
-        return Faults(int(rows[place]), float(premium[place]))
-
 
 def _faults(
     mask: npt.NDArray[np.bool_], premium: FloatArray, examples: tuple[str, ...] = ()
 ) -> Faults:
     return Faults(int(mask.sum()), float(premium[mask].sum()), examples)
-
-
-def _along(table: npt.NDArray[Any], column: CategoryColumn) -> npt.NDArray[Any]:
-    """The sums of an array of SHAPE by the places of one column."""
-    axis = CATEGORY_COLUMNS.index(column)
-    others = tuple(other for other in range(table.ndim) if other != axis)
-    return np.asarray(table.sum(axis=others))

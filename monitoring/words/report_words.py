@@ -107,7 +107,6 @@ POWER_NOTE = Text(
     "With {rows} quotes and {outcomes} outcomes, changes of these sizes are seen in 80 % of "
     "windows; smaller ones mostly pass without an alarm.",
 )
-UNITS: Mapping[str, Text] = {"years": Text("anos", "years"), "pp": POINTS}  # that are words
 LEAST = Text("Menor mudança vista", "Least change seen")
 NO_POWER = Text(
     "Com tão poucas cotações, nenhuma mudança seria vista com segurança.",

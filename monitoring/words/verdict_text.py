@@ -2,16 +2,22 @@
 
 All of it is plain text. Words from the data are in it as they were found, each on one line
 and cut: whoever puts it into HTML, Markdown or Slack's mrkdwn escapes it there.
+
+`columns` are those of the version that was judged, or the schema's where nobody can say which;
+a check of a column that is not among them is called by the column's name.
 """
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from math import floor, log10
 from typing import TypeGuard
 
 from insurance_predictor.base import formats
 from insurance_predictor.base.foreign_text import one_line
 from insurance_predictor.base.words import Language
-from insurance_predictor.table import schema
+from insurance_predictor.table.columns import CategoryColumn, Column, Columns, NumberColumn
+from insurance_predictor.table.schema import CURRENT
 from monitoring.domain.assessment import Verdict
 from monitoring.words import verdict_words
 from monitoring.words.verdict_words import CheckWords
@@ -21,8 +27,7 @@ SHOWN = 3  # words from the data in one sentence
 LEAST_SHARE = 0.001  # is written out; what is less is "< 0.1 %"
 NOTHING = "–"  # for what was not measured
 MOST = 1e15  # what is more comes from a value that cannot be, and would fill the line
-COLUMNS = {column.name: column for column in schema.FEATURES}
-DIGITS = {"age": 1, "bmi": 1, "children": 2}
+MISSING = "missing"  # of an optional feature
 GROUPS: Mapping[str, Mapping[str, CheckWords]] = {
     "drift": verdict_words.DRIFT,
     "schema": verdict_words.SCHEMA,
@@ -31,36 +36,37 @@ GROUPS: Mapping[str, Mapping[str, CheckWords]] = {
 }
 
 
-def title(verdict: Verdict, language: Language) -> str:
+def title(verdict: Verdict, language: Language, columns: Columns = CURRENT) -> str:
     """What happened, in one line: "BMI has shifted: 30.7 → 33.1 kg/m²"."""
-    words = _words(verdict.name)
+    words = _words(verdict.name, columns)
     if verdict.status == "unknown":
-        return _undecided(verdict, language)
+        return _undecided(verdict, language, columns)
     if verdict.status == "quiet":
         if words.calm is None or verdict.value is None:
-            return verdict_words.AS_EXPECTED(language, name=check_name(verdict, language))
-        return words.calm(language, **_values(verdict, language))
-    if verdict.kind == "drift":
-        return _shift(verdict, language)
-    return words.alarm(language, **_values(verdict, language))
+            return verdict_words.AS_EXPECTED(language, name=check_name(verdict, language, columns))
+        return words.calm(language, **_values(verdict, language, columns))
+    if verdict.kind == "drift" and not _is_missing(verdict.check):
+        return _shift(verdict, language, columns)
+    return words.alarm(language, **_values(verdict, language, columns))
 
 
-def check_name(verdict: Verdict | str, language: Language) -> str:
+def check_name(verdict: Verdict | str, language: Language, columns: Columns = CURRENT) -> str:
     """What is judged: "BMI", "Smoker: unknown categories"; also by name: "drift.bmi"."""
     name = _name(verdict)
     check = name.partition(".")[2] or name
     shown = one_line(check, LONGEST)
-    return _words(name).name(language, label=_label(check, language), check=shown)
+    label = _label(check, language, columns)
+    return _words(name, columns).name(language, label=label, check=shown)
 
 
-def meaning(verdict: Verdict, language: Language) -> str:
+def meaning(verdict: Verdict, language: Language, columns: Columns = CURRENT) -> str:
     """What such an alarm says about the world, in one sentence."""
-    return _words(verdict.name).meaning(language)
+    return _words(verdict.name, columns).meaning(language)
 
 
-def next_step(verdict: Verdict, language: Language) -> str:
+def next_step(verdict: Verdict, language: Language, columns: Columns = CURRENT) -> str:
     """What to do first, in one sentence; `code` in backquotes."""
-    return _words(verdict.name).next_step(language)
+    return _words(verdict.name, columns).next_step(language)
 
 
 def money(verdict: Verdict, language: Language) -> str:
@@ -77,9 +83,9 @@ def money(verdict: Verdict, language: Language) -> str:
     return words(language, money=formats.money(abs(verdict.money), language))
 
 
-def runbook_anchor(verdict: Verdict | str) -> str:
+def runbook_anchor(verdict: Verdict | str, columns: Columns = CURRENT) -> str:
     """The anchor of the verdict's section in docs/runbook.md: "bmi-has-shifted"."""
-    return anchor(_words(_name(verdict)).runbook)
+    return anchor(_words(_name(verdict), columns).runbook)
 
 
 def anchor(heading: str) -> str:
@@ -95,72 +101,98 @@ def _name(verdict: Verdict | str) -> str:
     return verdict if isinstance(verdict, str) else verdict.name
 
 
-def _words(name: str) -> CheckWords:
-    """The words for "schema.null.bmi" are those of "null"."""
+def _words(name: str, columns: Columns) -> CheckWords:
+    """The words for "schema.null.bmi" are those of "null", for "drift.bmi" those of a number."""
     kind, _, check = name.partition(".")
+    feature = _feature(check, columns)
+    if kind == "drift" and feature is not None:
+        usual = verdict_words.NUMBER if isinstance(feature, NumberColumn) else verdict_words.MIX
+        return replace(
+            usual,
+            next_step=verdict_words.STEPS.get(check, usual.next_step),
+            runbook=verdict_words.SECTIONS.get(check, usual.runbook),
+        )
     return GROUPS.get(kind, {}).get(check.partition(".")[0], verdict_words.UNKNOWN)
 
 
-def _label(check: str, language: Language) -> str:
+def _feature(name: str, columns: Columns) -> Column | None:
+    return columns.by_name.get(name) if name in columns.feature_names else None
+
+
+def _is_missing(check: str) -> bool:
+    return check.startswith(f"{MISSING}.")
+
+
+def is_share(check: str, columns: Columns) -> bool:
+    """Whether drift of `check` is one of a share: of a category, or of values that are missing."""
+    return _is_missing(check) or isinstance(_feature(check, columns), CategoryColumn)
+
+
+def mean_digits(column: NumberColumn) -> int:
+    """Decimals of a mean: a hundredth of what people usually span, or finer."""
+    low, high = column.ends
+    return max(0, 2 - floor(log10(high - low))) if high > low else column.decimals
+
+
+def _label(check: str, language: Language, columns: Columns) -> str:
     """The feature's label in "bmi" or "null.bmi"; the check itself where it names none."""
     feature = check.rpartition(".")[2]
-    column = COLUMNS.get(feature)
+    column = _feature(feature, columns)
     return column.label[language] if column else one_line(feature, LONGEST)
 
 
-def _undecided(verdict: Verdict, language: Language) -> str:
-    name = check_name(verdict, language)
+def _undecided(verdict: Verdict, language: Language, columns: Columns) -> str:
+    name = check_name(verdict, language, columns)
     if not verdict.missing:
         return verdict_words.CANNOT_SAY(language, name=name)
     missing = formats.decimal(verdict.missing, language, 0)
     return verdict_words.NOT_ENOUGH(language, name=name, missing=missing)
 
 
-def _shift(verdict: Verdict, language: Language) -> str:
+def _shift(verdict: Verdict, language: Language, columns: Columns) -> str:
     """A drift in the feature's own unit: means, or the share of the category that moved most."""
-    label = check_name(verdict, language)
+    label = check_name(verdict, language, columns)
     sizes = [verdict.effects.get(side) for side in ("reference", "window")]
-    reference, window = (in_unit(verdict.check, size, language) for size in sizes)
+    reference, window = (in_unit(verdict.check, size, language, columns) for size in sizes)
     if NOTHING in (reference, window):
         return verdict_words.SHIFTED_SOMEHOW(language, label=label)
-    column = COLUMNS.get(verdict.check)
-    if isinstance(column, schema.CategoryColumn):
-        category = _category(verdict, language)
+    column = _feature(verdict.check, columns)
+    if isinstance(column, CategoryColumn):
+        category = _category(verdict, column, language)
         return verdict_words.MIX_SHIFTED(
             language, label=label, category=category, reference=reference, window=window
         )
     if reference == window:
         return verdict_words.SAME_MEAN(language, label=label, window=window)
-    if column is not None:
+    if isinstance(column, NumberColumn):
         reference = reference.removesuffix(f"{formats.SPACE}{column.unit[language]}")
     return verdict_words.SHIFTED(language, label=label, reference=reference, window=window)
 
 
-def in_unit(check: str, size: float | None, language: Language) -> str:
-    """A mean of the feature, or a share of a category; US dollars for the premium."""
-    column = COLUMNS.get(check)
+def in_unit(check: str, size: float | None, language: Language, columns: Columns = CURRENT) -> str:
+    """A mean of the feature, or a share; US dollars for the premium."""
+    column = _feature(check, columns)
     if not _is_sayable(size):
         return NOTHING
-    if column is None:
-        return formats.money(size, language)
-    if isinstance(column, schema.CategoryColumn):
+    if is_share(check, columns):
         return formats.percent(size, language, 1)
-    number = formats.decimal(size, language, DIGITS[check])
+    if not isinstance(column, NumberColumn):
+        return formats.money(size, language)
+    number = formats.decimal(size, language, mean_digits(column))
     return f"{number}{formats.SPACE}{column.unit[language]}"
 
 
-def _category(verdict: Verdict, language: Language) -> str:
+def _category(verdict: Verdict, column: CategoryColumn, language: Language) -> str:
     category = verdict.details[0] if verdict.details else NOTHING
-    column = COLUMNS[verdict.check]
-    known = column.value_labels.get(category) if isinstance(column, schema.CategoryColumn) else None
+    known = column.value_labels.get(category)
     return known[language] if known else one_line(category, LONGEST)
 
 
-def _values(verdict: Verdict, language: Language) -> dict[str, str]:
+def _values(verdict: Verdict, language: Language, columns: Columns) -> dict[str, str]:
     """All that the words for an alarm may name, as the language writes it."""
     check = verdict.check.partition(".")[0]
     return {
-        "label": _label(verdict.check, language),
+        "label": _label(verdict.check, language, columns),
         "check": one_line(verdict.check, LONGEST),
         "value": sized(check, verdict.value, language),
         "limit": sized(check, verdict.limit, language),

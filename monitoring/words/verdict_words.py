@@ -81,52 +81,51 @@ SEGMENT_STEP = Text(
     "here to stay, train again.",
 )
 
+FEATURE_STEP = Text(
+    "Confira primeiro a unidade e quem grava o valor; se estiver certo, descubra se um canal, uma "
+    "campanha ou um parceiro mudou quem pede cotação.",
+    "Check the unit first, and who logs the value; if that is right, find out whether a channel, a "
+    "campaign or a partner changed who asks for quotes.",
+)
+LABEL = Text("{label}", "{label}")
+
+# Of a feature that is a number, and of one that is a category
+NUMBER = CheckWords(LABEL, SHIFTED, NUMBER_MEANING, FEATURE_STEP, runbook="A feature has shifted")
+MIX = CheckWords(LABEL, MIX_SHIFTED, MIX_MEANING, FEATURE_STEP, runbook="A feature has shifted")
+# What is known beyond that of some features, while a version has them.
+STEPS: Mapping[str, Text] = {
+    "age": SEGMENT_STEP,
+    "bmi": Text(
+        "Confira primeiro a unidade: o IMC tem de chegar em kg/m². Se estiver certa, procure "
+        "quem passou a pedir cotação.",
+        "Check the unit first: BMI has to arrive in kg/m². If it is right, look for who has "
+        "started to ask for quotes.",
+    ),
+    "children": Text(
+        "Confira se o campo conta dependentes, e não todos os moradores; depois procure quem "
+        "passou a pedir cotação.",
+        "Check that the field counts dependants and not everybody in the household; then look "
+        "for who has started to ask for quotes.",
+    ),
+    "sex": SEGMENT_STEP,
+    "smoker": Text(
+        "É o atributo que mais pesa no prêmio: confira o valor inicial do campo no formulário "
+        "e o que os parceiros enviam.",
+        "It is the feature that weighs most in the premium: check the form's initial value "
+        "and what partners send.",
+    ),
+    "region": SEGMENT_STEP,
+}
+SECTIONS: Mapping[str, str] = {  # of the runbook
+    "age": "Age has shifted",
+    "bmi": "BMI has shifted",
+    "children": "Children have shifted",
+    "sex": "Sex has shifted",
+    "smoker": "Smoker has shifted",
+    "region": "Region has shifted",
+}
+
 DRIFT: Mapping[str, CheckWords] = {
-    "age": CheckWords(
-        Text("Idade", "Age"), SHIFTED, NUMBER_MEANING, SEGMENT_STEP, runbook="Age has shifted"
-    ),
-    "bmi": CheckWords(
-        Text("IMC", "BMI"),
-        SHIFTED,
-        NUMBER_MEANING,
-        Text(
-            "Confira primeiro a unidade: o IMC tem de chegar em kg/m². Se estiver certa, procure "
-            "quem passou a pedir cotação.",
-            "Check the unit first: BMI has to arrive in kg/m². If it is right, look for who has "
-            "started to ask for quotes.",
-        ),
-        runbook="BMI has shifted",
-    ),
-    "children": CheckWords(
-        Text("Filhos", "Children"),
-        SHIFTED,
-        NUMBER_MEANING,
-        Text(
-            "Confira se o campo conta dependentes, e não todos os moradores; depois procure quem "
-            "passou a pedir cotação.",
-            "Check that the field counts dependants and not everybody in the household; then look "
-            "for who has started to ask for quotes.",
-        ),
-        runbook="Children have shifted",
-    ),
-    "sex": CheckWords(
-        Text("Sexo", "Sex"), MIX_SHIFTED, MIX_MEANING, SEGMENT_STEP, "Sex has shifted"
-    ),
-    "smoker": CheckWords(
-        Text("Fumante", "Smoker"),
-        MIX_SHIFTED,
-        MIX_MEANING,
-        Text(
-            "É o atributo que mais pesa no prêmio: confira o valor inicial do campo no formulário "
-            "e o que os parceiros enviam.",
-            "It is the feature that weighs most in the premium: check the form's initial value "
-            "and what partners send.",
-        ),
-        runbook="Smoker has shifted",
-    ),
-    "region": CheckWords(
-        Text("Região", "Region"), MIX_SHIFTED, MIX_MEANING, SEGMENT_STEP, "Region has shifted"
-    ),
     "premium": CheckWords(
         Text("Prêmio previsto", "Predicted premium"),
         SHIFTED,
@@ -143,6 +142,24 @@ DRIFT: Mapping[str, CheckWords] = {
             "production with `make status`.",
         ),
         runbook="The predicted premium has shifted",
+    ),
+    "missing": CheckWords(
+        Text("{label}: quanto falta", "{label}: how often it is missing"),
+        Text(
+            "{label} falta em {window} das cotações; no treino faltava em {reference}",
+            "{label} is missing in {window} of quotes; in the training it was in {reference}",
+        ),
+        Text(
+            "O campo pode ficar vazio, mas a frequência difere da do treino mais do que o acaso "
+            "explica.",
+            "The field may be left empty, but how often it is differs from the training by more "
+            "than chance explains.",
+        ),
+        Text(
+            "Ache pela coluna `source` quem deixou de enviar o campo, ou passou a enviá-lo.",
+            "Find by the column `source` who has stopped sending the field, or has started to.",
+        ),
+        runbook="An optional feature is missing more or less often",
     ),
 }
 

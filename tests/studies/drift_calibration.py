@@ -26,8 +26,8 @@ from insurance_predictor.table.split import split_table
 from monitoring.checks.drift import drift_verdicts
 from monitoring.checks.performance import performance_verdicts
 from monitoring.domain.assessment import Kind, Verdict
-from monitoring.window.reader import SHAPE, Chunk, OutcomeChunk
-from monitoring.window.reference import CATEGORY_COLUMNS, NUMBER_NAMES, PREMIUM, Reference
+from monitoring.window.reader import Chunk, OutcomeChunk
+from monitoring.window.reference import PREMIUM, Reference
 from monitoring.window.statistics import WindowStatistics
 from tests.studies.markdown import markdown_table
 
@@ -116,13 +116,16 @@ def judge(
     """The verdicts of drift and performance on people (n, 7) whose charges are all known."""
     statistics = WindowStatistics(reference)
     answers = pair.predict(features(window))
-    numbers = {name: window[name].to_numpy(dtype=float) for name in NUMBER_NAMES[:-1]}
+    columns = reference.columns
+    numbers = {one.name: window[one.name].to_numpy(dtype=float) for one in columns.numbers}
     numbers |= {PREMIUM: answers[PREMIUM].to_numpy(), "latency_ms": np.full(len(window), np.nan)}
-    places = [window[column.name].map(column.values.index) for column in CATEGORY_COLUMNS]
-    code = np.ravel_multi_index((*map(np.asarray, places), np.zeros(len(window), int)), SHAPE)
-    statistics.add(Chunk(numbers, code))
+    places = {
+        one.name: np.array([one.values.index(value) for value in window[one.name]])
+        for one in columns.categories
+    }
+    statistics.add(Chunk(numbers, places, np.zeros(len(window), int)))
     outcomes = (answers[name].to_numpy() for name in (PREMIUM, "low", "high"))
-    smoker = places[CATEGORY_COLUMNS.index(SMOKER)].to_numpy(dtype=float)
+    smoker = places[SMOKER.name].astype(float)
     age = numbers[AGE.name]
     statistics.outcomes.add(OutcomeChunk(*outcomes, target(window), age, smoker))
     return (

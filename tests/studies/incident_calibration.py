@@ -19,14 +19,14 @@ from insurance_predictor.base.arrays import FloatArray
 from insurance_predictor.base.settings import IncidentRules, MonitorThresholds
 from insurance_predictor.model.fitting import features, target
 from insurance_predictor.model.pair import Pair
-from insurance_predictor.table.schema import AGE, SMOKER
+from insurance_predictor.table.schema import AGE, CURRENT, SMOKER
 from insurance_predictor.table.synthetic import make_table
 from monitoring.checks import performance
 from monitoring.checks.drift import drift_verdicts
 from monitoring.domain.assessment import Assessment, Kind, Verdict, Window
 from monitoring.domain.windows import schedule
-from monitoring.window.reader import SHAPE, Chunk, OutcomeChunk
-from monitoring.window.reference import CATEGORY_COLUMNS, NUMBER_NAMES, PREMIUM, Reference
+from monitoring.window.reader import Chunk, OutcomeChunk
+from monitoring.window.reference import PREMIUM, Reference, number_names
 from monitoring.window.statistics import WindowStatistics
 from tests.monitoring.assessments import Diary
 from tests.studies.drift_calibration import CHANGES, shown, trained
@@ -63,12 +63,14 @@ class Quotes:
         people = features(table)
         answers = pair.predict(people)
         self.people = people.assign(premium=answers[PREMIUM])
-        self.numbers = {name: self.people[name].to_numpy(dtype=float) for name in NUMBER_NAMES}
-        places = [table[column.name].map(column.values.index) for column in CATEGORY_COLUMNS]
-        codes = [np.asarray(place, dtype=np.int64) for place in places]
-        fresh = np.zeros(len(table), dtype=np.int64)
-        self.code = np.ravel_multi_index((*codes, fresh), SHAPE)
-        self.smoker = codes[CATEGORY_COLUMNS.index(SMOKER)].astype(float)
+        self.numbers = {
+            name: self.people[name].to_numpy(dtype=float) for name in number_names(CURRENT)
+        }
+        self.places = {
+            one.name: np.array([one.values.index(value) for value in table[one.name]])
+            for one in CURRENT.categories
+        }
+        self.smoker = self.places[SMOKER.name].astype(float)
         self.low, self.high = answers["low"].to_numpy(), answers["high"].to_numpy()
         self.charges = target(table)
 
@@ -78,7 +80,9 @@ class Quotes:
         statistics = WindowStatistics(reference)
         numbers = {name: values[chosen] for name, values in self.numbers.items()}
         unknown = np.full(len(numbers[PREMIUM]), np.nan)
-        statistics.add(Chunk(numbers | {"latency_ms": unknown}, self.code[chosen]))
+        places = {name: codes[chosen] for name, codes in self.places.items()}
+        fresh = np.zeros(len(unknown), dtype=np.int64)
+        statistics.add(Chunk(numbers | {"latency_ms": unknown}, places, fresh))
         known = (numbers[PREMIUM], self.low[chosen], self.high[chosen], self.charges[chosen])
         chunk = OutcomeChunk(*known, numbers[AGE.name], self.smoker[chosen])
         statistics.outcomes.add(chunk)
@@ -87,10 +91,10 @@ class Quotes:
         found = [
             *drift_verdicts(reference, statistics, thresholds),
             performance.residuals(reference.ratios, outcomes, limit),
-            performance.coverage(holdout, outcomes, limit),
+            performance.coverage(reference, outcomes, limit),
         ]
         if _deviations(outcomes.sums, holdout) > NEAR:
-            found.append(performance.ratio(holdout, outcomes, limit))
+            found.append(performance.ratio(reference, outcomes, limit))
         return tuple(found)
 
 

@@ -56,7 +56,7 @@ def test_every_row_is_in_one_piece(engine, size):
     charges = np.concatenate([chunk.charges for chunk in outcomes])
     assert bmi.tolist() == table["bmi"].tolist()
     assert sorted(charges) == sorted(table["charges"])
-    assert all(len(chunk.code) <= size for chunk in chunks)
+    assert all(chunk.rows <= size for chunk in chunks)
 
 
 def test_an_empty_window_has_no_piece(engine):
@@ -70,7 +70,7 @@ def test_a_window_has_its_start_but_not_its_end(engine):
 
     window = Window(seconds[1], seconds[3], seconds[3])
 
-    assert [len(chunk.code) for chunk in read_chunks(of_model(engine), window, "1")] == [2]
+    assert [chunk.rows for chunk in read_chunks(of_model(engine), window, "1")] == [2]
 
 
 def test_a_window_across_months_has_all_its_days(engine):
@@ -111,7 +111,7 @@ def test_models_and_registries_that_share_a_log_are_read_apart(engine):
     ]
     insert(engine, FAILURES, rows)
 
-    assert sum(len(chunk.code) for chunk in read_chunks(ours, DAY, "1")) == 12
+    assert sum(chunk.rows for chunk in read_chunks(ours, DAY, "1")) == 12
     assert sum(len(chunk.charges) for chunk in read_outcomes(ours, DAY, "1")) == 12
     assert rows_by_version(ours, DAY) == ({"1": 12, "2": 2}, 22)
     assert len(sample(ours, DAY, "1", 500)) == 12

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from insurance_predictor.table.schema import AGE, BMI, CHILDREN, SEX
+from insurance_predictor.table.schema import AGE, BMI, CHILDREN, CURRENT, SEX
 from monitoring.window.reader import OutcomeChunk
 from monitoring.window.statistics import GROUPS, Latencies, OutcomeStatistics, WindowStatistics
 from tests.monitoring.windows import database, log, model, people, statistics_of
@@ -29,7 +29,8 @@ def test_pieces_of_any_size_make_the_same_window(engine):
     large, small = statistics_of(engine), statistics_of(engine, size=10)
 
     assert small.rows == large.rows == 157
-    assert (small.table == large.table).all()
+    for column in CURRENT.categories:
+        assert small.categories(column).tolist() == large.categories(column).tolist()
     assert (small.slices == large.slices).all()
     assert small.slices.sum() == 157
     for name, counted in large.numbers.items():

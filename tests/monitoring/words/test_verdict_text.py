@@ -25,7 +25,7 @@ NAMES += [f"performance.{name}" for name in ("ratio", "residuals", "coverage", "
 NAMES += [f"service.{name}" for name in ("error_rate", "latency", "backlog", "stale")]
 BELOW = "the average premium is about US$ 9 a year below what was charged"
 ABOVE = "the average premium is about US$ 9 a year above what was charged"
-SAME_IN_BOTH = {"Sexo", "{check}", "{header} – {first}"}
+SAME_IN_BOTH = {"Sexo", "{check}", "{label}", "{header} – {first}"}
 verdicts = st.builds(
     Verdict,
     kind=st.sampled_from(KINDS),
