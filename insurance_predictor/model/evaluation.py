@@ -14,11 +14,9 @@ import pandas as pd
 from insurance_predictor.base.arrays import BoolArray, FloatArray
 from insurance_predictor.base.errors import BadInput
 from insurance_predictor.table.columns import Columns, NumberColumn
-from insurance_predictor.table.schema import AGE, CURRENT
+from insurance_predictor.table.schema import CURRENT
 
 Premiums = Callable[[pd.DataFrame], FloatArray]
-
-AGE_BAND_STARTS = AGE.bands  # that monitoring compares premiums in
 
 # Small enough for a block of resamples to stay in the processor's cache, whatever the table's size.
 RESAMPLED_NUMBERS_AT_ONCE = 20_000
