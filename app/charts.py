@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from app import text
+from app import fields, text
 from insurance_predictor.base.arrays import FloatArray
 from insurance_predictor.base.words import Language
-from insurance_predictor.table.schema import NumberColumn
+from insurance_predictor.table.columns import CategoryColumn
 
 if TYPE_CHECKING:
     from app.what_if import Curve
@@ -22,6 +22,7 @@ Spec = dict[str, Any]
 
 # Okabe and Ito's palette, which people who see few colours can tell apart too.
 BLUE, VERMILION, DARK = "#0072B2", "#D55E00", "#1F2328"
+LINES = (BLUE, VERMILION, "#009E73", "#CC79A7")
 BARS = "#A9BFD1"
 BINS = 30
 HEIGHT = 280  # pixels
@@ -78,16 +79,23 @@ def portfolio(bins: pd.DataFrame, quote: "Quote", language: Language) -> Spec:
 
 
 def curves(
-    curve: "Curve", column: NumberColumn, person: tuple[float, float], language: Language
+    curve: "Curve",
+    group: CategoryColumn | None,
+    person: tuple[float, float] | None,
+    language: Language,
 ) -> Spec:
-    """The premium along `column` for smokers and non-smokers, and where the person is.
+    """The premium along a column for each value of `group`, and where the person is.
 
-    `person` is (value, premium).
+    `person` is (value, premium), None where the value is missing.
     """
-    groups = {text.NON_SMOKERS(language): curve.non_smoker, text.SMOKERS(language): curve.smoker}
+    column = curve.column
+    named = {
+        "" if group is None else fields.labelled(group, value, language): premiums
+        for value, premiums in curve.premiums.items()
+    }
     data = [
-        {"value": value, "premium": premium, "group": group}
-        for group, premiums in groups.items()
+        {"value": value, "premium": premium, "group": name}
+        for name, premiums in named.items()
         for value, premium in zip(curve.values.tolist(), premiums.tolist(), strict=True)
     ]
     field = text.FIELD(language, label=column.label[language], unit=column.unit[language])
@@ -104,8 +112,8 @@ def curves(
                 "field": "group",
                 "type": "nominal",
                 "title": None,
-                "scale": {"domain": list(groups), "range": [BLUE, VERMILION]},
-                "legend": {"orient": "top"},
+                "scale": {"domain": list(named), "range": LINES[: len(named)]},
+                "legend": None if group is None else {"orient": "top"},
             },
             "tooltip": [
                 _number("value", title=column.label[language], format=",.1f"),
@@ -114,9 +122,9 @@ def curves(
             ],
         },
     }
-    value, premium = person
+    value, premium = person or (None, None)
     point = {
-        "data": {"values": [{"value": value, "premium": premium}]},
+        "data": {"values": [{"value": value, "premium": premium}] if person else []},
         "mark": {"type": "point", "filled": True, "size": 110, "color": DARK, "opacity": 1},
         "encoding": {"x": x, "y": y},
     }

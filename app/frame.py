@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import json_log, link, serving, text
+from app import fields, json_log, link, serving, text
 from insurance_predictor.base import formats
 from insurance_predictor.base.errors import (
     InsurancePredictorError,
@@ -16,6 +17,9 @@ from insurance_predictor.base.errors import (
     Unreachable,
 )
 from insurance_predictor.base.words import Language, Text
+
+if TYPE_CHECKING:
+    from insurance_predictor.serving.served_model import Served
 
 LANGUAGES: tuple[Language, ...] = ("pt", "en")
 LANGUAGE_KEY = "language"
@@ -89,6 +93,15 @@ def _status(language: Language, answered_by: str | None) -> None:
         st.caption(text.SERVING(language, version=version, ago=ago))
     if answered_by not in (None, version):
         st.info(text.NEWER(language, version=version))
+
+
+def columns_note(served: "Served", language: Language) -> None:
+    """What the version that serves knows more or less of than the schema, which the pages show."""
+    version, columns = served.predictor.version, served.predictor.columns
+    if lost := fields.labels_of_lost(columns, language):
+        st.error(text.LOST_COLUMNS(language, version=version, columns=formats.plain(lost)))
+    if later := fields.labels_of_later(columns, language):
+        st.info(text.LATER_COLUMNS(language, version=version, columns=formats.plain(later)))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from insurance_predictor.table.schema import (
     Column,
 )
 
-Person = dict[str, float | int | str]
+Person = dict[str, float | int | str | None]  # None is a missing value
 LONGEST = 30  # characters of a wrong value that are repeated
 QUOTE, LANGUAGE = "quote", "lang"
 
@@ -38,7 +38,7 @@ class UnusableLink(Exception):
 
 def query(person: Mapping[str, object]) -> dict[str, str]:
     """The parameters that reproduce a person: numbers as short as they are exact."""
-    return {name: str(person[name]) for name in FEATURE_NAMES}
+    return {name: str(person[name]) for name in FEATURE_NAMES if person.get(name) is not None}
 
 
 def parameters(asked: Ask, language: Language) -> dict[str, str]:
@@ -74,14 +74,20 @@ def person_of(parameters: Mapping[str, str], language: Language) -> Person | Non
         fault(column, parameters.get(column.name), language)
         for column in FEATURES
         if not column.allows(person[column.name])
+        or (person[column.name] is None and parameters.get(column.name))
     ]
     if faults:
         raise UnusableLink("; ".join(faults))
-    return {name: value for name, value in person.items() if value is not None}
+    return person
 
 
 def rule(column: Column, language: Language) -> str:
     """What a value must be, in words."""
+    words = _rule(column, language)
+    return text.OPTIONAL_RULE(language, rule=words) if column.optional else words
+
+
+def _rule(column: Column, language: Language) -> str:
     if isinstance(column, CategoryColumn):
         return text.CATEGORY_RULE(language, values=", ".join(column.values))
     words = text.WHOLE_RULE if column.whole else text.NUMBER_RULE
@@ -102,8 +108,8 @@ def fault(column: Column, written: str | None, language: Language) -> str:
 
 def _value(column: Column, parameters: Mapping[str, str]) -> float | int | str | None:
     written = parameters.get(column.name)
-    if written is None or isinstance(column, CategoryColumn):
-        return written
+    if not written or isinstance(column, CategoryColumn):
+        return written or None
     try:
         value = float(written)
     except ValueError:

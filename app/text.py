@@ -89,21 +89,33 @@ LINK_WRONG = Text(
 )
 NUMBER_RULE = Text("um número de {low} a {high}", "a number from {low} to {high}")
 WHOLE_RULE = Text("um número inteiro de {low} a {high}", "a whole number from {low} to {high}")
+OPTIONAL_RULE = Text("{rule}, ou vazio", "{rule}, or empty")
 CATEGORY_RULE = Text("um destes: {values}", "one of: {values}")
 PREMIUM = Text("Prêmio anual estimado", "Estimated yearly premium")
 INTERVAL = Text(
     "**Entre {low} e {high}** em 9 de cada 10 casos (intervalo de 90 %)",
     "**Between {low} and {high}** in 9 cases out of 10 (90 % interval)",
 )
-IF_SMOKER = Text(
-    "Se fumasse: **{premium}** ({difference} por ano).",
-    "As a smoker: **{premium}** ({difference} a year).",
-)
-IF_NON_SMOKER = Text(
-    "Se não fumasse: **{premium}** ({difference} por ano).",
-    "As a non-smoker: **{premium}** ({difference} a year).",
+IF_OTHERWISE = Text(
+    "Com “{value}”: **{premium}** ({difference} por ano).",
+    "With “{value}”: **{premium}** ({difference} a year).",
 )
 ANSWERED = Text("Versão {version} · calculado {time}", "Version {version} · calculated {time}")
+NOT_GIVEN = Text("não informado", "not given")
+LATER_COLUMNS = Text(
+    "A versão {version} do modelo não conhece: {columns}. O que for informado ali não muda o "
+    "prêmio.",
+    "Model version {version} does not know: {columns}. What is given there does not change the "
+    "premium.",
+)
+LOST_COLUMNS = Text(
+    "A versão {version} do modelo precisa de colunas que o esquema já não tem: {columns}. "
+    "Devolva-as a insurance_predictor/table/schema.py, ou treine e promova uma versão sem elas: "
+    "`make train register promote`.",
+    "Model version {version} needs columns that the schema has lost: {columns}. Put them back in "
+    "insurance_predictor/table/schema.py, or train and promote a version without them: "
+    "`make train register promote`.",
+)
 LABELLED = Text("{label}: {value}", "{label}: {value}")
 CAUTION = Text(
     "{label} {value} está fora do que o modelo viu no treino ({low} a {high}): este prêmio é uma "
@@ -133,11 +145,13 @@ PEOPLE_AXIS = Text("Pessoas", "People")
 PREMIUM_AXIS = Text("Prêmio anual", "Yearly premium")
 WHAT_IF = Text("E se fosse diferente?", "What if things were different?")
 CURVE_ALT = Text(
-    "Linhas do prêmio conforme {label}, para fumantes e não fumantes.",
-    "Lines of the premium by {label}, for smokers and non-smokers.",
+    "Linha do prêmio conforme {label}.",
+    "Line of the premium by {label}.",
 )
-SMOKERS = Text("fumante", "smoker")
-NON_SMOKERS = Text("não fumante", "non-smoker")
+CURVES_ALT = Text(
+    "Linhas do prêmio conforme {label}, uma para cada valor de {group}.",
+    "Lines of the premium by {label}, one for each value of {group}.",
+)
 LINK = Text("Link que reproduz esta cotação", "Link that reproduces this quote")
 PREDICTION_ID = Text("Número desta cotação: {id}", "Number of this quote: {id}")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from app import frame, json_log, link, memory, serving, text
+from app import fields, frame, json_log, link, memory, serving, text
 from app.upload_folder import SOURCE
 from insurance_predictor.base import formats
 from insurance_predictor.base.words import Language
@@ -22,11 +22,6 @@ if TYPE_CHECKING:
     from app.batch_scoring import Scored
     from app.table_upload import UnusableFile, Upload
 
-TEMPLATE_ROWS = (
-    "id,age,sex,bmi,children,smoker,region",
-    "A-1,40,female,28.5,1,no,southeast",
-    "A-2,23,male,31.2,0,yes,northwest",
-)
 # What is smaller than both never waits: it takes a moment and little memory.
 LARGE_BYTES = 2**20
 LARGE_ROWS = 10_000
@@ -61,6 +56,8 @@ def show(language: Language) -> None:
         _require_version(work)
     version = work.scored.version if work is not None and work.scored is not None else None
     frame.status(language, version)
+    served = serving.served()
+    frame.columns_note(served, language)
     if work is None:
         return
     if work.refusal is not None:
@@ -68,7 +65,8 @@ def show(language: Language) -> None:
     if work.upload is None:
         return
     _read(work.upload, language)
-    _score(work, work.upload, language)
+    if not fields.labels_of_lost(served.predictor.columns, language):
+        _score(work, work.upload, language)
     if work.scored is not None:
         _result(work.upload, work.scored, language)
 
@@ -85,8 +83,7 @@ def _require_version(work: Work | None) -> None:
 def _template(language: Language) -> None:
     with st.expander(text.COLUMNS_HEADING(language)):
         st.table([_rule(column, language) for column in FEATURES], hide_index=True)
-    template = "\n".join(TEMPLATE_ROWS) + "\n"
-    st.download_button(text.TEMPLATE(language), template, "template.csv", "text/csv")
+    st.download_button(text.TEMPLATE(language), fields.template(), "template.csv", "text/csv")
 
 
 def _rule(column: Column, language: Language) -> Mapping[str, str]:

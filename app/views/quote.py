@@ -6,18 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app import frame, json_log, link, number_field, serving, text
+from app import fields, frame, json_log, link, number_field, serving, text
 from insurance_predictor.base import formats
 from insurance_predictor.base.words import Language
-from insurance_predictor.table.schema import (
-    AGE,
-    BMI,
-    FEATURES,
-    SMOKER,
-    CategoryColumn,
-    Column,
-    NumberColumn,
-)
+from insurance_predictor.table.columns import Columns
+from insurance_predictor.table.schema import FEATURES, Column, NumberColumn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,17 +21,10 @@ if TYPE_CHECKING:
     from insurance_predictor.serving.quoting import GivenQuote
     from insurance_predictor.serving.served_model import Served
 
-START: link.Person = {
-    "age": 40,
-    "sex": "female",
-    "bmi": 28.0,
-    "children": 1,
-    "smoker": "no",
-    "region": "southeast",
-}
 ANSWER, LINK_READ, TYPED_IN = "answer", "link_read", "typed_in"
 FIELDS_IN_A_ROW = 3
 BY_NAME = {column.name: column for column in FEATURES}
+EMPTY = ""  # what stands in the field of a missing value
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +44,7 @@ class Answer:
 
     asked: link.Ask
     given: "GivenQuote"
+    columns: Columns
     what_if: "WhatIf"
     portfolio: Portfolio | None
 
@@ -75,16 +62,30 @@ def show(language: Language) -> None:
     asked = _from_link(language)
     asked = _form(language) or asked
     with st.spinner(text.LOADING(language)):
-        if asked is None:
-            serving.served()
-        else:
-            served = serving.served_for_quote("app")
+        served = serving.served() if asked is None else serving.served_for_quote("app")
+        if asked is not None and _can_be_asked(served, asked, language):
             st.session_state[ANSWER] = _answered(served, asked)
             st.query_params.from_dict(link.parameters(asked, language))
     answer: Answer | None = st.session_state.get(ANSWER)
     frame.status(language, answer.quote.version if answer else None)
+    frame.columns_note(served, language)
     if answer is not None:
         _result(answer, language)
+
+
+def _can_be_asked(served: "Served", asked: link.Ask, language: Language) -> bool:
+    """Whether the version, whose limits may be others than the schema's, can be asked this."""
+    columns = served.predictor.columns
+    if fields.labels_of_lost(columns, language):
+        st.session_state.pop(ANSWER, None)
+        return False  # the page says so anyway
+    wrong = [one for one in columns.features if not one.allows(asked.person.get(one.name))]
+    for column in wrong:
+        value = asked.person.get(column.name)
+        st.error(link.fault(column, None if value is None else str(value), language))
+    if wrong:
+        st.session_state.pop(ANSWER, None)
+    return not wrong
 
 
 def _from_link(language: Language) -> link.Ask | None:
@@ -118,7 +119,7 @@ def _form(language: Language) -> link.Ask | None:
         )
     if not is_pressed:
         return None
-    wrong = [column for column in FEATURES if not column.allows(person[column.name])]
+    wrong = [column for column in FEATURES if not _is_sound(column, person[column.name])]
     for column in wrong:
         written = st.session_state[_key(column.name)]
         st.error(link.fault(column, written, language))
@@ -126,6 +127,12 @@ def _form(language: Language) -> link.Ask | None:
         st.session_state.pop(ANSWER, None)
         return None
     return link.Ask(person)
+
+
+def _is_sound(column: Column, value: Any) -> bool:
+    """Whether a value can be used; what is written and not understood is no missing value."""
+    written = str(st.session_state[_key(column.name)] or EMPTY).strip()
+    return column.allows(value) and not (value is None and written)
 
 
 def _retype(before: Language, language: Language) -> None:
@@ -140,19 +147,20 @@ def _retype(before: Language, language: Language) -> None:
 
 
 def _field(column: Column, language: Language) -> Any:
-    start = _in_field(column, START[column.name], language)
+    start = _in_field(column, fields.start(column), language)
     st.session_state.setdefault(_key(column.name), start)
     if isinstance(column, NumberColumn):
         return _number_field(column, language)
-    return st.selectbox(
+    chosen = st.selectbox(
         column.label[language],
-        column.values,
+        (*((EMPTY,) if column.optional else ()), *column.values),
         key=_key(column.name),
         help=column.help[language],
-        format_func=lambda value: column.value_labels[value][language],
+        format_func=lambda value: fields.shown(column, value or None, language),
         filter_mode=None,  # a phone need not show its keyboard for four words
         persist_state="session",
     )
+    return chosen or None
 
 
 def _number_field(column: NumberColumn, language: Language) -> float | int | None:
@@ -171,6 +179,8 @@ def _number_field(column: NumberColumn, language: Language) -> float | int | Non
 
 def _in_field(column: Column, value: Any, language: Language) -> str:
     """What stands in the field for a value of a person."""
+    if value is None:
+        return EMPTY
     return number_field.typed(value, language) if isinstance(column, NumberColumn) else value
 
 
@@ -185,7 +195,8 @@ def _answered(served: "Served", asked: link.Ask) -> Answer:
 
     check_person(asked.person)  # before anything of the size of its values is made
     predictor, log = served.predictor, serving.prediction_log()
-    what_if = questions(asked.person, predictor.pair.serving.ranges)
+    columns = predictor.columns
+    what_if = questions(asked.person, columns, predictor.pair.serving.ranges)
     given = quote_person(
         predictor,
         asked.person,
@@ -202,7 +213,7 @@ def _answered(served: "Served", asked: link.Ask) -> Answer:
         recorded=given.is_recorded,
     )
     portfolio = _portfolio(served.facts.run_id, served)
-    return Answer(asked, given, what_if.answered(given.beside), portfolio)
+    return Answer(asked, given, columns, what_if.answered(given.beside), portfolio)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -221,7 +232,7 @@ def _result(answer: Answer, language: Language) -> None:
     with st.container(border=True):
         _premium(answer, language)
     for caution in answer.quote.cautions:
-        st.warning(_caution(caution, language))
+        st.warning(_caution(caution, answer.columns, language))
     if not answer.given.is_recorded:
         st.warning(text.NOT_RECORDED(language))
     if answer.portfolio is not None:
@@ -241,29 +252,23 @@ def _premium(answer: Answer, language: Language) -> None:
     low, high = (formats.plain(formats.money(end, language)) for end in (quote.low, quote.high))
     st.write(text.INTERVAL(language, low=low, high=high))
     time_shown = formats.moment(answer.given.entry.time, language, st.context.timezone)
-    st.caption(_described(answer.person, language))
+    st.caption(_described(answer, language))
     st.caption(text.ANSWERED(language, version=quote.version, time=time_shown))
 
 
-def _described(person: Mapping[str, Any], language: Language) -> str:
-    """The six features on one line."""
-    parts = []
-    for column in FEATURES:
-        value = person[column.name]
-        words = (
-            column.value_labels[str(value)][language]
-            if isinstance(column, CategoryColumn)
-            else formats.number(float(value), language)
-        )
-        parts.append(text.LABELLED(language, label=column.label[language], value=words))
-    return " · ".join(parts)
+def _described(answer: Answer, language: Language) -> str:
+    """The features that the version was asked about, on one line."""
+    return " · ".join(
+        formats.plain(fields.labelled(column, answer.person[column.name], language))
+        for column in answer.columns.features
+    )
 
 
-def _caution(caution: "Caution", language: Language) -> str:
+def _caution(caution: "Caution", columns: Columns, language: Language) -> str:
     value, low, high = (
         formats.number(number, language) for number in (caution.value, caution.low, caution.high)
     )
-    label = BY_NAME[caution.column].label[language]
+    label = columns.by_name[caution.column].label[language]
     return text.CAUTION(language, label=label, value=value, low=low, high=high)
 
 
@@ -282,16 +287,24 @@ def _standing(portfolio: Portfolio, quote: "Quote", language: Language) -> None:
 def _what_if(answer: Answer, language: Language) -> None:
     from app import charts
 
+    found = answer.what_if
+    if found.otherwise is None and not found.curves:
+        return
     st.subheader(text.WHAT_IF(language), anchor=False)
-    smokes = answer.person[SMOKER.name] == SMOKER.values[1]
-    otherwise = answer.what_if.otherwise
-    difference = formats.signed_money(otherwise - answer.quote.premium, language)
-    amounts = {"premium": formats.money(otherwise, language), "difference": difference}
-    shown = {name: formats.plain(amount) for name, amount in amounts.items()}
-    st.write((text.IF_NON_SMOKER if smokes else text.IF_SMOKER)(language, **shown))
-    both = ((AGE, answer.what_if.age), (BMI, answer.what_if.bmi))
-    for place, (column, curve) in zip(st.columns(2), both, strict=True):
-        own = (float(answer.person[column.name]), answer.quote.premium)
-        chart = charts.curves(curve, column, own, language)
-        alt = text.CURVE_ALT(language, label=column.label[language])
+    if found.group is not None and found.otherwise is not None:
+        difference = formats.signed_money(found.otherwise - answer.quote.premium, language)
+        amounts = {"premium": formats.money(found.otherwise, language), "difference": difference}
+        shown = {name: formats.plain(amount) for name, amount in amounts.items()}
+        value = formats.plain(fields.labelled(found.group, found.other, language))
+        st.write(text.IF_OTHERWISE(language, value=value, **shown))
+    if not found.curves:
+        return
+    for place, curve in zip(st.columns(len(found.curves)), found.curves, strict=True):
+        own = answer.person[curve.column.name]
+        point = None if own is None else (float(own), answer.quote.premium)
+        chart = charts.curves(curve, found.group, point, language)
+        alt = text.CURVE_ALT(language, label=curve.column.label[language])
+        if found.group is not None:
+            group = found.group.label[language]
+            alt = text.CURVES_ALT(language, label=curve.column.label[language], group=group)
         place.vega_lite_chart(chart, alt=alt, width="stretch")

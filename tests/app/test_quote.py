@@ -7,18 +7,20 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import link, serving, text
-from app.views.quote import START, _answered
+from app.fields import start
+from app.views.quote import _answered
 from insurance_predictor.base import formats
 from insurance_predictor.base.errors import BadInput
 from insurance_predictor.base.settings import Settings, read_settings
 from insurance_predictor.log.database import FAILURES
 from insurance_predictor.release.promotion import promote
 from insurance_predictor.store.versions import Version
-from insurance_predictor.table.schema import BMI
+from insurance_predictor.table.schema import BMI, FEATURES
 from tests.app.conftest import copied, events, in_both_languages, logged_rows, page, press, words
 from tests.insurance_predictor.base.test_formats import UNKNOWN_ZONES
 from tests.predictions import kept
 
+START = {column.name: start(column) for column in FEATURES}
 SMOKER = {"age": "30", "sex": "male", "bmi": "33.5", "children": "0", "smoker": "yes"}
 SMOKER |= {"region": "northwest"}
 

@@ -377,9 +377,9 @@ def test_parquet_that_is_damaged_is_refused_or_read(read, place: int):
 
 
 def test_the_template_can_be_uploaded(read):
-    from app.views.batch import TEMPLATE_ROWS
+    from app.fields import template
 
-    upload = read(("\n".join(TEMPLATE_ROWS) + "\n").encode())
+    upload = read(template().encode())
     assert upload.faults.empty
 
 

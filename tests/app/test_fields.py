@@ -1,0 +1,64 @@
+"""A column on a page: what a form begins with, and its values in words."""
+
+import csv
+import io
+from dataclasses import replace
+
+import pytest
+
+from app import fields
+from insurance_predictor.table.columns import Columns, NumberColumn
+from insurance_predictor.table.schema import AGE, BMI, CHARGES, CURRENT, REGION, SEX, SMOKER
+
+PRESSURE = NumberColumn(
+    name="pressure",
+    low=50,
+    high=250,
+    whole=False,
+    decimals=1,
+    unit={"pt": "mm", "en": "mm"},
+    label={"pt": "Pressão", "en": "Pressure"},
+    help={"pt": "Pressão.", "en": "Pressure."},
+)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        (AGE, 40),
+        (replace(AGE, start=None), 41),
+        (PRESSURE, 150.0),
+        (replace(PRESSURE, optional=True), None),
+        (replace(REGION, start=None), "northeast"),
+        (replace(SEX, start=None, optional=True), None),
+    ],
+)
+def test_a_form_begins_with_what_is_declared_or_usual_or_nothing(column, value):
+    assert fields.start(column) == value
+    assert column.allows(fields.start(column))
+
+
+def test_the_people_of_the_template_keep_the_rules():
+    rows = list(csv.DictReader(io.StringIO(fields.template())))
+    assert len(rows) == 2
+    for row in rows:
+        assert list(row) == ["id", *CURRENT.feature_names]
+        for column in CURRENT.numbers:
+            assert column.allows(float(row[column.name]))
+        for column in CURRENT.categories:
+            assert column.allows(row[column.name])
+
+
+def test_a_value_has_the_digits_of_its_column_and_a_missing_one_says_so():
+    assert fields.labelled(BMI, 28.549, "pt") == "IMC: 28,5"
+    assert fields.labelled(SMOKER, "yes", "pt") == "Fumante: sim"
+    assert fields.labelled(replace(BMI, optional=True), None, "en") == "BMI: not given"
+
+
+def test_what_a_version_knows_more_or_less_of_is_named():
+    own = Columns(
+        features=(AGE, SEX, PRESSURE, replace(REGION, name="plan", optional=True)), target=CHARGES
+    )
+    assert fields.labels_of_later(own, "en") == "BMI, Children, Smoker, Region"
+    assert fields.labels_of_lost(own, "pt") == "Pressão (pressure)"
+    assert fields.labels_of_later(CURRENT, "en") == fields.labels_of_lost(CURRENT, "en") == ""
