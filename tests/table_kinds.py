@@ -83,6 +83,11 @@ def parquet_texts() -> bytes:
     return parquet_bytes(pa.Table.from_pandas(PEOPLE.astype(str), preserve_index=False))
 
 
+def case_name(value: object) -> str | None:
+    """Of a parameter: a file is no name, because what packs it writes down the hour."""
+    return "file" if isinstance(value, bytes) else None
+
+
 def zipped(content: bytes, *others: str) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:

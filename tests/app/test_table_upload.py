@@ -26,7 +26,7 @@ from insurance_predictor.table.reading import notices
 from insurance_predictor.table.schema import FEATURE_NAMES, FEATURES
 from tests.growth import MOST_GROWTH, growth
 from tests.repository import ROOT
-from tests.table_kinds import KINDS, workbook, zipped
+from tests.table_kinds import KINDS, case_name, workbook, zipped
 from tests.table_kinds import PEOPLE as KIND_PEOPLE
 from tests.upload_shapes import SHAPES, WRAPPED, parquet_file
 
@@ -216,7 +216,7 @@ def test_a_parquet_column_of_another_type_is_faulty_row_by_row(read):
         ((HEADER + "é" + GOOD).encode() + b"\xe9", notices.TWO_ENCODINGS),
         ((HEADER + GOOD).encode() + b"\x8f", notices.NO_ENCODING),
         (gzip.compress((HEADER + GOOD).encode(), mtime=0)[:-9], notices.DAMAGED_PACKAGE),
-        (gzip.compress(gzip.compress(b"x")), notices.PACKED_TWICE),
+        (gzip.compress(gzip.compress(b"x", mtime=0), mtime=0), notices.PACKED_TWICE),
         (zipped(b"x", "y.csv"), notices.NOT_ONE_FILE),
         (bz2.compress(b"x"), notices.NO_TABLE),
         (b"\xd0\xcf\x11\xe0" + b"x" * 100, notices.OLD_WORKBOOK),
@@ -241,6 +241,7 @@ def test_a_parquet_column_of_another_type_is_faulty_row_by_row(read):
         ((HEADER + GOOD * 50_000 + "A-1,40\n").encode(), text.DAMAGED),
         ((HEADER + GOOD * 50_000).encode() + b"\xff", text.DAMAGED),
     ],
+    ids=case_name,
 )
 def test_what_cannot_be_read_is_refused_with_one_reason(refusal, content: bytes, reason: Text):
     assert refusal(content) == reason

@@ -13,7 +13,7 @@ from insurance_predictor.table.read import Table, read_table
 from insurance_predictor.table.split import split_table
 from insurance_predictor.table.synthetic import make_table
 from tests.insurance_predictor.table.tables import FIRST, GOOD, HEADER, SECOND, Read
-from tests.table_kinds import KINDS, PEOPLE, workbook, zipped
+from tests.table_kinds import KINDS, PEOPLE, case_name, workbook, zipped
 
 
 def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
@@ -191,6 +191,7 @@ def test_a_sheet_is_read_by_its_name(tmp_path: Path):
         ("a.xlsx", workbook(PEOPLE[:0]), "has a header but no rows"),
         ("a.xlsx", workbook(pd.DataFrame()), "is empty"),
     ],
+    ids=case_name,
 )
 def test_a_hostile_or_broken_package_is_refused(
     tmp_path: Path, name: str, content: bytes, sentence: str
