@@ -390,7 +390,7 @@ def _typed_rows(source: Path, limits: BatchLimits, alive: Callable[[], object]) 
     if found.fault == "size":
         raise UnusableFile(text.TOO_MUCH_INSIDE)
     if found.fault == "ragged":
-        raise UnusableFile(text.DAMAGED, f"Row {found.first} has cells beside the header's.")
+        raise UnusableFile(text.DAMAGED, f"row {found.first}")
     if found.fault:
         raise UnusableFile(text.DAMAGED, found.detail)
     if not found.columns:

@@ -207,8 +207,8 @@ STOPPED = Text(
 )
 EMPTY_FILE = Text("ele não tem nenhuma linha de dados.", "it has no rows of data.")
 MISSING_COLUMNS = Text(
-    "faltam as colunas {columns}. O cabeçalho precisa das seis: {all}.",
-    "the columns {columns} are missing. The header needs all six: {all}.",
+    "faltam as colunas {columns}. O cabeçalho precisa de todas estas: {all}.",
+    "the columns {columns} are missing. The header needs all of these: {all}.",
 )
 REPEATED_COLUMNS = Text(
     "a coluna {columns} aparece mais de uma vez no cabeçalho.",
