@@ -74,6 +74,8 @@ class OwnTable:
     person: Mapping[str, Any]
     changes: tuple[tuple[str, str], ...] = ()  # of words that stand once in the file
     target: str = "charges"
+    # What people are like when they are others than before, and how that is told.
+    drifted: tuple[Mapping[str, Any], str] = ({"bmi": 39.5}, "IMC")
 
     def edit(self, schema: str) -> str:
         for before, after in self.changes:
@@ -103,6 +105,7 @@ OWN_TABLES = {
         "AGE, SEX, BMI, CHILDREN, SMOKER, REGION, DEDUCTIBLE",
         cheaper_by_deductible,
         PERSON | {"deductible": 500},
+        drifted=({"deductible": 4_900}, "Franquia"),
     ),
     "without region": OwnTable(
         "",
@@ -115,18 +118,21 @@ OWN_TABLES = {
         "OCCUPATION, AGE, SEX, BMI, CHILDREN, SMOKER, REGION",
         dearer_by_occupation,
         PERSON | {"occupation": "pilot"},
+        drifted=({"occupation": "farmer"}, "Ocupação"),
     ),
     "deductible and occupation": OwnTable(
         DEDUCTIBLE + OCCUPATION,
         "AGE, DEDUCTIBLE, SEX, BMI, CHILDREN, SMOKER, REGION, OCCUPATION",
         lambda table: cheaper_by_deductible(table.assign(charges=dearer_by_occupation(table))),
         PERSON | {"deductible": 500, "occupation": "none"},
+        drifted=({"deductible": 4_900, "occupation": "farmer"}, "Ocupação"),
     ),
     "optional blood pressure": OwnTable(
         BLOOD_PRESSURE,
         "AGE, SEX, BMI, CHILDREN, SMOKER, REGION, BLOOD_PRESSURE",
         dearer_by_blood_pressure,
         PERSON,
+        drifted=({"blood_pressure": 210}, "Pressão"),
     ),
     "premio_anual in BRL": OwnTable(
         "",
@@ -152,6 +158,23 @@ from insurance_predictor.serving.predictor import load
 
 predictor = load(read_settings())
 print(json.dumps([predictor.quote(person).premium for person in json.loads(sys.argv[1])]))
+"""
+
+
+QUOTED_TABLE = """
+import sys
+import pandas as pd
+from insurance_predictor.base.settings import read_settings
+from insurance_predictor.log.prediction_log import PredictionLog
+from insurance_predictor.serving.predictor import load
+from insurance_predictor.serving.quoting import quote_table
+
+settings = read_settings()
+predictor = load(settings)
+people = pd.read_csv(sys.argv[1], keep_default_na=False)[list(predictor.columns.feature_names)]
+with PredictionLog(settings) as log:
+    quote_table(predictor, people, log, "batch")
+    assert log.flush(60)
 """
 
 
@@ -189,6 +212,12 @@ class Team:
             check=False,
         )
         return Outcome(done.returncode, done.stdout, done.stderr)
+
+    def monitor(self) -> Outcome:
+        """What `make monitor` does."""
+        done = self._ran("-m", "monitoring", "run")
+        assert "Traceback" not in done.err, done.err
+        return done
 
     def ok(self, *words: str) -> str:
         done = self.run(*words)
@@ -253,6 +282,18 @@ def test_a_value_that_is_not_allowed_is_told_by_its_column(serving: Team):
         refused = serving.run("predict", *serving.options(**{name: wrong[name]}))
         assert refused.code == 2
         assert f"{name} is {wrong[name]!r}; it must be" in refused.err
+
+
+def test_drift_in_the_column_becomes_an_incident_and_a_report(serving: Team):
+    drifted, label = serving.own.drifted
+    people = serving.read().head(500).assign(**drifted)
+    people.to_csv(serving.folder / "quoted.csv", index=False)
+    serving.ok_python(QUOTED_TABLE, "quoted.csv")
+    monitored = serving.monitor()
+    assert monitored.code == 10, monitored.err
+    assert label in monitored.out
+    [report] = (serving.folder / ".cache" / "reports").rglob("report.html")
+    assert label in report.read_text()
 
 
 def test_a_candidate_that_ignores_what_must_matter_is_refused(tmp_path: Path):
