@@ -341,7 +341,7 @@ MUTATIONS = (
     Mutation(
         "smoker flag inverted",
         lambda shop: shop.misreading(flipped),
-        "smoking makes the quote cheaper",
+        "smoker makes the quote cheaper",
     ),
     Mutation("smoking ignored", ignoring("smoker", "no"), "smoker, which changes"),
     Mutation("bmi ignored", ignoring("bmi", 29.0), "the quotes ignore bmi,"),

@@ -23,6 +23,7 @@ from insurance_predictor.table.split import split_table
 from insurance_predictor.training.train import TrainingOptions, train
 
 FILES = {
+    "columns.json",
     "configuration.json",
     "evaluation/holdout.csv",
     "model_card.html",
