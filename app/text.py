@@ -168,7 +168,10 @@ COLUMNS_HEADING = Text("Colunas e regras", "Columns and rules")
 COLUMN_HEADER = Text("coluna", "column")
 MEANING_HEADER = Text("significado", "meaning")
 RULE_HEADER = Text("regra", "rule")
-UPLOAD = Text("Tabela em CSV (UTF-8) ou Parquet", "Table as CSV (UTF-8) or Parquet")
+UPLOAD = Text(
+    "Tabela em CSV, Excel ou Parquet, também compactada",
+    "Table as CSV, Excel or Parquet, also packed",
+)
 UPLOAD_HELP = Text(
     "Até {rows} linhas e {megabytes} MB. Decimais com ponto (28.5); em CSV separado por ponto e "
     "vírgula ou tabulação também com vírgula (28,5).",
