@@ -34,7 +34,7 @@ class NumberColumn:
 
     `decimals` are the ones that tell two people apart; a float32 within the limits holds them.
     `usual` are the ends between which made-up people are (default: the limits), `bands` the starts
-    of the slices that a model is judged in (none: no slices). `start` and `step` are the form's,
+    of the slices that a model is judged in (none: no slices). `start` is the form's,
     `digits` what is shown of it (default: `decimals`). `rises`: the premium may only rise with it.
     `must_matter`: a candidate whose premiums it never changes is refused. `optional`: a value may
     be missing. `currency` is an amount's, as ISO 4217 has it.
@@ -56,7 +56,6 @@ class NumberColumn:
     usual: tuple[float, float] | None = None
     bands: tuple[float, ...] = ()
     start: float | None = None
-    step: float | None = None
     digits: int | None = None
     rises: bool = False
     must_matter: bool = False

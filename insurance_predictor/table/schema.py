@@ -1,7 +1,5 @@
 """The columns of an insurance table, each said once: the file to edit for your own table."""
 
-from collections.abc import Mapping
-
 from insurance_predictor.table.columns import CategoryColumn as CategoryColumn
 from insurance_predictor.table.columns import Column as Column
 from insurance_predictor.table.columns import Columns
@@ -20,7 +18,6 @@ AGE = NumberColumn(
     usual=(18, 64),
     bands=(18, 30, 45, 65),
     start=40,
-    step=1,
     rises=True,
     must_matter=True,
 )
@@ -52,7 +49,6 @@ BMI = NumberColumn(
     also_called=("body mass index", "índice de massa corporal"),
     usual=(16, 54),
     start=28.0,
-    step=0.5,
     digits=1,
     must_matter=True,
 )
@@ -77,7 +73,6 @@ CHILDREN = NumberColumn(
     ),
     usual=(0, 5),
     start=1,
-    step=1,
     rises=True,
 )
 SMOKER = CategoryColumn(
@@ -153,8 +148,3 @@ TARGET = CURRENT.target
 COLUMNS = CURRENT.all
 FEATURE_NAMES = CURRENT.feature_names
 COLUMN_NAMES = CURRENT.names
-
-
-def violations(person: Mapping[str, object]) -> tuple[str, ...]:
-    """What is wrong with the features of one person, a sentence each; empty when nothing is."""
-    return CURRENT.violations(person)

@@ -35,7 +35,6 @@ DEDUCTIBLE = NumberColumn(
     label={"pt": "Franquia", "en": "Deductible"},
     help={"pt": "Parte que a pessoa paga.", "en": "What the person pays first."},
     start=1000,
-    step=100,
     must_matter=True,
 )
 """

@@ -31,7 +31,7 @@ def test_everybody_in_the_grid_is_valid_and_appears_once(grid):
     assert len(grid) <= 20_000
     assert not grid.duplicated().any()
     people = grid.sample(500, random_state=0).to_dict("records")
-    assert [schema.violations(person) for person in people] == [()] * 500
+    assert [schema.CURRENT.violations(person) for person in people] == [()] * 500
 
 
 def test_the_grid_reaches_every_category_and_the_ends_of_every_range(grid):
@@ -168,7 +168,7 @@ def test_the_extremes_are_every_corner_of_the_schema():
     assert extremes_positive_and_finite(recorded)
     (corners,) = seen
     assert len(corners.drop_duplicates()) == 2**3 * 2 * 2 * 4
-    assert all(not schema.violations(person) for person in corners.to_dict("records"))
+    assert all(not schema.CURRENT.violations(person) for person in corners.to_dict("records"))
 
 
 def test_a_sensible_tariff_rises_with_children_and_ignores_nothing_that_matters(grid):

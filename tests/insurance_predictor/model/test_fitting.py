@@ -9,7 +9,7 @@ from insurance_predictor.model.cross_validation import make_folds, score
 from insurance_predictor.model.estimators import make_candidates
 from insurance_predictor.model.fitting import features, fit_pair, target, training_ranges
 from insurance_predictor.model.pair import golden_faults, sampled
-from insurance_predictor.table.schema import COLUMN_NAMES, violations
+from insurance_predictor.table.schema import COLUMN_NAMES, CURRENT
 from insurance_predictor.table.split import split_table
 from insurance_predictor.table.synthetic import make_table
 
@@ -45,7 +45,7 @@ def test_rows_are_kept_whole(fitted):
 def test_golden_people_are_valid_different_and_reproduced(fitted):
     golden = fitted.pair.serving.golden
     assert len({tuple(person.values()) for person in golden.people}) == len(golden.people) == 24
-    assert not any(violations(person) for person in golden.people)
+    assert not any(CURRENT.violations(person) for person in golden.people)
     assert golden_faults(fitted.pair) == []
 
 

@@ -18,6 +18,7 @@ from insurance_predictor.table.schema import (
     CHILDREN,
     COLUMN_NAMES,
     COLUMNS,
+    CURRENT,
     FEATURE_NAMES,
     REGION,
     SEX,
@@ -25,7 +26,6 @@ from insurance_predictor.table.schema import (
     TARGET,
     CategoryColumn,
     Column,
-    violations,
 )
 
 PERSON = {
@@ -99,13 +99,13 @@ def test_rules_say_the_limits_in_words():
 
 
 def test_a_person_within_the_limits_has_no_violation():
-    assert violations(PERSON) == ()
+    assert CURRENT.violations(PERSON) == ()
 
 
 def test_every_violation_of_a_person_is_told_at_once():
     person = PERSON | {"age": 17, "smoker": "Yes", "charges": 1.0}
     del person["bmi"]
-    assert violations(person) == (
+    assert CURRENT.violations(person) == (
         "bmi is missing",
         "charges is not a known column",
         "age is 17; it must be a whole number from 18 to 100",
@@ -146,7 +146,7 @@ def test_tables_and_single_values_are_judged_alike(rows: list[dict[str, object]]
     assert _refused_cells(people) == (len(wrong), wrong[:20])
     assert _refused_cells(people.astype(str)) == (len(wrong), wrong[:20])
     for position, row in enumerate(rows):
-        told = [sentence.split()[0] for sentence in violations(_features(row))]
+        told = [sentence.split()[0] for sentence in CURRENT.violations(_features(row))]
         assert told == [name for at, name in wrong if at == position and name != TARGET.name]
 
 
