@@ -14,6 +14,7 @@ from app.upload_folder import PACKED, RESULT
 from insurance_predictor.log.prediction_log import PredictionLog
 from insurance_predictor.serving.quoting import ADDED, quote_table
 from insurance_predictor.serving.served_model import Served
+from insurance_predictor.table.columns import NumberColumn
 from insurance_predictor.table.schema import FEATURE_NAMES
 
 SHOWN_ROWS = 50
@@ -23,7 +24,7 @@ MOST_PLAIN_BYTES = 5 * 2**20
 
 @dataclass(eq=False)
 class Scored:
-    """The people with their premiums, US dollars a year to the cent, and how it went.
+    """The people with their premiums, in the unit of the version's `target`, and how it went.
 
     `path` is the file: CSV, or a ZIP of it when that is large. `first` are the first rows of it,
     long texts shortened. `outside` counts the people beyond what the model saw in training, whose
@@ -33,6 +34,7 @@ class Scored:
     """
 
     version: str
+    target: NumberColumn
     path: Path
     rows: int = 0
     total: float = 0.0
@@ -63,7 +65,7 @@ def score(
     """
     start = time.perf_counter()
     path = upload.rows.path.with_name(RESULT)
-    scored = Scored(served.predictor.version, path)
+    scored = Scored(served.predictor.version, served.predictor.columns.target, path)
     try:
         # With a byte-order mark, without which Excel takes UTF-8 for something else.
         with path.open("w", encoding="utf-8-sig", newline="") as file:

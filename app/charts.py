@@ -12,7 +12,7 @@ import pandas as pd
 from app import fields, text
 from insurance_predictor.base.arrays import FloatArray
 from insurance_predictor.base.words import Language
-from insurance_predictor.table.columns import CategoryColumn
+from insurance_predictor.table.columns import CategoryColumn, NumberColumn
 
 if TYPE_CHECKING:
     from app.what_if import Curve
@@ -30,20 +30,20 @@ NUMBER_WORDS = {
     "pt": {"decimal": ",", "thousands": "."},
     "en": {"decimal": ".", "thousands": ","},
 }
-DOLLARS = "$,.0f"
 
 
 def histogram(premiums: FloatArray) -> pd.DataFrame:
-    """Columns start, end (US dollars a year) and people, for premiums of shape (n,)."""
+    """Columns start, end (in the target's unit) and people, for premiums of shape (n,)."""
     people, edges = np.histogram(premiums, bins=BINS)
     return pd.DataFrame({"start": edges[:-1], "end": edges[1:], "people": people})
 
 
-def portfolio(bins: pd.DataFrame, quote: "Quote", language: Language) -> Spec:
+def portfolio(bins: pd.DataFrame, quote: "Quote", target: NumberColumn, language: Language) -> Spec:
     """Where a premium and its interval stand among those counted in `bins`."""
-    axis = {"format": DOLLARS, "tickCount": 5, "grid": False, "labelOverlap": True}
+    title, written = fields.with_unit(target, language), _amount(target)
+    axis = {"format": written, "tickCount": 5, "grid": False, "labelOverlap": True}
     zero = {"zero": True, "nice": False}
-    start = _number("start", title=text.PREMIUM_AXIS(language), scale=zero, axis=axis)
+    start = _number("start", title=title, scale=zero, axis=axis)
     bars = {
         "mark": {"type": "bar", "color": BARS, "binSpacing": 1},
         "encoding": {
@@ -51,7 +51,7 @@ def portfolio(bins: pd.DataFrame, quote: "Quote", language: Language) -> Spec:
             "x2": {"field": "end"},
             "y": _number("people", title=text.PEOPLE_AXIS(language)),
             "tooltip": [
-                _number("start", title=text.PREMIUM_AXIS(language), format=DOLLARS),
+                _number("start", title=title, format=written),
                 _number("people", title=text.PEOPLE_AXIS(language), format=","),
             ],
         },
@@ -75,13 +75,18 @@ def portfolio(bins: pd.DataFrame, quote: "Quote", language: Language) -> Spec:
         "encoding": {"x": x, "y": {"value": 0}, "text": {"field": "who"}},
     }
     layers = [band, bars, line, label]
-    return {"data": {"values": bins.to_dict("records")}, "layer": layers, **_common(language)}
+    return {
+        "data": {"values": bins.to_dict("records")},
+        "layer": layers,
+        **_common(target, language),
+    }
 
 
 def curves(
     curve: "Curve",
     group: CategoryColumn | None,
     person: tuple[float, float] | None,
+    target: NumberColumn,
     language: Language,
 ) -> Spec:
     """The premium along a column for each value of `group`, and where the person is.
@@ -98,11 +103,12 @@ def curves(
         for name, premiums in named.items()
         for value, premium in zip(curve.values.tolist(), premiums.tolist(), strict=True)
     ]
-    field = text.FIELD(language, label=column.label[language], unit=column.unit[language])
+    field, title = (fields.with_unit(one, language) for one in (column, target))
+    written = _amount(target)
     loose, sparse = {"zero": False, "nice": False}, {"tickCount": 6, "grid": False}
     x = _number("value", title=field, scale=loose, axis=sparse)
-    axis = {"format": DOLLARS, "tickCount": 5, "labelFlush": False}
-    y = _number("premium", title=text.PREMIUM_AXIS(language), scale={"zero": True}, axis=axis)
+    axis = {"format": written, "tickCount": 5, "labelFlush": False}
+    y = _number("premium", title=title, scale={"zero": True}, axis=axis)
     lines = {
         "mark": {"type": "line", "strokeWidth": 2.5},
         "encoding": {
@@ -117,7 +123,7 @@ def curves(
             },
             "tooltip": [
                 _number("value", title=column.label[language], format=",.1f"),
-                _number("premium", title=text.PREMIUM_AXIS(language), format=DOLLARS),
+                _number("premium", title=title, format=written),
                 {"field": "group", "type": "nominal", "title": " "},
             ],
         },
@@ -128,15 +134,21 @@ def curves(
         "mark": {"type": "point", "filled": True, "size": 110, "color": DARK, "opacity": 1},
         "encoding": {"x": x, "y": y},
     }
-    return {"data": {"values": data}, "layer": [lines, point], **_common(language)}
+    return {"data": {"values": data}, "layer": [lines, point], **_common(target, language)}
 
 
 def _number(field: str, **more: object) -> Spec:
     return {"field": field, "type": "quantitative", **more}
 
 
-def _common(language: Language) -> Spec:
-    number = {**NUMBER_WORDS[language], "grouping": [3], "currency": ["US$ ", ""]}
+def _amount(target: NumberColumn) -> str:
+    """How d3 writes an amount; "$" is the currency of the chart's locale."""
+    return f"$,.{target.digits or 0}f"
+
+
+def _common(target: NumberColumn, language: Language) -> Spec:
+    currency = [f"{target.sign} " if target.sign else "", ""]
+    number = {**NUMBER_WORDS[language], "grouping": [3], "currency": currency}
     return {
         "height": HEIGHT,
         "config": {

@@ -5,7 +5,7 @@ from typing import Any
 from app import text
 from insurance_predictor.base import formats
 from insurance_predictor.base.words import Language
-from insurance_predictor.table.columns import CategoryColumn, Column, Columns
+from insurance_predictor.table.columns import CategoryColumn, Column, Columns, NumberColumn
 from insurance_predictor.table.schema import CURRENT
 
 
@@ -43,6 +43,11 @@ def labelled(column: Column, value: Any, language: Language) -> str:
     """As `shown`, behind the column's label."""
     label = column.label[language]
     return text.LABELLED(language, label=label, value=shown(column, value, language))
+
+
+def with_unit(column: NumberColumn, language: Language) -> str:
+    """The column's label and unit, as a heading or an axis has them."""
+    return text.FIELD(language, label=column.label[language], unit=column.unit[language])
 
 
 def labels_of_later(columns: Columns, language: Language) -> str:

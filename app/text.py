@@ -73,8 +73,8 @@ NOT_SERVABLE_STEPS = Text(
 # Quote
 QUOTE_PAGE = Text("Cotação", "Quote")
 QUOTE_INTRO = Text(
-    "Estimativa do prêmio anual de um seguro saúde, em dólares americanos.",
-    "An estimate of a person's yearly health insurance premium, in US dollars.",
+    "Estimativa de seguro saúde para uma pessoa: {label}, em {unit}.",
+    "A health insurance estimate for one person: {label}, in {unit}.",
 )
 FIELD = Text("{label} ({unit})", "{label} ({unit})")
 FIELD_HELP = Text("{help} De {low} a {high}.", "{help} From {low} to {high}.")
@@ -91,14 +91,14 @@ NUMBER_RULE = Text("um número de {low} a {high}", "a number from {low} to {high
 WHOLE_RULE = Text("um número inteiro de {low} a {high}", "a whole number from {low} to {high}")
 OPTIONAL_RULE = Text("{rule}, ou vazio", "{rule}, or empty")
 CATEGORY_RULE = Text("um destes: {values}", "one of: {values}")
-PREMIUM = Text("Prêmio anual estimado", "Estimated yearly premium")
+PREMIUM = Text("{label}: estimativa em {unit}", "{label}: estimate in {unit}")
 INTERVAL = Text(
     "**Entre {low} e {high}** em 9 de cada 10 casos (intervalo de 90 %)",
     "**Between {low} and {high}** in 9 cases out of 10 (90 % interval)",
 )
 IF_OTHERWISE = Text(
-    "Com “{value}”: **{premium}** ({difference} por ano).",
-    "With “{value}”: **{premium}** ({difference} a year).",
+    "Com “{value}”: **{premium}** ({difference}).",
+    "With “{value}”: **{premium}** ({difference}).",
 )
 ANSWERED = Text("Versão {version} · calculado {time}", "Version {version} · calculated {time}")
 NOT_GIVEN = Text("não informado", "not given")
@@ -142,7 +142,6 @@ PORTFOLIO_ALT = Text(
 )
 THIS_PERSON = Text("esta pessoa", "this person")
 PEOPLE_AXIS = Text("Pessoas", "People")
-PREMIUM_AXIS = Text("Prêmio anual", "Yearly premium")
 WHAT_IF = Text("E se fosse diferente?", "What if things were different?")
 CURVE_ALT = Text(
     "Linha do prêmio conforme {label}.",
@@ -261,8 +260,8 @@ NO_VALID_ROWS = Text(
 SCORE = Text("Calcular todas as linhas ({rows})", "Calculate all rows ({rows})")
 SCORING = Text("{done} de {rows} prêmios calculados", "{done} of {rows} premiums calculated")
 SCORED = Text(
-    "Prêmios calculados pela versão {version} em {seconds} s: {rows}. Soma: {total} por ano.",
-    "Premiums calculated by version {version} in {seconds} s: {rows}. Sum: {total} a year.",
+    "Prêmios calculados pela versão {version} em {seconds} s: {rows}. Soma: {total}.",
+    "Premiums calculated by version {version} in {seconds} s: {rows}. Sum: {total}.",
 )
 LEFT_OUT = Text("Linhas com erro deixadas de fora: {rows}.", "Rows with errors left out: {rows}.")
 OUTSIDE = Text(

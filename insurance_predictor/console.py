@@ -201,7 +201,7 @@ def _version_row(version: "Version") -> tuple[str, ...]:
         f"  {version.number}",
         version.status or "-",
         f"{version.created:%Y-%m-%d %H:%M}",
-        "-" if rmse is None else f"US$ {rmse:,.0f}",
+        "-" if rmse is None else _measured("rmse", rmse, sign=version.target.sign)[0],
         one_line(version.tags.get(DATASET_TAG, "-")),
         version.run_id,
     )

@@ -1,5 +1,7 @@
 """Columns that this repository's table does not have, and versions that learned from them."""
 
+from dataclasses import replace
+
 from insurance_predictor.model.cross_validation import make_folds, score
 from insurance_predictor.model.estimators import make_candidates
 from insurance_predictor.model.fitting import Trained, features, fit_pair, target
@@ -12,6 +14,10 @@ WORDS = {"pt": "palavras", "en": "words"}
 DEDUCTIBLE = NumberColumn("deductible", 0, 5_000, True, 0, WORDS, WORDS, WORDS)
 WITH_DEDUCTIBLE = Columns((*CURRENT.features, DEDUCTIBLE), CHARGES)
 WITHOUT_REGION = Columns(CURRENT.features[:-1], CHARGES)
+IN_REAIS = Columns(
+    CURRENT.features,
+    replace(CHARGES, currency="BRL", unit={"pt": "R$ por ano", "en": "R$ a year"}),
+)
 
 
 def trained_on(columns: Columns, rows: int = 400) -> Trained:

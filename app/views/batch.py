@@ -269,7 +269,7 @@ def _result_name(upload: "Upload") -> str:
 
 def _result(upload: "Upload", scored: "Scored", language: Language) -> None:
     rows = formats.number(scored.rows, language)
-    total = formats.plain(formats.money(scored.total, language))
+    total = formats.plain(formats.amount_with_unit(scored.total, scored.target, language))
     seconds = formats.decimal(scored.seconds, language, 1)
     if scored.failure is not None:
         st.error(text.STOPPED(language, rows=rows))

@@ -11,7 +11,7 @@ from app import frame, serving, text
 from insurance_predictor.base import formats
 from insurance_predictor.base.foreign_text import without_links
 from insurance_predictor.base.words import Language
-from insurance_predictor.table.schema import FEATURES, CategoryColumn
+from insurance_predictor.table.schema import FEATURES, CategoryColumn, NumberColumn
 
 if TYPE_CHECKING:
     from insurance_predictor.serving.served_model import Served
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from insurance_predictor.store.version_facts import Previous, VersionFacts
 
 WHOLE = "holdout"
-IN_DOLLARS = ("rmse", "mae", "median_absolute_error")
+AMOUNTS = ("rmse", "mae", "median_absolute_error")
 AS_SHARE = ("total_bias", "coverage")
 DATA_SOURCE = "data_source"
 SLICE_ROWS = re.compile(rf"{WHOLE}\.(.+)\.rows")
@@ -35,9 +35,10 @@ def show(language: Language) -> None:
     frame.kept_fresh(_refusal, language)
     facts = served.facts
     _identity(served, language)
-    _metrics(facts.metrics, language)
-    _changes(facts, facts.previous, language)
-    _slices(facts.metrics, language)
+    target = served.predictor.columns.target
+    _metrics(facts.metrics, target, language)
+    _changes(facts, facts.previous, target, language)
+    _slices(facts.metrics, target, language)
     _plots(served.documents.plots, language)
     _ledger(facts.ledger, language)
     _parameters(facts.parameters, language)
@@ -79,13 +80,15 @@ def _identity(served: "Served", language: Language) -> None:
     st.table({words(language): formats.plain(value) for words, value in told}, border="horizontal")
 
 
-def _metrics(metrics: Mapping[str, float], language: Language) -> None:
+def _metrics(metrics: Mapping[str, float], target: NumberColumn, language: Language) -> None:
     st.subheader(text.METRICS(language), anchor=False)
     rows: Rows = [
         {
             text.METRIC_HEADER(language): words(language),
-            text.VALUE_HEADER(language): _quantity(name, metrics[f"{WHOLE}.{name}"], language),
-            text.INTERVAL_HEADER(language): _interval(metrics, WHOLE, name, language),
+            text.VALUE_HEADER(language): _quantity(
+                name, metrics[f"{WHOLE}.{name}"], target, language
+            ),
+            text.INTERVAL_HEADER(language): _interval(metrics, WHOLE, name, target, language),
         }
         for name, words in text.METRICS_BY_NAME.items()
         if f"{WHOLE}.{name}" in metrics
@@ -96,13 +99,15 @@ def _metrics(metrics: Mapping[str, float], language: Language) -> None:
         st.caption(text.METRICS_NOTE(language, rows=formats.number(people, language)))
 
 
-def _changes(facts: "VersionFacts", previous: "Previous | None", language: Language) -> None:
+def _changes(
+    facts: "VersionFacts", previous: "Previous | None", target: NumberColumn, language: Language
+) -> None:
     st.subheader(text.CHANGED(language), anchor=False)
     if previous is None:
         st.write(text.NO_PREVIOUS(language))
         return
     rows: Rows = [
-        _change(name, words(language), previous, facts, language)
+        _change(name, words(language), previous, facts, target, language)
         for name, words in text.METRICS_BY_NAME.items()
         if f"{WHOLE}.{name}" in facts.metrics and f"{WHOLE}.{name}" in previous.metrics
     ]
@@ -111,43 +116,58 @@ def _changes(facts: "VersionFacts", previous: "Previous | None", language: Langu
 
 
 def _change(
-    name: str, words: str, previous: "Previous", facts: "VersionFacts", language: Language
+    name: str,
+    words: str,
+    previous: "Previous",
+    facts: "VersionFacts",
+    target: NumberColumn,
+    language: Language,
 ) -> dict[str, str]:
+    """Each version in its own unit; without a difference where amounts are of two units."""
     before, now = (metrics[f"{WHOLE}.{name}"] for metrics in (previous.metrics, facts.metrics))
+    theirs = previous.target
+    is_comparable = name not in AMOUNTS or theirs.meaning == target.meaning
+    earlier, later = (text.NOW_HEADER(language, version=one.version) for one in (previous, facts))
     return {
         text.METRIC_HEADER(language): words,
-        text.NOW_HEADER(language, version=previous.version): _quantity(name, before, language),
-        text.NOW_HEADER(language, version=facts.version): _quantity(name, now, language),
-        text.DIFFERENCE_HEADER(language): _signed(name, now - before, language),
+        earlier: _quantity(name, before, theirs, language),
+        later: _quantity(name, now, target, language),
+        text.DIFFERENCE_HEADER(language): (
+            _signed(name, now - before, target, language) if is_comparable else ""
+        ),
     }
 
 
-def _slices(metrics: Mapping[str, float], language: Language) -> None:
+def _slices(metrics: Mapping[str, float], target: NumberColumn, language: Language) -> None:
     named = (SLICE_ROWS.fullmatch(name) for name in sorted(metrics))
     names = [match[1] for match in named if match]
     if not names:
         return
     st.subheader(text.SLICES(language), anchor=False)
-    _table([_slice(name, metrics, language) for name in names])
+    _table([_slice(name, metrics, target, language) for name in names])
 
 
-def _slice(name: str, metrics: Mapping[str, float], language: Language) -> dict[str, str]:
+def _slice(
+    name: str, metrics: Mapping[str, float], target: NumberColumn, language: Language
+) -> dict[str, str]:
     prefix = f"{WHOLE}.{name}"
     return {
         text.SLICE_HEADER(language): _slice_name(name, language),
         text.PEOPLE_HEADER(language): formats.number(metrics[f"{prefix}.rows"], language),
-        text.RMSE_HEADER(language): _measured(metrics, prefix, "rmse", language),
-        text.BIAS_HEADER(language): _measured(metrics, prefix, "total_bias", language),
+        text.RMSE_HEADER(language): _measured(metrics, prefix, "rmse", target, language),
+        text.BIAS_HEADER(language): _measured(metrics, prefix, "total_bias", target, language),
     }
 
 
-def _measured(metrics: Mapping[str, float], prefix: str, name: str, language: Language) -> str:
+def _measured(
+    metrics: Mapping[str, float], prefix: str, name: str, target: NumberColumn, language: Language
+) -> str:
     """A value with its interval, in one cell."""
     value = metrics.get(f"{prefix}.{name}")
     if value is None:
         return text.UNKNOWN(language)
-    interval = _interval(metrics, prefix, name, language)
-    return f"{_quantity(name, value, language)} ({interval})"
+    interval = _interval(metrics, prefix, name, target, language)
+    return f"{_quantity(name, value, target, language)} ({interval})"
 
 
 def _slice_name(name: str, language: Language) -> str:
@@ -214,15 +234,17 @@ def _table(rows: Rows) -> None:
     st.table(shown, hide_index=True, border="horizontal")
 
 
-def _interval(metrics: Mapping[str, float], prefix: str, name: str, language: Language) -> str:
+def _interval(
+    metrics: Mapping[str, float], prefix: str, name: str, target: NumberColumn, language: Language
+) -> str:
     ends = [metrics.get(f"{prefix}.{name}_{end}") for end in ("low", "high")]
-    low, high = (None if end is None else _quantity(name, end, language) for end in ends)
+    low, high = (None if end is None else _quantity(name, end, target, language) for end in ends)
     return "" if low is None or high is None else text.RANGE(language, low=low, high=high)
 
 
-def _quantity(name: str, value: float, language: Language) -> str:
-    if name in IN_DOLLARS:
-        return formats.money(value, language)
+def _quantity(name: str, value: float, target: NumberColumn, language: Language) -> str:
+    if name in AMOUNTS:
+        return formats.amount(value, target, language)
     if name == "total_bias":
         return formats.signed_percent(value, language)
     if name in AS_SHARE:
@@ -230,9 +252,9 @@ def _quantity(name: str, value: float, language: Language) -> str:
     return formats.decimal(value, language, 3)
 
 
-def _signed(name: str, value: float, language: Language) -> str:
-    if name in IN_DOLLARS:
-        return formats.signed_money(value, language)
+def _signed(name: str, value: float, target: NumberColumn, language: Language) -> str:
+    if name in AMOUNTS:
+        return formats.signed_amount(value, target, language)
     if name in AS_SHARE:
         return formats.signed_points(value, language)
     return formats.signed_decimal(value, language, 3)

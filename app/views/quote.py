@@ -8,9 +8,9 @@ import streamlit as st
 
 from app import fields, frame, json_log, link, number_field, serving, text
 from insurance_predictor.base import formats
-from insurance_predictor.base.words import Language
+from insurance_predictor.base.words import Language, Text
 from insurance_predictor.table.columns import Columns
-from insurance_predictor.table.schema import FEATURES, Column, NumberColumn
+from insurance_predictor.table.schema import CURRENT, FEATURES, Column, NumberColumn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +58,8 @@ class Answer:
 
 
 def show(language: Language) -> None:
-    st.write(text.QUOTE_INTRO(language))
+    intro = st.empty()
+    intro.write(_about(text.QUOTE_INTRO, CURRENT.target, language))
     asked = _from_link(language)
     asked = _form(language) or asked
     with st.spinner(text.LOADING(language)):
@@ -66,6 +67,7 @@ def show(language: Language) -> None:
         if asked is not None and _can_be_asked(served, asked, language):
             st.session_state[ANSWER] = _answered(served, asked)
             st.query_params.from_dict(link.parameters(asked, language))
+    intro.write(_about(text.QUOTE_INTRO, served.predictor.columns.target, language))
     answer: Answer | None = st.session_state.get(ANSWER)
     frame.status(language, answer.quote.version if answer else None)
     frame.columns_note(served, language)
@@ -236,7 +238,7 @@ def _result(answer: Answer, language: Language) -> None:
     if not answer.given.is_recorded:
         st.warning(text.NOT_RECORDED(language))
     if answer.portfolio is not None:
-        _standing(answer.portfolio, answer.quote, language)
+        _standing(answer.portfolio, answer, language)
     _what_if(answer, language)
     st.subheader(text.LINK(language), anchor=False)
     address = link.address(st.context.url, answer.asked, language)
@@ -245,15 +247,24 @@ def _result(answer: Answer, language: Language) -> None:
 
 
 def _premium(answer: Answer, language: Language) -> None:
-    quote = answer.quote
+    quote, target = answer.quote, answer.columns.target
     # Not st.metric, which waits in the browser for the charts' library, a second on a slow machine.
-    st.write(text.PREMIUM(language))
-    st.header(formats.plain(formats.money(quote.premium, language)), anchor=False)
-    low, high = (formats.plain(formats.money(end, language)) for end in (quote.low, quote.high))
+    st.write(_about(text.PREMIUM, target, language))
+    premium, low, high = (
+        formats.plain(formats.amount(one, target, language))
+        for one in (quote.premium, quote.low, quote.high)
+    )
+    st.header(premium, anchor=False)
     st.write(text.INTERVAL(language, low=low, high=high))
     time_shown = formats.moment(answer.given.entry.time, language, st.context.timezone)
     st.caption(_described(answer, language))
     st.caption(text.ANSWERED(language, version=quote.version, time=time_shown))
+
+
+def _about(words: Text, target: NumberColumn, language: Language) -> str:
+    """What is estimated, and in what."""
+    label, unit = (formats.plain(said[language]) for said in (target.label, target.unit))
+    return words(language, label=label, unit=unit)
 
 
 def _described(answer: Answer, language: Language) -> str:
@@ -272,37 +283,43 @@ def _caution(caution: "Caution", columns: Columns, language: Language) -> str:
     return text.CAUTION(language, label=label, value=value, low=low, high=high)
 
 
-def _standing(portfolio: Portfolio, quote: "Quote", language: Language) -> None:
+def _standing(portfolio: Portfolio, answer: Answer, language: Language) -> None:
     from app import charts
 
+    quote, target = answer.quote, answer.columns.target
     st.subheader(text.PORTFOLIO(language), anchor=False)
     share = formats.percent(portfolio.share_below(quote.premium), language)
     people = formats.number(len(portfolio.premiums), language)
     st.write(text.STANDING(language, share=share, people=people))
-    chart = charts.portfolio(portfolio.bins, quote, language)
-    shown = formats.money(quote.premium, language)
+    chart = charts.portfolio(portfolio.bins, quote, target, language)
+    shown = formats.amount(quote.premium, target, language)
     st.vega_lite_chart(chart, alt=text.PORTFOLIO_ALT(language, premium=shown), width="stretch")
 
 
 def _what_if(answer: Answer, language: Language) -> None:
     from app import charts
 
-    found = answer.what_if
+    found, target = answer.what_if, answer.columns.target
     if found.otherwise is None and not found.curves:
         return
     st.subheader(text.WHAT_IF(language), anchor=False)
     if found.group is not None and found.otherwise is not None:
-        difference = formats.signed_money(found.otherwise - answer.quote.premium, language)
-        amounts = {"premium": formats.money(found.otherwise, language), "difference": difference}
-        shown = {name: formats.plain(amount) for name, amount in amounts.items()}
-        value = formats.plain(fields.labelled(found.group, found.other, language))
-        st.write(text.IF_OTHERWISE(language, value=value, **shown))
+        change = found.otherwise - answer.quote.premium
+        value, premium, difference = map(
+            formats.plain,
+            (
+                fields.labelled(found.group, found.other, language),
+                formats.amount(found.otherwise, target, language),
+                formats.signed_amount_with_unit(change, target, language),
+            ),
+        )
+        st.write(text.IF_OTHERWISE(language, value=value, premium=premium, difference=difference))
     if not found.curves:
         return
     for place, curve in zip(st.columns(len(found.curves)), found.curves, strict=True):
         own = answer.person[curve.column.name]
         point = None if own is None else (float(own), answer.quote.premium)
-        chart = charts.curves(curve, found.group, point, language)
+        chart = charts.curves(curve, found.group, point, target, language)
         alt = text.CURVE_ALT(language, label=curve.column.label[language])
         if found.group is not None:
             group = found.group.label[language]

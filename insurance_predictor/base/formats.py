@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_time, format_timedelta
@@ -16,9 +17,46 @@ SECOND = timedelta(seconds=1)
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:&])")
 
 
+class Target(Protocol):
+    """What a premium is counted in: the sign of its currency, empty where it is no amount of money.
+
+    `digits` are shown of it; none where it does not say, because no estimate is finer.
+    """
+
+    @property
+    def sign(self) -> str: ...
+    @property
+    def digits(self) -> int | None: ...
+    def with_unit(self, number: str, language: Language, space: str) -> str: ...
+
+
 def plain(text: object) -> str:
     """`text` for a place where Markdown is read: shown as it is, on one line."""
     return MARKDOWN.sub(r"\\\1", without_addresses(one_line(text, LONGEST_PARAGRAPH)))
+
+
+def amount(value: float, target: Target, language: Language) -> str:
+    """R$ 8,412 or R$ 8.412; with the target's unit where that is no currency."""
+    shown = decimal(value, language, target.digits or 0)
+    if not target.sign:
+        return target.with_unit(shown, language, SPACE)
+    return f"{target.sign}{SPACE}{shown}"
+
+
+def signed_amount(value: float, target: Target, language: Language) -> str:
+    sign = _sign(round(value, target.digits or 0))
+    return f"{sign}{amount(abs(value), target, language)}"
+
+
+def amount_with_unit(value: float, target: Target, language: Language) -> str:
+    """R$ 8,412 a year: an amount with what else its unit says."""
+    shown = decimal(value, language, target.digits or 0)
+    return target.with_unit(shown, language, SPACE)
+
+
+def signed_amount_with_unit(value: float, target: Target, language: Language) -> str:
+    sign = _sign(round(value, target.digits or 0))
+    return f"{sign}{amount_with_unit(abs(value), target, language)}"
 
 
 def money(dollars: float, language: Language) -> str:

@@ -37,6 +37,7 @@ CANDIDATE_TAG = "candidate"
 COMMIT_TAG = "git_commit"
 MODEL_URI_TAG = "model_uri"
 ROWS_TAG = "rows_train"
+TARGET_TAG = "target_column"  # as JSON: what the metrics are in
 ROWS_SHA256_TAG = "rows_sha256"
 REASONS_TAG = "gate_reasons"
 AGAINST_TAG = "against_production"
@@ -44,7 +45,7 @@ AGAINST_TAG = "against_production"
 # What the gate, the registration, serving and monitoring go by; nobody writes these by hand.
 DECISION_TAGS = frozenset(
     {STATUS_TAG, DATASET_TAG, CANDIDATE_TAG, COMMIT_TAG, ROWS_TAG, REASONS_TAG, AGAINST_TAG}
-    | {ROLE_TAG, MODEL_URI_TAG}
+    | {ROLE_TAG, MODEL_URI_TAG, TARGET_TAG}
 )
 DECISION_PREFIX, DECISION_SUFFIX = METRIC_TAG_PREFIX, "_sha256"
 

@@ -31,7 +31,7 @@ from insurance_predictor.model.run_layout import HOLDOUT, REFERENCE, ROWS_TAG
 from insurance_predictor.release.gate import AgainstProduction, Behaviour, Measurements
 from insurance_predictor.store.artifacts import fetch
 from insurance_predictor.table.check import broken_cells
-from insurance_predictor.table.columns import Columns, NumberColumn
+from insurance_predictor.table.columns import Columns
 from insurance_predictor.table.split import row_hashes
 
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ def incomparable(candidate: Candidate, champion: Champion) -> str | None:
     lost = [name for name in theirs.feature_names if name not in candidate.holdout]
     if lost:
         return f"{version} needs {' and '.join(lost)}, which the candidate's table does not have"
-    if _meaning(theirs.target) != _meaning(candidate.columns.target):
+    if theirs.target.meaning != candidate.columns.target.meaning:
         return (
             f"{version} predicts {theirs.target.name} ({theirs.target.unit['en']}), the candidate "
             f"{candidate.columns.target.name} ({candidate.columns.target.unit['en']})"
@@ -250,10 +250,6 @@ def incomparable(candidate: Candidate, champion: Champion) -> str | None:
     if not _known_to(champion, candidate.holdout).any():
         return f"{version} knows none of the people held out: their values were not allowed"
     return None
-
-
-def _meaning(target: NumberColumn) -> tuple[str, object]:
-    return target.name, target.currency or target.unit["en"]
 
 
 def _known_to(champion: Champion, people: pd.DataFrame) -> BoolArray:

@@ -27,6 +27,7 @@ from insurance_predictor.model.run_layout import (
     ROLE_TAG,
     ROWS_TAG,
     STATUS_TAG,
+    TARGET_TAG,
     TRIED_TAG,
 )
 from insurance_predictor.release.candidate import (
@@ -55,6 +56,7 @@ INHERITED_TAGS = (
     COMMIT_TAG,
     CANDIDATE_TAG,
     ROWS_TAG,
+    TARGET_TAG,
     *DIGEST_TAGS,
 )
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.manifest import Digests
-from insurance_predictor.model.run_layout import DATASET_TAG, HOLDOUT_METRICS, ROWS_TAG
+from insurance_predictor.model.run_layout import DATASET_TAG, HOLDOUT_METRICS, ROWS_TAG, TARGET_TAG
 from insurance_predictor.store.ledger import Line, production_lines, way_back
 from insurance_predictor.store.tracking import existing
 from insurance_predictor.store.versions import Version
+from insurance_predictor.table.columns import NumberColumn, target_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -26,6 +27,12 @@ class Previous:
 
     version: str
     metrics: Mapping[str, float]
+    target_tag: str | None = None  # None in facts that were kept before it was asked for
+
+    @property
+    def target(self) -> NumberColumn:
+        """What its amounts are in."""
+        return target_of(self.target_tag)
 
 
 @dataclass(frozen=True)
@@ -109,7 +116,8 @@ def _previous(
     version, _ = way_back(client, settings, lines, current)
     if version is None:
         return None
-    return Previous(version.number, _metrics(existing(client.get_run, version.run_id), version))
+    metrics = _metrics(existing(client.get_run, version.run_id), version)
+    return Previous(version.number, metrics, version.tags.get(TARGET_TAG))
 
 
 def _metrics(run: "Run | None", version: Version) -> dict[str, float]:

@@ -16,10 +16,12 @@ from insurance_predictor.model.run_layout import (
     APPROVED,
     METRIC_TAG_PREFIX,
     STATUS_TAG,
+    TARGET_TAG,
     TRIED_TAG,
     is_decision_tag,
 )
 from insurance_predictor.store.tracking import every_page, existing
+from insurance_predictor.table.columns import NumberColumn, target_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -43,6 +45,11 @@ class Version:
     @property
     def status(self) -> str | None:
         return self.tags.get(STATUS_TAG)
+
+    @property
+    def target(self) -> NumberColumn:
+        """What its amounts are in."""
+        return target_of(self.tags.get(TARGET_TAG))
 
     @property
     def digests(self) -> Digests:
@@ -100,7 +107,8 @@ def ensure_model(client: "MlflowClient", settings: Settings) -> None:
 
     try:
         client.create_registered_model(
-            settings.model_name, description="Yearly insurance premium in US dollars."
+            settings.model_name,
+            description="Insurance premiums, in the unit that each version's description names.",
         )
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":

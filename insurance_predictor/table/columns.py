@@ -3,14 +3,14 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache, cached_property
 from math import inf, isfinite
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from insurance_predictor.base.words import Translations
+from insurance_predictor.base.words import Language, Translations
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,16 +91,25 @@ class NumberColumn:
         return (*self.usual_values, *((None,) if self.optional else ()))
 
     @property
+    def meaning(self) -> tuple[str, str]:
+        """What the amounts of two versions must share to be compared."""
+        return self.name, self.currency or self.unit["en"]
+
+    @property
     def sign(self) -> str:
         """What stands before an amount of its currency; empty where it is no amount."""
         return SIGNS.get(self.currency, self.currency) if self.currency else ""
 
     def amount(self, value: float, digits: int = 0) -> str:
         """A value with its unit in English, as US$ 9,505 a year or 31.5 kg/m²."""
-        said, unit = f"{value:,.{digits}f}", self.unit["en"]
+        return self.with_unit(f"{value:,.{digits}f}", "en")
+
+    def with_unit(self, number: str, language: Language, space: str = " ") -> str:
+        """A number behind its currency's sign and before what else the unit says."""
+        unit = self.unit[language]
         if self.sign and self.sign in unit:
-            return unit.replace(self.sign, f"{self.sign} {said}", 1)
-        return f"{self.sign} {said} {unit}".strip()
+            return unit.replace(self.sign, f"{self.sign}{space}{number}", 1)
+        return space.join(part for part in (self.sign, number, unit) if part)
 
     def allows(self, value: object) -> bool:
         """Whether one Python value is a number within the limits, or may be missing and is."""
@@ -327,6 +336,20 @@ def persons(people: "pd.DataFrame") -> list[dict[str, Any]]:
 def former_columns() -> Columns:
     """The six features and the charges of release 0.1, whose versions name no columns."""
     return Columns.from_json(FORMER.read_text())
+
+
+def target_json(target: NumberColumn) -> str:
+    """A target as one line, for whoever shows amounts of a run and has not its files."""
+    return json.dumps(_facts(replace(target, also_called=(), help={})), ensure_ascii=False)
+
+
+def target_of(text: str | None) -> NumberColumn:
+    """The inverse of `target_json`; the charges of release 0.1 where nothing can be read."""
+    try:
+        found = _column(json.loads(text or ""))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return former_columns().target
+    return found if isinstance(found, NumberColumn) else former_columns().target
 
 
 def _facts(column: Column) -> dict[str, Any]:

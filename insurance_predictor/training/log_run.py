@@ -45,12 +45,13 @@ from insurance_predictor.model.run_layout import (
     ROLE_TAG,
     ROWS_TAG,
     SERVING,
+    TARGET_TAG,
     TRIAL_ROLE,
 )
 from insurance_predictor.model.tuning import Trial
 from insurance_predictor.store.artifacts import fetch
 from insurance_predictor.store.versions import model_uri
-from insurance_predictor.table.columns import Columns
+from insurance_predictor.table.columns import Columns, target_json
 from insurance_predictor.table.read import Table
 from insurance_predictor.training import plots
 from insurance_predictor.training.model_card import as_html, model_card
@@ -193,6 +194,7 @@ def log_tags(client: "MlflowClient", run: TrainedRun, model_id: str, manifest: M
         DATASET_TAG: run.table.fingerprint[:FINGERPRINT_DIGITS],
         COMMIT_TAG: run.git_commit or "none",
         ROWS_TAG: str(len(run.rows)),
+        TARGET_TAG: target_json(run.trained.pair.columns.target),
         **manifest.digests.as_tags(),
     }
     client.log_batch(run.run_id, tags=[RunTag(key, value) for key, value in tags.items()])

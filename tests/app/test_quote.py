@@ -15,7 +15,7 @@ from insurance_predictor.base.settings import Settings, read_settings
 from insurance_predictor.log.database import FAILURES
 from insurance_predictor.release.promotion import promote
 from insurance_predictor.store.versions import Version
-from insurance_predictor.table.schema import BMI, FEATURES
+from insurance_predictor.table.schema import BMI, FEATURES, TARGET
 from tests.app.conftest import copied, events, in_both_languages, logged_rows, page, press, words
 from tests.insurance_predictor.base.test_formats import UNKNOWN_ZONES
 from tests.predictions import kept
@@ -44,7 +44,7 @@ def test_a_quote(quoting: Version, language: str):
     quote = serving.served().predictor.quote(START)
     shown = words(visit)
     for amount in (quote.premium, quote.low, quote.high):
-        assert formats.plain(formats.money(amount, language)) in shown
+        assert formats.plain(formats.amount(amount, TARGET, language)) in shown
     assert text.ANSWERED(language, version="1", time="X").partition("X")[0] in shown
     assert text.PORTFOLIO(language) in shown
     assert len(visit.get("vega_lite_chart")) == 3

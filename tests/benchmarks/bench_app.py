@@ -22,6 +22,7 @@ from threading import Barrier
 from playwright.sync_api import Browser, Page
 
 from app import text
+from insurance_predictor.table.schema import TARGET
 from tests.benchmarks.bench import forget_configuration
 from tests.benchmarks.session import Session, session
 from tests.e2e.chromium import chromium
@@ -30,6 +31,8 @@ from tests.e2e.running_app import HEALTH, App, clone, launch, running
 from tests.e2e.visitor import PREDICTION_ID
 from tests.studies.markdown import markdown_table
 
+PREMIUM = text.PREMIUM("en", label=TARGET.label["en"], unit=TARGET.unit["en"])
+PREMIUM = text.PREMIUM("en", label=TARGET.label["en"], unit=TARGET.unit["en"])
 REPEATS = 5
 PATIENCE = 120_000  # milliseconds for a first quote
 QUOTES = 300
@@ -101,7 +104,7 @@ class Place:
 
 
 def quoted(page: Page) -> None:
-    page.get_by_text(text.PREMIUM("en")).wait_for()
+    page.get_by_text(PREMIUM).wait_for()
 
 
 def answered(page: Page) -> None:

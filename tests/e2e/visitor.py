@@ -13,7 +13,7 @@ from app.number_field import understood
 from insurance_predictor.base import formats
 from insurance_predictor.base.words import Language, Text
 from insurance_predictor.serving.predictor import Quote
-from insurance_predictor.table.schema import FEATURES, CategoryColumn, Column
+from insurance_predictor.table.schema import FEATURES, TARGET, CategoryColumn, Column
 
 PATIENCE = 30_000  # milliseconds for what takes less than one on an idle machine
 REFRESHED = 150_000  # milliseconds until an open page has looked at the registry twice
@@ -115,7 +115,7 @@ class Visitor:
     def shows(self, quote: Quote) -> None:
         """The page has the premium, the interval and the version of this very quote."""
         premium, low, high = (
-            formats.money(amount, self.language)
+            formats.amount(amount, TARGET, self.language)
             for amount in (quote.premium, quote.low, quote.high)
         )
         expect(self.page.get_by_text(premium, exact=True)).to_be_visible()

@@ -1,25 +1,48 @@
 """Numbers, money and times in both languages."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from insurance_predictor.base import formats
+from insurance_predictor.table.columns import NumberColumn
+from insurance_predictor.table.schema import TARGET
 
 NOW = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
 UNKNOWN_ZONES = ("Mars/Olympus", "", "../../etc/passwd", "/etc/passwd", "America", "x" * 9999)
 UNKNOWN_ZONES += ("\0", "..", "\ud800")
 
 
-def test_money_is_in_whole_us_dollars():
-    assert formats.money(8412.35, "pt") == "US$\u00a08.412"
-    assert formats.money(8412.35, "en") == "US$\u00a08,412"
+def in_units(currency: str | None, sign: str) -> NumberColumn:
+    unit = {"pt": f"{sign} por ano", "en": f"{sign} a year"}
+    return replace(TARGET, currency=currency, unit=unit)
+
+
+@pytest.mark.parametrize(
+    ("currency", "sign"),
+    [("USD", "US$"), ("BRL", "R$"), ("EUR", "€"), ("GBP", "£"), ("CHF", "CHF")],
+)
+def test_an_amount_is_in_whole_units_of_the_target_s_currency(currency: str, sign: str):
+    target = in_units(currency, sign)
+    assert formats.amount(8412.35, target, "pt") == f"{sign}\u00a08.412"
+    assert formats.amount(8412.35, target, "en") == f"{sign}\u00a08,412"
+    assert formats.amount_with_unit(8412.35, target, "pt") == f"{sign}\u00a08.412 por ano"
+    assert formats.amount_with_unit(8412.35, target, "en") == f"{sign}\u00a08,412 a year"
+
+
+def test_what_is_no_money_has_its_unit_and_what_is_small_its_digits():
+    points = replace(in_units(None, "points"), digits=1)
+    assert formats.amount(8412.35, points, "en") == "8,412.4\u00a0points a year"
+    assert formats.amount_with_unit(8412.35, points, "pt") == "8.412,4\u00a0points por ano"
+    assert formats.signed_amount(-0.04, points, "en") == "0.0\u00a0points a year"
 
 
 def test_a_difference_carries_its_sign():
-    assert formats.signed_money(15112, "pt") == "+US$\u00a015.112"
-    assert formats.signed_money(-15112, "en") == "−US$\u00a015,112"
-    assert formats.signed_money(0.2, "en") == "US$\u00a00"
+    assert formats.signed_amount(15112, in_units("BRL", "R$"), "pt") == "+R$\u00a015.112"
+    assert formats.signed_amount(-15112, TARGET, "en") == "−US$\u00a015,112"
+    assert formats.signed_amount(0.2, TARGET, "en") == "US$\u00a00"
+    assert formats.signed_amount_with_unit(-9, TARGET, "en") == "−US$\u00a09 a year"
     assert formats.signed_percent(-0.014, "pt") == "−1,4\u00a0%"
     assert formats.signed_decimal(0.0004, "pt", 3) == "0,000"
 

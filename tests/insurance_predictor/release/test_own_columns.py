@@ -13,13 +13,8 @@ from insurance_predictor.release.candidate import (
 )
 from insurance_predictor.release.gate import decide
 from insurance_predictor.table.columns import Columns
-from insurance_predictor.table.schema import CHARGES, CURRENT
-from tests.own_columns import WITH_DEDUCTIBLE, WITHOUT_REGION, trained_on
-
-IN_REAIS = Columns(
-    CURRENT.features,
-    replace(CHARGES, currency="BRL", unit={"pt": "R$ por ano", "en": "R$ a year"}),
-)
+from insurance_predictor.table.schema import CURRENT
+from tests.own_columns import IN_REAIS, WITH_DEDUCTIBLE, WITHOUT_REGION, trained_on
 
 
 def candidate_of(columns: Columns) -> Candidate:
