@@ -38,7 +38,7 @@ clean: ## remove environments and caches (never data, models or mlflow.db)
 
 ##@ Checks
 .PHONY: lint format test test-process test-integration test-e2e test-all test-stack coverage audit
-.PHONY: mutations quality gate-calibration gate-sizes calibrate bench bench-app bench-uploads bench-monitor
+.PHONY: mutations quality other-tables gate-calibration gate-sizes calibrate bench bench-app bench-uploads bench-monitor
 lint: $(READY) ## ruff, import-linter, mypy, file and secret checks: what a commit runs
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pre-commit run --all-files --show-diff-on-failure
 
@@ -74,6 +74,9 @@ mutations: $(READY) ## plant each bad candidate and print the reason it is refus
 
 quality: $(READY) ## the quality table: candidates under 10-fold × 5 repeats (DATA=...)
 	@$(BIN)/python -m tests.studies.quality
+
+other-tables: $(READY) ## the candidates on tables nobody tuned them for, beside boosting tuned by hand
+	@$(BIN)/python -m tests.studies.other_tables
 
 gate-calibration: $(READY) ## how often each threshold of the gate refuses a good candidate (DATA=...)
 	@$(BIN)/python -m tests.studies.gate_calibration

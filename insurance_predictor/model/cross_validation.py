@@ -17,11 +17,11 @@ from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.model.estimators import CandidateEstimator
 from insurance_predictor.model.evaluation import metrics
 from insurance_predictor.model.preprocessing import make_preprocessor
+from insurance_predictor.model.sizes import USUAL_FOLDING, folding
 from insurance_predictor.table.columns import Columns
 from insurance_predictor.table.schema import CURRENT
 
-SPLITS = 10
-REPEATS = 3
+SPLITS, REPEATS = USUAL_FOLDING.splits, USUAL_FOLDING.repeats
 FOLD_METRICS = ("rmse", "mae", "r2", "total_bias")
 
 
@@ -48,6 +48,14 @@ class Scores:
     folds: tuple[dict[str, float], ...]
     out_of_fold: FloatArray
 
+    @property
+    def repeats(self) -> int:
+        return len(self.out_of_fold)
+
+    @property
+    def splits(self) -> int:
+        return len(self.folds) // self.repeats
+
     def mean(self, metric: str) -> float:
         """Over the folds that define `metric`; nan when none does."""
         return fmean(self._defined(metric) or [nan])
@@ -63,15 +71,18 @@ class Scores:
 
 def make_folds(
     people: pd.DataFrame,
-    splits: int = SPLITS,
-    repeats: int = REPEATS,
+    splits: int | None = None,
+    repeats: int | None = None,
     seed: int = 0,
     columns: Columns = CURRENT,
 ) -> tuple[Fold, ...]:
     """Repeated k-fold splits of `people` (n, features), a preprocessor fitted on each train side.
 
-    Raises InvalidTable when there are fewer rows than folds.
+    As many as so many people need, unless told. Raises InvalidTable when there are fewer rows than
+    folds.
     """
+    needed = folding(len(people))
+    splits, repeats = splits or needed.splits, repeats or needed.repeats
     if len(people) < 2 * splits:
         raise InvalidTable(
             f"The table leaves {len(people)} rows to train on; {splits} folds need at least "
@@ -90,16 +101,37 @@ def score(
     charges: FloatArray,
     each_fold: Callable[[], None] = lambda: None,
 ) -> Scores:
-    """Fit and measure `candidate` on every fold; `each_fold` is called after each one."""
-    measured = []
-    out_of_fold = np.full((folds[-1].repeat + 1, len(charges)), np.nan)
+    """Fit and measure `candidate` on every fold; `each_fold` is called after each one.
+
+    Of its stages the one with the lowest mean RMSE is taken.
+    """
+    predictions = []
     for fold in folds:
         model = clone(candidate.estimator).fit(fold.train_columns, charges[fold.train])
-        predicted = model.predict(fold.test_columns)
+        predictions.append(tuple(candidate.fitted_stages(model, fold.test_columns)))
+        each_fold()
+    return min(
+        (
+            _scores(stages[0][0], folds, charges, [predicted for _, predicted in stages])
+            for stages in zip(*predictions, strict=True)
+        ),
+        key=lambda found: found.mean("rmse"),
+    )
+
+
+def _scores(
+    candidate: CandidateEstimator,
+    folds: Sequence[Fold],
+    charges: FloatArray,
+    predictions: Sequence[FloatArray],
+) -> Scores:
+    """Those of `predictions`, one for each fold's test side."""
+    measured = []
+    out_of_fold = np.full((folds[-1].repeat + 1, len(charges)), np.nan)
+    for fold, predicted in zip(folds, predictions, strict=True):
         out_of_fold[fold.repeat, fold.test] = predicted
         found = metrics(charges[fold.test], predicted)
         measured.append({name: found[name] for name in FOLD_METRICS})
-        each_fold()
     return Scores(candidate, tuple(measured), out_of_fold)
 
 

@@ -1,7 +1,7 @@
 """The candidate estimators, what a search may change in them, and the textbook baseline."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -14,6 +14,7 @@ from sklearn.linear_model import HuberRegressor, LinearRegression, Ridge
 from sklearn.pipeline import Pipeline
 
 from insurance_predictor.model.preprocessing import EFFECTS_OF, by_kind, one_hot
+from insurance_predictor.model.sizes import USUAL_LEAVES, USUAL_ROWS, leaves, searched_leaves
 from insurance_predictor.table.columns import Columns
 from insurance_predictor.table.schema import CURRENT
 
@@ -23,6 +24,10 @@ TRUSTED_TYPES = (
     "insurance_predictor.models.TypicalPlusMean",  # its name in versions of release 0.1
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
 )
+
+
+# Trees of the deeper boosting at which it is judged: one fit shows all of them.
+STAGES = (40, 80, 120, 160, 240, 320, 480)
 
 
 class TypicalPlusMean(RegressorMixin, BaseEstimator):
@@ -64,27 +69,40 @@ class TypicalPlusMean(RegressorMixin, BaseEstimator):
 
 @dataclass(frozen=True)
 class CandidateEstimator:
-    """An unfitted estimator and the values a search may try for its parameters."""
+    """An unfitted estimator and the values a search may try for its parameters.
+
+    Boosting is judged at each number of trees in `stages`, of which the best is taken; without any,
+    the estimator is judged as it is.
+    """
 
     name: str
     estimator: Any
     space: Mapping[str, list[Any]]
+    stages: tuple[int, ...] = ()
+
+    def fitted_stages(
+        self, model: Any, columns: pd.DataFrame
+    ) -> Iterator[tuple[Self, npt.NDArray[np.float64]]]:
+        """What the candidate is at each stage, and what its fitted `model` predicts there, (n,)."""
+        if not self.stages:
+            yield self, np.asarray(model.predict(columns), dtype=float)
+            return
+        for trees, predicted in enumerate(model.staged_predict(columns), 1):
+            if trees in self.stages:
+                estimator = clone(self.estimator).set_params(max_iter=trees)
+                yield replace(self, estimator=estimator, stages=()), predicted
 
 
 def make_candidates(
-    made: tuple[str, ...], columns: Columns = CURRENT
+    made: tuple[str, ...], columns: Columns = CURRENT, rows: int = USUAL_ROWS
 ) -> tuple[CandidateEstimator, ...]:
-    """The estimators that are compared, for a preprocessor that makes `made` out of `columns`."""
-    rising = _rising(columns)
+    """The estimators that are compared, for a preprocessor that makes `made` out of `columns`.
+
+    `rows` are learned from: a table with more of them or of columns than usual gets a boosting of
+    deeper trees beside the usual ones.
+    """
     huber = HuberRegressor(epsilon=1.35, alpha=1e-4, max_iter=1000)
-    boosting = HistGradientBoostingRegressor(
-        learning_rate=0.1,
-        max_iter=80,
-        max_leaf_nodes=4,
-        early_stopping=False,
-        monotonic_cst=[int(name in rising) for name in made],
-        random_state=0,
-    )
+    deeper = leaves(rows, len(columns.features))
     return (
         CandidateEstimator(
             "typical_plus_mean",
@@ -94,7 +112,7 @@ def make_candidates(
         CandidateEstimator("ridge", Ridge(alpha=3.0), {"alpha": [0.1, 0.3, 1.0, 3.0, 10.0, 30.0]}),
         CandidateEstimator(
             "gradient_boosting",
-            boosting,
+            _boosting(made, columns, learning_rate=0.1, max_iter=80, max_leaf_nodes=USUAL_LEAVES),
             {
                 "max_leaf_nodes": [3, 4, 6],
                 "max_iter": [60, 80, 120],
@@ -102,6 +120,34 @@ def make_candidates(
                 "min_samples_leaf": [10, 20],
             },
         ),
+        *([_deep_boosting(made, columns, deeper)] if deeper > USUAL_LEAVES else []),
+    )
+
+
+def _deep_boosting(made: tuple[str, ...], columns: Columns, chosen: int) -> CandidateEstimator:
+    return CandidateEstimator(
+        "deep_boosting",
+        _boosting(made, columns, learning_rate=0.08, max_iter=STAGES[-1], max_leaf_nodes=chosen),
+        {
+            "max_leaf_nodes": searched_leaves(chosen),
+            "learning_rate": [0.04, 0.08],
+            "min_samples_leaf": [10, 20, 40],
+            "l2_regularization": [0.0, 3.0],
+            "max_features": [0.5, 1.0],
+        },
+        STAGES,
+    )
+
+
+def _boosting(
+    made: tuple[str, ...], columns: Columns, **sizes: Any
+) -> HistGradientBoostingRegressor:
+    rising = _rising(columns)
+    return HistGradientBoostingRegressor(
+        early_stopping=False,
+        monotonic_cst=[int(name in rising) for name in made],
+        random_state=0,
+        **sizes,
     )
 
 

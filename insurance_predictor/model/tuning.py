@@ -78,4 +78,6 @@ def _trial(
     charges: FloatArray,
 ) -> Trial:
     estimator = clone(candidate.estimator).set_params(**parameters)
-    return Trial(parameters, score(replace(candidate, estimator=estimator), folds, charges))
+    found = score(replace(candidate, estimator=estimator), folds, charges)
+    taken = {"max_iter": found.candidate.estimator.max_iter} if candidate.stages else {}
+    return Trial({**parameters, **taken}, found)

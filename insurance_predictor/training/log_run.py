@@ -15,8 +15,6 @@ from insurance_predictor.base.errors import IntegrityFault
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.cross_validation import (
     FOLD_METRICS,
-    REPEATS,
-    SPLITS,
     learning_curve,
 )
 from insurance_predictor.model.estimators import TRUSTED_TYPES
@@ -230,8 +228,8 @@ def _log_numbers(client: "MlflowClient", run: TrainedRun, model_id: str) -> None
         ROWS_TAG: len(run.rows),
         "rows_holdout": len(run.trained.holdout),
         "rows_left_out": run.table.left_out,
-        "cv_splits": SPLITS,
-        "cv_repeats": REPEATS,
+        "cv_splits": run.trained.scores.splits,
+        "cv_repeats": run.trained.scores.repeats,
         **run.parameters,
         **{f"version.{name}": number for name, number in run.library_versions.items()},
     }
@@ -308,10 +306,11 @@ def _write_plots(folder: Path, run: TrainedRun) -> None:
 
 
 def _configuration(run: TrainedRun) -> dict[str, Any]:
+    scores = run.trained.scores
     return {
         "candidate": run.candidate,
         "parameters": run.parameters,
-        "cross_validation": {"splits": SPLITS, "repeats": REPEATS, "seed": 0},
+        "cross_validation": {"splits": scores.splits, "repeats": scores.repeats, "seed": 0},
         "data": {"source": run.table.source, "fingerprint": run.table.fingerprint},
         "model_name": run.model_name,
         "options": run.options,

@@ -94,7 +94,8 @@ def compare(
 ) -> tuple[tuple[Scores, ...], tuple[str, ...]]:
     """Each candidate's scores, the best first, and notices; when tuning, each at its best."""
     charges = target(split.train, columns)
-    candidates = make_candidates(tuple(folds[0].train_columns.columns), columns)
+    made = tuple(folds[0].train_columns.columns)
+    candidates = make_candidates(made, columns, len(split.train))
     if options.tune:
         return _searched(
             client, run_id, planned(candidates, options.trials), folds, charges, options
