@@ -58,9 +58,13 @@ def check_data() -> None:
     from insurance_predictor.console import table_summary
     from insurance_predictor.table.read import read_table
     from insurance_predictor.table.split import split_table
+    from insurance_predictor.training.sufficiency import require_enough
 
-    table = read_table(_settings())
-    say(table_summary(table, split_table(table.frame)))
+    settings = _settings()
+    table = read_table(settings)
+    split = split_table(table.frame)
+    warnings = require_enough(split, table.source, settings.gate, table.columns)
+    say(table_summary(table, split, warnings))
 
 
 @app.command()

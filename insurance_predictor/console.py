@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 SHOWN_LINES = 10
 
 
-def table_summary(table: "Table", split: "Split") -> str:
-    """What is in a table that can be used."""
+def table_summary(table: "Table", split: "Split", warnings: Sequence[str] = ()) -> str:
+    """What is in a table that can be used, and what it is too little for."""
     target = table.columns.target
     return "\n".join(
         [
@@ -38,6 +38,7 @@ def table_summary(table: "Table", split: "Split") -> str:
             *(f"  {notice}" for notice in table.notices),
             f"  fingerprint {table.fingerprint[:12]}, {_group_share(table)}"
             f"median {target.name} {target.amount(table.frame[target.name].median())}",
+            *(f"  warning: {warning}" for warning in warnings),
         ]
     )
 
@@ -80,6 +81,8 @@ def training_summary(settings: Settings, done: "TrainedRun") -> str:
             *(f"{notice}\n" for notice in done.notices),
             *_columns([(f"Hold-out ({found.rows:,} people)", "", "95 % interval"), *metrics]),
             "",
+            *(f"warning: {warning}" for warning in done.warnings),
+            *([""] if done.warnings else []),
             f"Run {done.run_id} in {done.experiment!r} "
             f"on {without_secrets(settings.mlflow_tracking_uri)}.",
             "Next: `make register`, and `make ui` to look at it.",

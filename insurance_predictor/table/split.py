@@ -37,7 +37,8 @@ def split_table(frame: pd.DataFrame, columns: Columns = CURRENT) -> Split:
     if held_out.all() or not held_out.any():
         raise InvalidTable(
             f"{len(frame)} rows with {len(set(hashes))} different people are too few: the hold-out "
-            "takes about 20 % of the people and one side would be empty. Give a larger table."
+            "takes about 20 % of the people and one side would be empty. Give a table of more "
+            "different people."
         )
     split = Split(
         train=frame[~held_out].reset_index(drop=True),

@@ -323,6 +323,7 @@ def _notes(run: TrainedRun) -> str:
         f"{run.candidate} trained on {len(run.rows):,} rows of {run.table.source}; "
         f"{len(run.trained.holdout):,} rows held out by a hash of their content.",
         *run.table.notices,
+        *run.warnings,
         f"The model, {PREPROCESSOR} and {PREPROCESSOR_SKOPS} belong together: "
         "`insurance_predictor.serving.predictor.load` checks that they are what was trained.",
     ]

@@ -27,6 +27,7 @@ from insurance_predictor.table.read import Table
 from insurance_predictor.table.schema import CURRENT
 from insurance_predictor.table.split import Split, split_table
 from insurance_predictor.training.log_run import log_run, log_trial
+from insurance_predictor.training.sufficiency import require_enough
 from insurance_predictor.training.trained_run import TrainedRun
 
 if TYPE_CHECKING:
@@ -50,11 +51,12 @@ def train(
     """Compare the candidates on `table`, fit the best, and log everything as one run.
 
     The run ends FINISHED only when all of it is stored. Raises InvalidTable for a table that is
-    too short, Unreachable when the store fails on the way.
+    too little to learn from, Unreachable when the store fails on the way.
     """
     import mlflow
 
     split = split_table(table.frame, table.columns)
+    warnings = require_enough(split, table.source, settings.gate, table.columns)
     folds = make_folds(features(split.train, table.columns), columns=table.columns)
     experiment = settings.experiment(options.production)
     where = experiment_id(client, experiment, settings)
@@ -79,6 +81,7 @@ def train(
             library_versions=library_versions(),
             options=vars(options),
             notices=notices,
+            warnings=warnings,
         )
         log_run(client, settings, run)
     return run

@@ -17,7 +17,8 @@ class TrainedRun:
     """What a run was made from and what came of it.
 
     `every` holds each candidate's scores, the best first; `rows` the training rows; `trained_at`
-    knows its time zone; `git_commit` is None outside a repository.
+    knows its time zone; `git_commit` is None outside a repository. `warnings` say what the table is
+    too little for.
     """
 
     run_id: str
@@ -32,6 +33,7 @@ class TrainedRun:
     library_versions: Mapping[str, str]
     options: Mapping[str, Any]
     notices: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def candidate(self) -> str:
