@@ -19,6 +19,7 @@ LEAST_OF_A_GROUP = 19
 # 96 % probability.
 TIMES_HELD_OUT = 7
 MORE_THAN_DRAWN = 1.2
+SHOWN_GROUPS = 10
 SCHEMA = "insurance_predictor/table/schema.py"
 
 
@@ -41,9 +42,9 @@ def too_little(split: Split, limits: GateThresholds, columns: Columns) -> Iterat
     held_out, learned, least = len(split.holdout), len(split.train), limits.least_people
     if held_out < least:
         yield (
-            f"Only {held_out:,} of {held_out + learned:,} people are held out, and the gate tells a "
-            f"good model from a bad one by at least {least:,} (GATE_LEAST_PEOPLE). Give a table of "
-            f"about {TIMES_HELD_OUT * least:,} people or more."
+            f"Only {held_out:,} of {held_out + learned:,} people are held out, and the gate tells "
+            f"a good model from a bad one by at least {least:,} (GATE_LEAST_PEOPLE). Give a table "
+            f"of about {TIMES_HELD_OUT * least:,} people or more."
         )
     if learned > 1 and not any(_differs(split.train[name]) for name in columns.feature_names):
         yield (
@@ -57,11 +58,12 @@ def too_little(split: Split, limits: GateThresholds, columns: Columns) -> Iterat
         if found + tested > 0 and found < LEAST_OF_A_GROUP
     ]
     if few and columns.group is not None:
+        shown = few[:SHOWN_GROUPS] + [f"{len(few) - SHOWN_GROUPS} more"] * (len(few) > SHOWN_GROUPS)
         needed = ceil(MORE_THAN_DRAWN * LEAST_OF_A_GROUP / (1 - HOLDOUT_SHARE))
         yield (
-            f"Of the people to learn from there are only {' and '.join(few)}, and an interval that "
-            f"holds 90 % of a group takes at least {LEAST_OF_A_GROUP} of it. Give a table with "
-            f"about {needed} of them or more, or have one interval for everybody: take is_group "
+            f"Of the people to learn from there are only {' and '.join(shown)}, and an interval "
+            f"that holds 90 % of a group takes at least {LEAST_OF_A_GROUP} of it. Give a table "
+            f"with about {needed} of them or more, or have one interval for everybody: take is_group "
             f"from {columns.group.name} in {SCHEMA}."
         )
 

@@ -9,6 +9,7 @@ import pytest
 
 from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.base.settings import GateThresholds, Settings
+from insurance_predictor.model.preprocessing import make_preprocessor
 from insurance_predictor.table.columns import CategoryColumn, Columns
 from insurance_predictor.table.read import Table
 from insurance_predictor.table.schema import CURRENT, SMOKER
@@ -63,8 +64,8 @@ def test_two_hundred_people_are_trained_on_and_what_they_do_not_show_is_said(
     table = tmp_path / "people.csv"
     write_table(make_table(200, seed=1), table)
     said = [
-        "Only 12 with smoker=yes held out: whether their premiums are too high or too low is judged "
-        "from 20 (a table with about 140 of them has so many).",
+        "Only 12 with smoker=yes held out: whether their premiums are too high or too low is "
+        "judged from 20 (a table with about 140 of them has so many).",
         "Only 44 people held out: intervals that are too wide can be told from good ones from 227 "
         "(a table of about 1,135), and luck excuses more (docs/gate.md).",
     ]
@@ -97,7 +98,7 @@ def test_without_a_declared_group_few_of_a_category_are_no_reason():
 
 
 def test_what_was_told_to_do_helps():
-    """About 140 people to judge by, 29 of a group to learn from, 140 of it and 1,135 for the rest."""
+    """About 140 people, 29 of them in a group; 140 in a group; 1,135 people."""
     assert len(warned(pd.concat([OTHERS.head(111), SMOKERS.head(29)]))) == 2
     assert len(warned(pd.concat([OTHERS.head(500), SMOKERS.head(140)]))) == 1
     assert warned(pd.concat([OTHERS.head(1_000), SMOKERS.head(200)])) == ()
@@ -127,9 +128,12 @@ def test_a_feature_that_is_the_same_of_everybody_is_said():
 def test_an_optional_column_that_nobody_says_is_said():
     plan = CategoryColumn("plan", ("a", "b"), WORDS, WORDS, {}, optional=True)
     columns = Columns((*CURRENT.features, plan), CURRENT.target)
-    assert warned(MANY.assign(plan=None), columns) == (
+    table = MANY.head(1_500).assign(plan=pd.Series(dtype="str"))
+    assert warned(table, columns) == (
         "No plan is said of anybody to learn from: the premium cannot depend on it.",
     )
+    made = make_preprocessor(columns).fit_transform(table[list(columns.feature_names)])
+    assert np.isfinite(made.to_numpy()).all()
 
 
 def test_people_who_are_all_alike_are_refused():
