@@ -133,9 +133,7 @@ def by_kind(columns: list[Column]) -> list[tuple[str, Any, list[str]]]:
     categories = [column for column in columns if isinstance(column, CategoryColumn)]
     lacking = [column for column in numbers if column.optional]
     wordless = [column for column in categories if column.optional]
-    present = SimpleImputer(
-        strategy="constant", fill_value=MISSING, keep_empty_features=True
-    )
+    present = SimpleImputer(strategy="constant", fill_value=MISSING, keep_empty_features=True)
     parts: list[tuple[str, Any, list[Any]]] = [
         ("numbers", "passthrough", [column for column in numbers if not column.optional]),
         ("imputed", SimpleImputer(strategy="median", keep_empty_features=True), lacking),

@@ -63,8 +63,8 @@ def too_little(split: Split, limits: GateThresholds, columns: Columns) -> Iterat
         yield (
             f"Of the people to learn from there are only {' and '.join(shown)}, and an interval "
             f"that holds 90 % of a group takes at least {LEAST_OF_A_GROUP} of it. Give a table "
-            f"with about {needed} of them or more, or have one interval for everybody: take is_group "
-            f"from {columns.group.name} in {SCHEMA}."
+            f"with about {needed} of them or more, or have one interval for everybody: take "
+            f"is_group from {columns.group.name} in {SCHEMA}."
         )
 
 
@@ -90,7 +90,7 @@ def not_shown(split: Split, limits: GateThresholds, columns: Columns) -> Iterato
 
 def _differs(values: pd.Series) -> bool:
     """Whether anything could be learned of it; that a value is missing counts as one more."""
-    return values.nunique(dropna=False) > 1
+    return bool(values.nunique(dropna=False) > 1)
 
 
 def _not_learned(values: pd.Series, column: Column) -> Iterator[str]:
