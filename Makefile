@@ -179,7 +179,7 @@ simulate: $(READY) ## play months of production in minutes (SCENARIO=all MONTHS=
 	@$(MONITOR) simulate
 
 dashboard: $(READY) ## the history of monitoring as a page of its own (APP_PORT=8501)
-	@$(BIN)/python -m streamlit run monitoring/dashboard/page.py --server.port "$${APP_PORT:-8501}"
+	@$(BIN)/python -m streamlit run monitoring/dashboard/alone.py --server.port "$${APP_PORT:-8501}"
 
 alert-test: $(READY) ## send one test message to every channel that is set
 	@$(MONITOR) alert-test

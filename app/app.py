@@ -14,8 +14,10 @@ if sys.path[0] != str(HERE.parent):
 
 import streamlit as st  # noqa: E402
 
-from app import frame, json_log, memory, text  # noqa: E402
-from insurance_predictor.base.words import Text  # noqa: E402
+from app import json_log, memory, text  # noqa: E402
+from insurance_predictor.base.errors import InvalidSchema  # noqa: E402
+from insurance_predictor.base.schema_fault import schema_faults  # noqa: E402
+from insurance_predictor.base.words import Language, Text  # noqa: E402
 
 FIRST = "quote"
 # Name in the address, title, and the module that shows it, imported when somebody looks.
@@ -30,6 +32,12 @@ PAGES: tuple[tuple[str, Text, str], ...] = (
 def main() -> None:
     memory.return_what_is_freed()
     json_log.set_up()
+    try:
+        with schema_faults():
+            from app import frame  # which knows the columns, and all pages stand on it
+    except InvalidSchema as error:
+        _say_what_is_wrong(error)
+        return
     language = frame.chosen_language()
     st.set_page_config(page_title=text.APP_TITLE(language), layout="centered")
     pages = [
@@ -43,7 +51,16 @@ def main() -> None:
     page.run()
 
 
+def _say_what_is_wrong(error: InvalidSchema) -> None:
+    json_log.tell_error("schema_failed", error)
+    language: Language = "pt" if (st.context.locale or "").lower().startswith("pt") else "en"
+    st.subheader(text.BAD_SCHEMA(language))
+    st.code(str(error), language=None, wrap_lines=True)
+
+
 def _page(name: str, module: str) -> Callable[[], None]:
+    from app import frame
+
     def run() -> None:
         language = frame.chosen_language()
         with frame.edge(name, language):

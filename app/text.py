@@ -55,6 +55,7 @@ UNREACHABLE_STEPS = Text(
     "MLFLOW_TRACKING_URI, MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, and whether the "
     "server is up (`make doctor` says what is missing).",
 )
+BAD_SCHEMA = Text("As colunas não podem ser usadas", "The columns cannot be used")
 BAD_SETTINGS = Text("A configuração não pode ser usada", "The settings cannot be used")
 BAD_SETTINGS_STEPS = Text(
     "Corrija o valor em .env ou em .streamlit/secrets.toml e tente de novo. Se ele vem do "

@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import typer
@@ -11,6 +12,7 @@ import typer
 from insurance_predictor.base.errors import InsurancePredictorError
 from insurance_predictor.base.foreign_text import one_line, printable
 from insurance_predictor.base.masking import without_secrets
+from insurance_predictor.base.schema_fault import schema_faults
 
 
 class PrintableFormatter(logging.Formatter):
@@ -31,12 +33,16 @@ def make_app(help: str) -> typer.Typer:
     )
 
 
-def run(app: typer.Typer) -> None:
-    """Run a command; an error that a person can meet becomes one message and its exit code."""
+def run(app: Callable[[], object]) -> None:
+    """Run a command; an error that a person can meet becomes one message and its exit code.
+
+    `app` may import the commands first: some of their options are the columns.
+    """
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(PrintableFormatter())
     try:
-        app()
+        with schema_faults():
+            app()
     except InsurancePredictorError as error:
         say(f"error: {error}", to_stderr=True)
         sys.exit(error.exit_code)

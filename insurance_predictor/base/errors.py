@@ -26,6 +26,10 @@ class InvalidSettings(BadInput):
     """A variable of the environment or of .env has a value that cannot be used."""
 
 
+class InvalidSchema(BadInput):
+    """What `schema.py` says of the columns cannot be, or cannot be read."""
+
+
 class InvalidTable(BadInput):
     """A table that cannot be read, or that breaks the rules of `schema`."""
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 Language = Literal["pt", "en"]
 Translations = Mapping[Language, str]
+LANGUAGES: Mapping[Language, str] = {"pt": "Portuguese", "en": "English"}
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,16 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import InitVar, asdict, dataclass, field, fields, replace
 from functools import cache, cached_property
+from itertools import pairwise
 from math import inf, isfinite
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
-from insurance_predictor.base.words import Language, Translations
+from insurance_predictor.base.words import LANGUAGES, Language, Translations
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,8 @@ TAKEN = frozenset(
     {"id", "time", "version", "premium", "low", "high", "latency_ms", "source", "stale"}
     | {"model", "incarnation", "error", "outside_range", "prediction_id", "alias", "json"}
 )
+# What every table of PostgreSQL has.
+POSTGRESQL = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 SIGNS = {"USD": "US$", "BRL": "R$", "EUR": "€", "GBP": "£"}
 USUAL_VALUES = {True: 24, False: 20}  # at most, of whole numbers and of others
 
@@ -85,6 +88,11 @@ class NumberColumn:
         values = (round(low + place * width, self.decimals) for place in range(most))
         return tuple(dict.fromkeys(values))
 
+    def _are_ends(self, usual: object) -> bool:
+        if not _are_rising(usual) or len(usual) != 2:
+            return False
+        return self.low <= usual[0] and usual[1] <= self.high and all(map(isfinite, usual))
+
     @property
     def tried_values(self) -> tuple[float | None, ...]:
         """What made-up people have: usual values, and nothing where it may be missing."""
@@ -111,6 +119,25 @@ class NumberColumn:
             return unit.replace(self.sign, f"{self.sign}{space}{number}", 1)
         return space.join(part for part in (self.sign, number, unit) if part)
 
+    def faults(self) -> Iterator[str]:
+        """What contradicts itself, a part of a sentence each."""
+        yield from _faults_of_words(self, ("label", "help", "unit"))
+        limits = (self.low, self.high)
+        if not all(map(_is_number, limits)) or not self.low < self.high:
+            yield f"{self.name} needs two numbers as limits, low below high"
+            return
+        if self.whole and any(isfinite(end) and end != int(end) for end in limits):
+            yield f"{self.name} is whole: its limits must be whole numbers"
+        if self.usual is not None and not self._are_ends(self.usual):
+            yield f"{self.name} has usual={self.usual!r}: give two numbers within the limits"
+        if not _are_rising(self.bands):
+            yield f"{self.name} has bands={self.bands!r}: give numbers, each above the one before"
+        if self.start is not None and not self.allows(self.start):
+            yield f"{self.name} has start={self.start!r}: it must be {self.rule}"
+        for name in ("decimals", "digits"):
+            if not isinstance(count := getattr(self, name) or 0, int) or count < 0:
+                yield f"{self.name} has {name}={count!r}: give a whole number from 0"
+
     def allows(self, value: object) -> bool:
         """Whether one Python value is a number within the limits, or may be missing and is."""
         if value is None:
@@ -118,9 +145,12 @@ class NumberColumn:
         if isinstance(value, bool) or not isinstance(value, Real):
             return False
         try:
-            return bool(self.fits(float(value)))
+            number = float(value)
         except OverflowError:
             return False
+        above = number > self.low if self.above_low else number >= self.low
+        within = above and number <= self.high and isfinite(number)
+        return within and (number.is_integer() or not self.whole)
 
     def fits(self, numbers: Any) -> Any:
         """Whether a float keeps the limits, or which of an array or Series of floats do."""
@@ -167,6 +197,26 @@ class CategoryColumn:
         """What made-up people have: all values, and nothing where it may be missing."""
         return (*self.values, *((None,) if self.optional else ()))
 
+    def faults(self) -> Iterator[str]:
+        """What contradicts itself, a part of a sentence each."""
+        yield from _faults_of_words(self, ("label", "help"))
+        if not _are_words(self.values) or not self.values:
+            yield f"{self.name} needs values=(..., ...), words without spaces around them"
+            return
+        twice = [value for value in dict.fromkeys(self.values) if self.values.count(value) > 1]
+        yield from (f"{self.name} has the value {value!r} more than once" for value in twice)
+        for value in self.values:
+            for language in _languages_without(self.value_labels.get(value)):
+                yield f"{self.name} has no label of its value {value!r} in {language}"
+        for others in ("value_labels", "also_written"):
+            for value in getattr(self, others):
+                if value not in self.values:
+                    yield f"{self.name} has {others} for {value!r}, which is none of its values"
+        if not all(map(_are_words, self.also_written.values())):
+            yield f"{self.name} needs also_written={{value: (..., ...)}}, other spellings of it"
+        if self.start is not None and self.start not in self.values:
+            yield f"{self.name} has start={self.start!r}: it must be {self.rule}"
+
     def allows(self, value: object) -> bool:
         """Whether one Python value is a known category, or may be missing and is."""
         if value is None:
@@ -181,6 +231,39 @@ class CategoryColumn:
 Column = NumberColumn | CategoryColumn
 
 
+def _faults_of_words(column: Column, kinds: Iterable[str]) -> Iterator[str]:
+    for kind in kinds:
+        for language in _languages_without(getattr(column, kind), may_be_blank=kind == "unit"):
+            yield f"{column.name} has no {kind} in {language}"
+    if not _are_words(column.also_called):
+        yield f"{column.name} needs also_called=(..., ...), other names of the column"
+
+
+def _languages_without(words: object, *, may_be_blank: bool = False) -> Iterator[str]:
+    said = words if isinstance(words, Mapping) else {}
+    for language, called in LANGUAGES.items():
+        word = said.get(language)
+        if not isinstance(word, str) or not (word.strip() or may_be_blank):
+            yield f"{called} ({language})"
+
+
+def _are_words(words: object) -> bool:
+    """Whether it is a tuple of words; one that lost its comma is a word itself."""
+    return isinstance(words, tuple | list) and all(
+        isinstance(word, str) and word.strip() == word != "" for word in words
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+
+
+def _are_rising(numbers: object) -> TypeGuard[Sequence[float]]:
+    if not isinstance(numbers, tuple | list) or not all(map(_is_number, numbers)):
+        return False
+    return all(lower < upper for lower, upper in pairwise(numbers))
+
+
 def _or_missing(column: Column) -> str:
     return ", or missing" if column.optional else ""
 
@@ -190,21 +273,40 @@ class Columns:
     """The columns that one table has, or that one version was trained on.
 
     `carried` ones, such as the number of a policy, are kept beside a quote and are never a feature.
-    Raises ValueError where they contradict each other.
+    Raises ValueError where they contradict themselves or each other; those that are `kept` with a
+    version were taken when less was asked, and are taken again.
     """
 
     features: tuple[Column, ...]
     target: NumberColumn
     carried: tuple[Column, ...] = ()
 
-    def __post_init__(self) -> None:
-        faults = [fault for fault in self._faults() if fault]
-        if faults:
-            raise ValueError(f"These columns cannot be used: {'; '.join(faults)}.")
+    kept: InitVar[bool] = False
 
-    def _faults(self) -> Iterable[str]:
+    def __post_init__(self, kept: bool) -> None:
+        faults = list(self._faults() if kept else self._all_faults())
+        if faults:
+            raise ValueError(f"these columns cannot be used: {'; '.join(faults)}")
+
+    def _all_faults(self) -> Iterator[str]:
+        several: tuple[object, ...] = (self.features, self.carried)
+        if not all(isinstance(those, tuple | list) for those in several):
+            yield "give features=(..., ...) and carried=(..., ...), with a comma after a single one"
+            return
+        target: object = self.target
+        if not isinstance(target, NumberColumn):
+            yield "the target must be a NumberColumn"
+            return
+        own = [fault for column in (*self.features, self.target) for fault in column.faults()]
+        yield from own or self._faults()
+        for column in self.by_name.values():
+            if column.name in POSTGRESQL:
+                yield f"{column.name!r} is a name that PostgreSQL keeps for itself"
+
+    def _faults(self) -> Iterator[str]:
         names = [column.name for column in (*self.features, self.target, *self.carried)]
-        yield "" if self.features else "there is no feature"
+        if not self.features:
+            yield "there is no feature"
         for name in dict.fromkeys(names):
             if not re.fullmatch(NAME, name) or name in TAKEN:
                 yield f"{name!r} is no name for a column (letters a-z, digits, _), or is taken"
@@ -216,11 +318,13 @@ class Columns:
             if isinstance(column, CategoryColumn) and not column.values:
                 yield f"{column.name} has no values"
         groups = [column for column in self.categories if column.is_group]
-        yield "only one column can be the group of the intervals" if len(groups) > 1 else ""
-        yield from (
-            f"{group.name} is a group: it cannot be optional" for group in groups if group.optional
-        )
-        yield f"the target {self.target.name} cannot be optional" if self.target.optional else ""
+        if len(groups) > 1:
+            yield "only one column can be the group of the intervals"
+        for group in groups:
+            if group.optional:
+                yield f"{group.name} is a group: it cannot be optional"
+        if self.target.optional:
+            yield f"the target {self.target.name} cannot be optional"
 
     @cached_property
     def all(self) -> tuple[Column, ...]:
@@ -319,6 +423,7 @@ class Columns:
             features=tuple(map(_column, facts["features"])),
             target=target,
             carried=tuple(map(_column, facts["carried"])),
+            kept=True,
         )
 
 

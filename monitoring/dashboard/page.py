@@ -3,36 +3,27 @@
 The numbers are those of the MLflow runs, the incidents those kept beside the prediction log.
 """
 
-import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-if __name__ == "__main__":
-    # Streamlit puts this folder on the path, where its files would hide other packages.
-    sys.path[:] = [str(ROOT), *(p for p in sys.path if p and Path(p).resolve() != HERE)]
+import streamlit as st
 
-from collections.abc import Sequence  # noqa: E402
-from dataclasses import dataclass  # noqa: E402
-from datetime import UTC, datetime  # noqa: E402
-from importlib import import_module  # noqa: E402
-
-import streamlit as st  # noqa: E402
-
-from insurance_predictor.base import formats  # noqa: E402
-from insurance_predictor.base.errors import InsurancePredictorError  # noqa: E402
-from insurance_predictor.base.settings import Settings, read_settings  # noqa: E402
-from insurance_predictor.base.words import Language  # noqa: E402
-from insurance_predictor.table.columns import NumberColumn  # noqa: E402
-from insurance_predictor.table.schema import CURRENT  # noqa: E402
-from monitoring.dashboard import charts  # noqa: E402
-from monitoring.domain.incidents import Incident  # noqa: E402
-from monitoring.domain.watch import watch  # noqa: E402
-from monitoring.history import mlflow_runs  # noqa: E402
-from monitoring.history.mlflow_runs import MonitoringRun, Trend  # noqa: E402
-from monitoring.report import trend as trend_charts  # noqa: E402
-from monitoring.report.svg import Series  # noqa: E402
-from monitoring.words import dashboard_words, report_words, verdict_text  # noqa: E402
+from insurance_predictor.base import formats
+from insurance_predictor.base.errors import InsurancePredictorError
+from insurance_predictor.base.settings import Settings, read_settings
+from insurance_predictor.base.words import Language
+from insurance_predictor.table.columns import NumberColumn
+from insurance_predictor.table.schema import CURRENT
+from monitoring.dashboard import charts
+from monitoring.domain.incidents import Incident
+from monitoring.domain.watch import watch
+from monitoring.history import mlflow_runs
+from monitoring.history.mlflow_runs import MonitoringRun, Trend
+from monitoring.report import trend as trend_charts
+from monitoring.report.svg import Series
+from monitoring.words import dashboard_words, report_words, verdict_text
 
 LANGUAGES: tuple[Language, ...] = ("pt", "en")
 KEPT_SECONDS = 60  # how old what is shown may be
@@ -325,9 +316,3 @@ def _judged_features(assessments: Sequence[MonitoringRun]) -> list[str]:
 
 def _moment(when: datetime, language: Language) -> str:
     return formats.moment(when, language, None)
-
-
-if __name__ == "__main__":
-    # From the module, which is imported once: this script runs anew for every visitor, and what
-    # one of them has cached would be of another's classes.
-    import_module("monitoring.dashboard.page").main()

@@ -14,6 +14,7 @@ NOTHING_YET = Text(
     "Ainda não houve nenhum monitoramento deste modelo. Rode na raiz do repositório:",
     "This model has not been monitored yet. Run at the root of the repository:",
 )
+BAD_SCHEMA = Text("As colunas não podem ser usadas", "The columns cannot be used")
 FAILED = Text("O histórico não pode ser lido", "The history cannot be read")
 TRY_AGAIN = Text("Tentar de novo", "Try again")
 

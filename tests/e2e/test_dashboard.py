@@ -11,7 +11,7 @@ from tests.e2e.visitor import PATIENCE
 @pytest.fixture
 def dashboard(tmp_path):
     """The dashboard of a clone in which nobody has trained or monitored yet."""
-    started: App = launch(clone(tmp_path / "clone"), {}, script="monitoring/dashboard/page.py")
+    started: App = launch(clone(tmp_path / "clone"), {}, script="monitoring/dashboard/alone.py")
     try:
         started.server.wait_until_healthy(HEALTH)
         yield started

@@ -1,6 +1,7 @@
 """Columns of any table: what they allow, what made-up people have of them, how they are kept."""
 
 import hashlib
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -62,6 +63,69 @@ def test_the_columns_of_release_0_1_are_known_whatever_the_schema_says_today():
 def test_columns_that_contradict_each_other_are_refused_with_what_is_wrong(features, target, fault):
     with pytest.raises(ValueError, match=fault):
         Columns(features, target)
+
+
+@pytest.mark.parametrize(
+    ("column", "fault"),
+    [
+        (replace(AGE, low=None), "age needs two numbers as limits, low below high"),
+        (replace(AGE, low=100, high=18), "age needs two numbers as limits, low below high"),
+        (replace(AGE, high=99.5), "age is whole: its limits must be whole numbers"),
+        (replace(AGE, usual=(18, 200)), "age has usual=.18, 200.: give two numbers within"),
+        (replace(AGE, usual=(64, 18)), "age has usual=.64, 18.: give two numbers within"),
+        (replace(AGE, bands=(30, 18)), "age has bands=.30, 18.: give numbers, each above"),
+        (replace(AGE, start=17), "age has start=17: it must be a whole number from 18 to 100"),
+        (replace(AGE, digits=-1), "age has digits=-1: give a whole number from 0"),
+        (replace(AGE, label={"en": "Age"}), r"age has no label in Portuguese \(pt\)"),
+        (replace(AGE, help={"pt": "Idade.", "en": " "}), r"age has no help in English \(en\)"),
+        (
+            replace(AGE, unit="years"),
+            r"age has no unit in Portuguese .*; age has no unit",
+        ),
+        (replace(AGE, also_called="idade"), "age needs also_called=.*, other names of the column"),
+        (replace(AGE, name="ctid"), "'ctid' is a name that PostgreSQL keeps for itself"),
+        (replace(JOB, values=("clerk")), "job needs values=.*, words without spaces around them"),
+        (replace(JOB, values=("clerk", " NA")), "job needs values=.*, words without spaces around"),
+        (replace(JOB, values=("clerk", "clerk")), "job has the value 'clerk' more than once"),
+        (
+            replace(JOB, value_labels={"clerk": WORDS, "none": WORDS}),
+            r"job has no label of its value 'NA' in Portuguese \(pt\)",
+        ),
+        (
+            replace(JOB, value_labels={job: {"pt": "palavra"} for job in JOBS}),
+            r"job has no label of its value 'clerk' in English \(en\)",
+        ),
+        (
+            replace(JOB, also_written={"pilot": ("p",)}),
+            "job has also_written for 'pilot', which",
+        ),
+        (replace(JOB, also_written={"clerk": "c"}), "job needs also_written=.*, other spellings"),
+        (replace(JOB, start="pilot"), "job has start='pilot': it must be one of clerk, NA, none"),
+    ],
+)
+def test_a_column_that_contradicts_itself_is_refused_with_what_is_wrong(column, fault):
+    with pytest.raises(ValueError, match=fault):
+        Columns((column,), CHARGES)
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ({"features": AGE, "target": CHARGES}, "with a comma after a single one"),
+        ({"features": (AGE,), "target": SMOKER}, "the target must be a NumberColumn"),
+    ],
+)
+def test_columns_that_are_no_table_are_refused(given, fault):
+    with pytest.raises(ValueError, match=fault):
+        Columns(**given)
+
+
+def test_what_a_version_keeps_is_taken_although_more_is_asked_today():
+    kept = json.loads(OWN.to_json())
+    del kept["features"][-1]["value_labels"]["NA"]["pt"]
+    kept["features"][0]["name"] = "xmin"
+    columns = Columns.from_json(json.dumps(kept))
+    assert columns.feature_names[0] == "xmin"
 
 
 def test_made_up_people_have_values_between_the_usual_ends():
