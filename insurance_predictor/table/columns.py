@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = 1
+SHOWN_FAULTS = 5
 NAME = "[a-z][a-z0-9_]{0,62}"  # PostgreSQL keeps no longer one
 # Of the release whose versions did not say what they had been trained on.
 FORMER = Path(__file__).parent / "former_columns.json"
@@ -286,7 +287,9 @@ class Columns:
     def __post_init__(self, kept: bool) -> None:
         faults = list(self._faults() if kept else self._all_faults())
         if faults:
-            raise ValueError(f"these columns cannot be used: {'; '.join(faults)}")
+            told = "; ".join(faults[:SHOWN_FAULTS])
+            more = f"; and {len(faults) - SHOWN_FAULTS} more" if len(faults) > SHOWN_FAULTS else ""
+            raise ValueError(f"these columns cannot be used: {told}{more}")
 
     def _all_faults(self) -> Iterator[str]:
         several: tuple[object, ...] = (self.features, self.carried)

@@ -254,10 +254,9 @@ def test_the_columns_are_kept_with_the_assessment(engine):
 
 def test_twelve_columns_with_many_values_are_counted_one_by_one(engine):
     many = tuple(f"town_{number}" for number in range(500))
-    wide = [
-        replace(OCCUPATION, name=f"wide_{number}", values=many, value_labels={}, must_matter=False)
-        for number in range(10)
-    ]
+    labels = {town: {"pt": town, "en": town} for town in many}
+    each = replace(OCCUPATION, values=many, value_labels=labels, must_matter=False)
+    wide = [replace(each, name=f"wide_{number}") for number in range(10)]
     columns = Columns((*OWN.features, *wide), CURRENT.target)
     log(engine, table(150, 11))
     town = {column.name: many[0] for column in wide}

@@ -108,6 +108,12 @@ def test_a_column_that_contradicts_itself_is_refused_with_what_is_wrong(column, 
         Columns((column,), CHARGES)
 
 
+def test_many_faults_are_counted():
+    job = replace(JOB, values=tuple("abc"), value_labels={})
+    with pytest.raises(ValueError, match=r"\(pt\); and 3 more$"):
+        Columns((job, replace(AGE, label={})), CHARGES)
+
+
 @pytest.mark.parametrize(
     ("given", "fault"),
     [

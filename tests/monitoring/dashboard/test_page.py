@@ -72,7 +72,7 @@ def watched(place: Settings, tmp_path: Path) -> Settings:
 
 def visit(language: str) -> AppTest:
     page = AppTest.from_file(
-        str(ROOT / "monitoring" / "dashboard" / "page.py"), default_timeout=PATIENCE
+        str(ROOT / "monitoring" / "dashboard" / "alone.py"), default_timeout=PATIENCE
     )
     page.context["locale"] = LOCALES[language]
     page.context["timezone"] = "America/Sao_Paulo"
