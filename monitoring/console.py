@@ -45,7 +45,7 @@ def markdown(done: Monitored) -> str:
     rows = [
         f"| {for_github(verdict_text.check_name(verdict, LANGUAGE, columns))} | {verdict.status} | "
         f"{for_github(verdict_text.title(verdict, LANGUAGE, columns))} | "
-        f"{for_github(verdict_text.money(verdict, LANGUAGE))} |"
+        f"{for_github(verdict_text.money(verdict, LANGUAGE, columns))} |"
         for verdict in (*done.assessment.alarms, *_others(done.assessment))
     ]
     return "\n".join(
@@ -147,7 +147,7 @@ def _window(assessment: Assessment) -> str:
 
 def _findings(assessment: Assessment) -> Iterable[str]:
     for verdict in assessment.alarms:
-        money = verdict_text.money(verdict, LANGUAGE)
+        money = verdict_text.money(verdict, LANGUAGE, assessment.columns)
         title = verdict_text.title(verdict, LANGUAGE, assessment.columns)
         yield title + (f" ({money})" if money else "")
 

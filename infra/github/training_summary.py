@@ -19,6 +19,7 @@ from insurance_predictor.release.registration import against_production, find_ru
 from insurance_predictor.store import versions
 from insurance_predictor.store.version_facts import VersionFacts, read_facts
 from insurance_predictor.store.versions import Version
+from insurance_predictor.table.columns import NumberColumn
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -29,7 +30,7 @@ TITLES: Mapping[Status, str] = {
     "refused": "Version {number} is refused by the gate (exit 3)",
 }
 PREFIX = "holdout."
-DOLLARS = {
+AMOUNTS = {
     "rmse": "RMSE",
     "mae": "mean absolute error",
     "median_absolute_error": "median absolute error",
@@ -97,7 +98,7 @@ def as_markdown(summary: TrainingSummary, why: str = "", run_url: str = "") -> s
             for_github(summary.facts.description),
             "",
             *_refusal(summary),
-            *_against(summary.against),
+            *_against(summary.against, summary.facts.target),
             *_metrics(summary),
             f"MLflow run {code(summary.facts.run_id)}."
             + (f" [This run of the workflow]({run_url})." if run_url else ""),
@@ -135,7 +136,7 @@ def _refusal(summary: TrainingSummary) -> Iterator[str]:
         yield ""
 
 
-def _against(found: AgainstProduction | None) -> list[str]:
+def _against(found: AgainstProduction | None, target: NumberColumn) -> list[str]:
     if found is None:
         return ["Nothing was in production to compare with: only the absolute rules applied.", ""]
     rows = [
@@ -145,7 +146,7 @@ def _against(found: AgainstProduction | None) -> list[str]:
             f"(97.5 % confidence: at least {found.rmse_worse_by:+.1%})",
         ),
         ("sum of all quotes", f"{found.quote_shift:+.1%}"),
-        ("largest difference of one quote", f"US$ {found.largest_difference:,.2f} a year"),
+        ("largest difference of one quote", target.amount(found.largest_difference, 2)),
         ("people trained on", f"{found.training_rows:.0%} of production's"),
     ]
     header = (f"Against version {found.version}, on the same people", "Difference")
@@ -155,7 +156,7 @@ def _against(found: AgainstProduction | None) -> list[str]:
 def _metrics(summary: TrainingSummary) -> list[str]:
     """The hold-out's metrics of both versions, each on its own hold-out."""
     mine, other = summary.facts, summary.production
-    names = {**DOLLARS, **NUMBERS, **SHARES}
+    names = {**AMOUNTS, **NUMBERS, **SHARES}
     header = [f"Hold-out ({mine.metrics.get(f'{PREFIX}rows', 0):,.0f} people)"]
     header += [f"Version {mine.version}", "95 % interval"]
     if other is not None:
@@ -168,13 +169,21 @@ def _cells(name: str, mine: VersionFacts, other: VersionFacts | None) -> list[st
     """The value, its interval, production's value and the difference."""
     value = mine.metrics.get(PREFIX + name)
     ends = [mine.metrics.get(f"{PREFIX}{name}_{end}") for end in ("low", "high")]
-    interval = " to ".join(_shown(name, end) for end in ends) if None not in ends else ""
-    cells = [_shown(name, value), interval]
+    unit = mine.target
+    interval = " to ".join(_shown(name, end, unit) for end in ends) if None not in ends else ""
+    cells = [_shown(name, value, unit), interval]
     if other is None:
         return cells
     theirs = other.metrics.get(PREFIX + name)
-    difference = None if value is None or theirs is None else value - theirs
-    return [*cells, _shown(name, theirs), _shown(name, difference, is_signed=True)]
+    is_comparable = name not in AMOUNTS or other.target.meaning == unit.meaning
+    difference = None
+    if value is not None and theirs is not None and is_comparable:
+        difference = value - theirs
+    return [
+        *cells,
+        _shown(name, theirs, other.target),
+        _shown(name, difference, unit, is_signed=True),
+    ]
 
 
 def _caution(mine: VersionFacts, other: VersionFacts | None) -> list[str]:
@@ -187,10 +196,11 @@ def _caution(mine: VersionFacts, other: VersionFacts | None) -> list[str]:
     ]
 
 
-def _shown(name: str, value: float | None, is_signed: bool = False) -> str:
+def _shown(name: str, value: float | None, target: NumberColumn, is_signed: bool = False) -> str:
     if value is None:
         return "–"
-    if name in DOLLARS:
-        return formats.signed_money(value, "en") if is_signed else formats.money(value, "en")
+    if name in AMOUNTS:
+        shown = formats.signed_amount if is_signed else formats.amount
+        return shown(value, target, "en")
     sign = "+" if is_signed else ""
     return f"{value:{sign}.1%}" if name in SHARES else f"{value:{sign}.3f}"

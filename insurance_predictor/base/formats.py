@@ -59,15 +59,6 @@ def signed_amount_with_unit(value: float, target: Target, language: Language) ->
     return f"{sign}{amount_with_unit(abs(value), target, language)}"
 
 
-def money(dollars: float, language: Language) -> str:
-    """US$ 8,412 or US$ 8.412: whole dollars, because no estimate is finer."""
-    return f"US${SPACE}{decimal(dollars, language, 0)}"
-
-
-def signed_money(dollars: float, language: Language) -> str:
-    return f"{_sign(round(dollars))}{money(abs(dollars), language)}"
-
-
 def decimal(value: float, language: Language, digits: int) -> str:
     """With exactly `digits` decimals and thousands set apart."""
     pattern = "#,##0" + ("." + "0" * digits if digits else "")

@@ -60,6 +60,12 @@ class VersionFacts:
     previous: Previous | None
     digests: Digests
     incarnation: str | None = None  # of the model; None in facts that were kept before it was asked
+    target_tag: str | None = None  # the same
+
+    @property
+    def target(self) -> NumberColumn:
+        """What its amounts are in."""
+        return target_of(self.target_tag)
 
     @property
     def identity(self) -> tuple[str, str, Digests]:
@@ -107,6 +113,7 @@ def read_facts(client: "MlflowClient", settings: Settings, version: Version) -> 
         previous=_previous(client, settings, lines, version.number),
         digests=version.digests,
         incarnation=version.incarnation,
+        target_tag=version.tags.get(TARGET_TAG),
     )
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 SHOWN_FAULTS = 5
+LONGEST_WORD, MOST_DIGITS = 200, 15  # of a target that is shown
 NAME = "[a-z][a-z0-9_]{0,62}"  # PostgreSQL keeps no longer one
 # Of the release whose versions did not say what they had been trained on.
 FORMER = Path(__file__).parent / "former_columns.json"
@@ -452,12 +453,27 @@ def target_json(target: NumberColumn) -> str:
 
 
 def target_of(text: str | None) -> NumberColumn:
-    """The inverse of `target_json`; the charges of release 0.1 where nothing can be read."""
+    """The inverse of `target_json`; the charges of release 0.1 where nothing can be read.
+
+    Any client may have written it.
+    """
     try:
         found = _column(json.loads(text or ""))
+        if isinstance(found, NumberColumn) and _can_be_said(found):
+            return found
     except (ValueError, KeyError, TypeError, AttributeError):
-        return former_columns().target
-    return found if isinstance(found, NumberColumn) else former_columns().target
+        pass
+    return former_columns().target
+
+
+def _can_be_said(target: NumberColumn) -> bool:
+    words = [*target.unit.values(), *target.label.values(), target.name, target.currency or ""]
+    languages = {"pt", "en"}
+    return (
+        languages <= target.unit.keys() & target.label.keys()
+        and all(isinstance(word, str) and len(word) <= LONGEST_WORD for word in words)
+        and target.digits in (None, *range(MOST_DIGITS + 1))
+    )
 
 
 def _facts(column: Column) -> dict[str, Any]:

@@ -293,13 +293,16 @@ def _write_plots(folder: Path, run: TrainedRun) -> None:
         LEARNING_SHARES,
         columns=columns,
     )
+    unit = columns.target.unit["en"]
     figures = {
-        "predicted_against_actual": plots.predicted_against_actual(charges, predicted, groups),
-        "residuals": plots.residuals(charges, predicted, groups),
-        "importance": plots.importance(
-            columns.feature_names, worth.importances_mean, worth.importances_std
+        "predicted_against_actual": plots.predicted_against_actual(
+            charges, predicted, groups, unit
         ),
-        "learning_curve": plots.learning_curve(*curve),
+        "residuals": plots.residuals(charges, predicted, groups, unit),
+        "importance": plots.importance(
+            columns.feature_names, worth.importances_mean, worth.importances_std, unit
+        ),
+        "learning_curve": plots.learning_curve(*curve, unit),
     }
     for name, figure in figures.items():
         plots.save(figure, folder / f"{name}.png")

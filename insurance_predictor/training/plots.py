@@ -27,17 +27,17 @@ DOTS_PER_INCH = 110
 
 
 def predicted_against_actual(
-    actual: npt.ArrayLike, predicted: npt.ArrayLike, groups: Mapping[str, BoolArray]
+    actual: npt.ArrayLike, predicted: npt.ArrayLike, groups: Mapping[str, BoolArray], unit: str
 ) -> Figure:
     """Predicted over actual premiums, with the line of a perfect model.
 
-    `actual` and `predicted` have shape (rows,) and are in US dollars a year; `groups` say by
+    `actual` and `predicted` have shape (rows,) and are in `unit`; `groups` say by
     their names which rows are drawn apart, each (rows,).
     """
     figure, axes = _blank(
         "Predicted against actual premium",
-        "Actual premium (US$ a year)",
-        "Predicted premium (US$ a year)",
+        f"Actual premium ({unit})",
+        f"Predicted premium ({unit})",
     )
     actual_values, predicted_values = _numbers(actual), _numbers(predicted)
     _scatter_by_group(axes, actual_values, predicted_values, groups)
@@ -49,17 +49,17 @@ def predicted_against_actual(
 
 
 def residuals(
-    actual: npt.ArrayLike, predicted: npt.ArrayLike, groups: Mapping[str, BoolArray]
+    actual: npt.ArrayLike, predicted: npt.ArrayLike, groups: Mapping[str, BoolArray], unit: str
 ) -> Figure:
     """Actual minus predicted premiums over the predicted ones, with the zero line.
 
-    `actual` and `predicted` have shape (rows,) and are in US dollars a year; `groups` say by
+    `actual` and `predicted` have shape (rows,) and are in `unit`; `groups` say by
     their names which rows are drawn apart, each (rows,).
     """
     figure, axes = _blank(
         "Residuals: above zero, quoted too low",
-        "Predicted premium (US$ a year)",
-        "Actual minus predicted (US$ a year)",
+        f"Predicted premium ({unit})",
+        f"Actual minus predicted ({unit})",
     )
     predicted_values = _numbers(predicted)
     _scatter_by_group(axes, predicted_values, _numbers(actual) - predicted_values, groups)
@@ -69,14 +69,14 @@ def residuals(
     return figure
 
 
-def importance(names: Sequence[str], mean: npt.ArrayLike, std: npt.ArrayLike) -> Figure:
+def importance(names: Sequence[str], mean: npt.ArrayLike, std: npt.ArrayLike, unit: str) -> Figure:
     """Bars of how much RMSE grows when a feature is shuffled, the largest on top.
 
-    `names`, `mean` and `std` have shape (features,); the last two are in US dollars a year.
+    `names`, `mean` and `std` have shape (features,); the last two are in `unit`.
     """
     figure, axes = _blank(
         "What the model would lose without each feature",
-        "Rise of RMSE when the feature is shuffled (US$ a year)",
+        f"Rise of RMSE when the feature is shuffled ({unit})",
         "",
     )
     means, deviations = _numbers(mean), _numbers(std)
@@ -101,14 +101,14 @@ def importance(names: Sequence[str], mean: npt.ArrayLike, std: npt.ArrayLike) ->
 
 
 def learning_curve(
-    sizes: npt.ArrayLike, train_scores: npt.ArrayLike, validation_scores: npt.ArrayLike
+    sizes: npt.ArrayLike, train_scores: npt.ArrayLike, validation_scores: npt.ArrayLike, unit: str
 ) -> Figure:
     """RMSE over the number of training rows; bands are one standard deviation over the folds.
 
-    `sizes` has shape (sizes,) and both scores (sizes, folds), in US dollars a year.
+    `sizes` has shape (sizes,) and both scores (sizes, folds), in `unit`.
     """
     figure, axes = _blank(
-        "Would more rows help?", "Training rows", "RMSE, mean and spread over folds (US$ a year)"
+        "Would more rows help?", "Training rows", f"RMSE, mean and spread over folds ({unit})"
     )
     _line_with_band(
         axes, _numbers(sizes), _numbers(train_scores), (BLUE, "o", "on the training rows")

@@ -216,7 +216,7 @@ def _finding(
     title = verdict_text.title(verdict, language, columns)
     if is_new:
         title = words.NEW(language, title=title)
-    cost = verdict_text.money(verdict, language)
+    cost = verdict_text.money(verdict, language, columns)
     effect = words.MONEY(language, money=cost) if cost else ""
     step = words.NEXT(language, step=verdict_text.next_step(verdict, language, columns))
     return _Finding(title, effect, step, anchor)

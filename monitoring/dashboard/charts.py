@@ -214,7 +214,7 @@ def _number(field: str) -> Spec:
 
 
 def _common(language: Language, height: int) -> Spec:
-    number = {**NUMBER_WORDS[language], "grouping": [3], "currency": ["US$ ", ""]}
+    number = {**NUMBER_WORDS[language], "grouping": [3], "currency": ["", ""]}
     return {
         "height": height,
         "config": {

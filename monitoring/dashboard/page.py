@@ -81,7 +81,7 @@ def show(language: Language) -> None:
     _now(history, language)
     _alarms(history, language)
     _incidents(history.incidents, language)
-    _features(history.trend.assessments, language)
+    _features(history.trend, language)
     _performance(history.trend, language)
     _service(history.trend.assessments, language)
     _reports(settings, history.trend.assessments, language)
@@ -134,7 +134,9 @@ def _now(history: History, language: Language) -> None:
         )
     )
     average = latest.metrics.get("average_premium")
-    premium = verdict_text.NOTHING if average is None else formats.money(average, language)
+    premium = verdict_text.NOTHING
+    if average is not None:
+        premium = formats.amount(average, latest.target, language)
     with st.container(horizontal=True):
         st.metric(dashboard_words.STATUS(language), report_words.STATUSES[latest.status](language))
         st.metric(dashboard_words.QUOTES(language), formats.decimal(latest.rows, language, 0))
@@ -189,8 +191,9 @@ def _incidents(incidents: Sequence[Incident], language: Language) -> None:
     st.table(shown, hide_index=True, border="horizontal")
 
 
-def _features(assessments: Sequence[MonitoringRun], language: Language) -> None:
+def _features(trend: Trend, language: Language) -> None:
     st.subheader(report_words.FEATURES(language), anchor=False)
+    assessments = trend.assessments
     names = _judged_features(assessments)
     name = st.selectbox(
         dashboard_words.FEATURE(language),
@@ -198,7 +201,10 @@ def _features(assessments: Sequence[MonitoringRun], language: Language) -> None:
         format_func=lambda name: verdict_text.check_name(f"drift.{name}", language),
         key="monitoring_feature",
     )
-    shift = dashboard_words.SHIFT(language, unit=_unit(name, language))
+    if name == PREMIUM:
+        assessments = trend.in_one_unit().assessments
+    unit = trend.target.unit[language] if name == PREMIUM else _unit(name, language)
+    shift = dashboard_words.SHIFT(language, unit=unit)
     scale = 100 if verdict_text.is_share(name, CURRENT) else 1
     series = [
         trend_charts.series(assessments, f"drift.{name}.{effect}", f"drift.{name}", title, factor)
@@ -220,7 +226,7 @@ def _performance(trend: Trend, language: Language) -> None:
     _, *production = errors
     if not any(one.points for one in (*production, ratios)):
         st.write(dashboard_words.NO_PERFORMANCE(language))
-    _lines(errors, report_words.TREND_ERROR(language), language)
+    _lines(errors, report_words.TREND_ERROR(language, unit=trend.target.unit[language]), language)
     _lines([ratios], ratios.name, language)
 
 
@@ -298,7 +304,7 @@ def _unit(name: str, language: Language) -> str:
         return column.unit[language]
     if verdict_text.is_share(name, CURRENT):
         return report_words.POINTS(language)
-    return dashboard_words.DOLLARS(language) if name == PREMIUM else name
+    return name
 
 
 def _judged_features(assessments: Sequence[MonitoringRun]) -> list[str]:

@@ -36,7 +36,7 @@ class Verdict:
     `check` names it within its kind: bmi, null.bmi, ratio, error_rate. `missing` says how many
     rows an `unknown` one is short of. `p_value` is below `limit`, or `value` beyond it, in an
     alarm. `effects` holds sizes beside the test, in the feature's own unit where they have one.
-    `money` is what it changes in the average premium, US dollars a year, signed; None where that
+    `money` is what it changes in the average premium, in its unit, signed; None where that
     cannot be said. A number that is not finite could be neither kept nor shown, and is None; such
     an effect is left out. `details` are words from the data, which nobody has checked.
     """
@@ -107,7 +107,7 @@ class Assessment:
     `outcomes` counts the predictions whose charges came into the log in the window, and
     `other_outcomes` those that other versions had made, by version. `other_versions` counts
     predictions of the same window that other versions made, which only the service is judged by.
-    `average_premium` is the window's, US dollars a year; None without a row. `left_out` counts
+    `average_premium` is the window's, in its unit; None without a row. `left_out` counts
     predictions of the window that are of another model in the same log, or of another registry's
     model of this name, which nothing is judged by. `registry_problem` says why the registry could
     not be asked which version serves: then it is the last good one. `columns` are those of the

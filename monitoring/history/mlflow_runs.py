@@ -6,7 +6,7 @@ have fared over time.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +16,7 @@ from insurance_predictor.base.environment import public_address
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.manifest import file_sha256
 from insurance_predictor.model.run_layout import ROLE as TRAINING
-from insurance_predictor.model.run_layout import ROLE_TAG
+from insurance_predictor.model.run_layout import ROLE_TAG, TARGET_TAG
 from insurance_predictor.store.locations import experiment_location, foreign_place
 from insurance_predictor.store.tracking import (
     check_place,
@@ -24,6 +24,13 @@ from insurance_predictor.store.tracking import (
     experiment_id,
     store_errors,
 )
+from insurance_predictor.table.columns import (
+    NumberColumn,
+    former_columns,
+    target_json,
+    target_of,
+)
+from insurance_predictor.table.schema import CURRENT
 from monitoring.domain.assessment import Assessment, Verdict
 from monitoring.history.json import assessment_json
 
@@ -43,13 +50,21 @@ MOST_RUNS = 400  # of each kind, the newest
 HOLDOUT = "holdout."
 
 
+def _former_target() -> NumberColumn:
+    return former_columns().target
+
+
 @dataclass(frozen=True)
 class TrainingRun:
-    """One training: when, and its metrics as `evaluation.flat_metrics` names them."""
+    """One training: when, and its metrics as `evaluation.flat_metrics` names them.
+
+    `target` says what its amounts are in.
+    """
 
     run_id: str
     time: datetime
     metrics: Mapping[str, float]
+    target: NumberColumn = field(default_factory=_former_target)
 
 
 @dataclass(frozen=True)
@@ -57,6 +72,7 @@ class MonitoringRun:
     """One recorded assessment: its version, window (UTC) and metrics as `metrics` names them.
 
     `performance.ratio.value`, `drift.bmi.p_value`, `drift.bmi.alarm`: 1 or 0, absent if undecided.
+    `target` says what its amounts are in.
     """
 
     run_id: str
@@ -68,6 +84,7 @@ class MonitoringRun:
     status: str
     rows: int
     metrics: Mapping[str, float]
+    target: NumberColumn = field(default_factory=_former_target)
 
 
 @dataclass(frozen=True)
@@ -76,6 +93,19 @@ class Trend:
 
     trainings: tuple[TrainingRun, ...] = ()
     assessments: tuple[MonitoringRun, ...] = ()
+
+    @property
+    def target(self) -> NumberColumn:
+        """What amounts are in now: those of the last assessment."""
+        return self.assessments[-1].target if self.assessments else CURRENT.target
+
+    def in_one_unit(self) -> "Trend":
+        """The same without the runs whose amounts cannot stand beside those of now."""
+        now = self.target.meaning
+        return Trend(
+            tuple(one for one in self.trainings if one.target.meaning == now),
+            tuple(one for one in self.assessments if one.target.meaning == now),
+        )
 
     def with_runs(self, runs: Sequence[MonitoringRun]) -> "Trend":
         """The same with `runs`, in the order in which they were made."""
@@ -178,6 +208,7 @@ def tags(assessment: Assessment) -> dict[str, str]:
         ROWS_TAG: str(assessment.rows),
         OUTCOMES_TAG: str(assessment.outcomes),
         STATUS_TAG: assessment.status,
+        TARGET_TAG: target_json(assessment.columns.target),
         "alarms": ", ".join(verdict.name for verdict in assessment.alarms),
     }
 
@@ -263,6 +294,7 @@ def _training_run(run: "Run") -> TrainingRun:
         run_id=run.info.run_id,
         time=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
         metrics={name: metrics[name] for name in metrics if name.startswith(HOLDOUT)},
+        target=target_of(run.data.tags.get(TARGET_TAG)),
     )
 
 
@@ -283,6 +315,7 @@ def _monitoring_run(
         status=found[STATUS_TAG],
         rows=int(found[ROWS_TAG]),
         metrics=dict(numbers),
+        target=target_of(found.get(TARGET_TAG)),
     )
 
 

@@ -111,12 +111,12 @@ def _figures(
     assessment: Assessment, incidents: Sequence[Incident], language: Language
 ) -> list[tuple[str, str]]:
     """The few numbers at the top, each with its words."""
-    average = assessment.average_premium
-    premium = verdict_text.NOTHING if average is None else formats.money(average, language)
+    average, target = assessment.average_premium, assessment.columns.target
+    premium = verdict_text.NOTHING if average is None else formats.amount(average, target, language)
     return [
         (formats.decimal(assessment.rows, language, 0), report_words.QUOTES(language)),
         (formats.decimal(assessment.outcomes, language, 0), report_words.WITH_OUTCOME(language)),
-        (premium, report_words.AVERAGE_PREMIUM(language)),
+        (premium, report_words.AVERAGE_PREMIUM(language, unit=target.unit[language])),
         (str(len(incidents)), report_words.OPEN_INCIDENTS(language)),
     ]
 
@@ -128,7 +128,7 @@ def _finding(
     return {
         "title": verdict_text.title(verdict, language, columns),
         "kind": report_words.KINDS[verdict.kind](language),
-        "money": verdict_text.money(verdict, language) or report_words.NO_PRICE(language),
+        "money": verdict_text.money(verdict, language, columns) or report_words.NO_PRICE(language),
         "meaning": verdict_text.meaning(verdict, language, columns),
         "next_step": with_code(verdict_text.next_step(verdict, language, columns)),
         "runbook": f"{links.runbook}#{verdict_text.runbook_anchor(verdict, columns)}",

@@ -5,6 +5,7 @@ from typing import Any
 
 from insurance_predictor.base import formats
 from insurance_predictor.base.words import Language, Text
+from insurance_predictor.table.columns import Columns, NumberColumn
 from monitoring.domain.assessment import Assessment, Verdict
 from monitoring.report import svg
 from monitoring.words import report_words, verdict_text
@@ -18,14 +19,19 @@ def shown(assessment: Assessment, language: Language) -> dict[str, Any]:
     """Pictures of what outcomes have shown, and sentences about the estimate."""
     verdicts = {v.check: v for v in assessment.verdicts if v.kind == "performance"}
     drawn = [verdicts[check] for check in DRAWN if check in verdicts]
+    columns = assessment.columns
     return {
-        "measured": [_measured(v, v.value, language) for v in drawn if v.value is not None],
-        "estimate": _estimate(verdicts.get(ESTIMATE), language),
+        "measured": [
+            _measured(v, v.value, language, columns) for v in drawn if v.value is not None
+        ],
+        "estimate": _estimate(verdicts.get(ESTIMATE), columns.target, language),
     }
 
 
-def _measured(verdict: Verdict, value: float, language: Language) -> dict[str, Any]:
-    number = partial(verdict_text.sized, verdict.check, language=language)
+def _measured(
+    verdict: Verdict, value: float, language: Language, columns: Columns
+) -> dict[str, Any]:
+    number = partial(verdict_text.sized, verdict.check, language=language, columns=columns)
     band = _band(verdict)
     expected = verdict.effects.get("reference", EXPECTED_RATIO)
     note = report_words.EXPECTED(language, reference=number(expected))
@@ -33,7 +39,7 @@ def _measured(verdict: Verdict, value: float, language: Language) -> dict[str, A
         low, high = map(number, band)
         note = f"{report_words.BAND(language, low=low, high=high)}; {note}"
     return {
-        "name": verdict_text.check_name(verdict, language),
+        "name": verdict_text.check_name(verdict, language, columns),
         "status": verdict.status,
         "value": number(value),
         "note": note,
@@ -41,11 +47,11 @@ def _measured(verdict: Verdict, value: float, language: Language) -> dict[str, A
     }
 
 
-def _estimate(verdict: Verdict | None, language: Language) -> list[str]:
+def _estimate(verdict: Verdict | None, target: NumberColumn, language: Language) -> list[str]:
     """The estimated error, then what it was in truth once that is known, a sentence each."""
     if verdict is None or verdict.value is None or (band := _band(verdict)) is None:
         return []
-    value, low, high = (formats.money(dollars, language) for dollars in (verdict.value, *band))
+    value, low, high = (formats.amount(one, target, language) for one in (verdict.value, *band))
     said = [report_words.ESTIMATE(language, value=value, low=low, high=high)]
     actual = verdict.effects.get("actual")
     if actual is not None:
@@ -53,8 +59,8 @@ def _estimate(verdict: Verdict | None, language: Language) -> list[str]:
             verdict.effects.get("actual_low", band[0]),
             verdict.effects.get("actual_high", band[1]),
         )
-        dollars, where = formats.money(actual, language), _where(actual, expected)(language)
-        said.append(report_words.RECONCILED(language, actual=dollars, where=where))
+        shown, where = formats.amount(actual, target, language), _where(actual, expected)(language)
+        said.append(report_words.RECONCILED(language, actual=shown, where=where))
     return said
 
 

@@ -35,22 +35,24 @@ def charts(trend: Trend, language: Language) -> list[dict[str, object]]:
     """
     if len(trend.assessments) < LEAST_ASSESSMENTS:
         return []
-    dollars, plain = partial(_compact, language), partial(_plain, language)
+    compact, plain = partial(_compact, language), partial(_plain, language)
+    unit = trend.target.unit[language]
     found = (
-        (report_words.TREND_ERROR, errors(trend, language), dollars),
-        (report_words.TREND_RATIO, (ratios(trend, language),), plain),
-        (report_words.TREND_PREMIUM, (premiums(trend, language),), dollars),
-        (report_words.TREND_ALARMS, (alarms(trend, language),), plain),
+        (report_words.TREND_ERROR(language, unit=unit), errors(trend, language), compact),
+        (report_words.TREND_RATIO(language), (ratios(trend, language),), plain),
+        (report_words.TREND_PREMIUM(language, unit=unit), (premiums(trend, language),), compact),
+        (report_words.TREND_ALARMS(language), (alarms(trend, language),), plain),
     )
     return [
-        _chart(title(language), shown, number, language)
+        _chart(title, shown, number, language)
         for title, every, number in found
         if (shown := [one for one in every if one.points])
     ]
 
 
 def errors(trend: Trend, language: Language) -> tuple[Series, ...]:
-    """RMSE, US dollars a year: of each training's hold-out, and of production."""
+    """RMSE in the unit of now: of each training's hold-out, and of production."""
+    trend = trend.in_one_unit()
     training = tuple(
         Point(one.time, one.metrics["holdout.rmse"], *_band(one, "holdout.rmse", "_"))
         for one in trend.trainings
@@ -74,9 +76,9 @@ def ratios(trend: Trend, language: Language) -> Series:
 
 
 def premiums(trend: Trend, language: Language) -> Series:
-    """The average premium of each window, US dollars a year."""
-    title = report_words.TREND_PREMIUM(language)
-    return series(trend.assessments, "average_premium", "drift.premium", title)
+    """The average premium of each window, in the unit of now."""
+    title = report_words.TREND_PREMIUM(language, unit=trend.target.unit[language])
+    return series(trend.in_one_unit().assessments, "average_premium", "drift.premium", title)
 
 
 def alarms(trend: Trend, language: Language) -> Series:

@@ -83,11 +83,17 @@ def _cells(verdict: Verdict, language: Language, columns: Columns) -> Mapping[Te
         report_words.VERDICT: _result(verdict, language),
         report_words.VALUE: _value(verdict, language, columns),
         report_words.P_VALUE: _p_value(verdict.p_value, language),
-        report_words.LIMIT: _limit(verdict, language),
+        report_words.LIMIT: _limit(verdict, language, columns),
         report_words.PSI: "" if psi is None else formats.decimal(psi, language, 2),
         report_words.CHANGE: _shift(verdict, language, columns),
-        report_words.MONEY: "" if money is None else formats.signed_money(money, language),
+        report_words.MONEY: ""
+        if money is None
+        else formats.signed_amount(money, columns.target, language),
     }
+
+
+def _amount(money: float | None, language: Language, columns: Columns) -> str:
+    return "" if money is None else formats.signed_amount(money, columns.target, language)
 
 
 def _result(verdict: Verdict, language: Language) -> str:
@@ -105,19 +111,19 @@ def _value(verdict: Verdict, language: Language, columns: Columns) -> str:
         if window is None:
             return ""
         return verdict_text.in_unit(verdict.check, window, language, columns)
-    return _sized(verdict, verdict.value, language)
+    return _sized(verdict, verdict.value, language, columns)
 
 
-def _limit(verdict: Verdict, language: Language) -> str:
+def _limit(verdict: Verdict, language: Language, columns: Columns) -> str:
     """A p-value where a test judges, else a value."""
     if verdict.p_value is not None:
         return _p_value(verdict.limit, language)
-    return _sized(verdict, verdict.limit, language)
+    return _sized(verdict, verdict.limit, language, columns)
 
 
-def _sized(verdict: Verdict, value: float | None, language: Language) -> str:
+def _sized(verdict: Verdict, value: float | None, language: Language, columns: Columns) -> str:
     check = verdict.check.partition(".")[0]
-    return "" if value is None else verdict_text.sized(check, value, language)
+    return "" if value is None else verdict_text.sized(check, value, language, columns)
 
 
 def _p_value(p_value: float | None, language: Language) -> str:
@@ -140,4 +146,4 @@ def _shift(verdict: Verdict, language: Language, columns: Columns) -> str:
     if isinstance(column, NumberColumn):
         shifted = formats.signed_decimal(shift, language, verdict_text.mean_digits(column))
         return f"{shifted}{formats.SPACE}{column.unit[language]}"
-    return formats.signed_money(shift, language)
+    return formats.signed_amount(shift, columns.target, language)

@@ -179,7 +179,7 @@ def _told(settings: Settings, played: Played) -> Iterator[str]:
     if assessment.registry_problem:
         yield "    the registry is away: judged from the last good version and the log"
     for verdict in assessment.alarms:
-        money = verdict_text.money(verdict, "en")
+        money = verdict_text.money(verdict, "en", assessment.columns)
         title = verdict_text.title(verdict, "en", assessment.columns)
         yield f"    seen: {title}" + (f" ({money})" if money else "")
     links = MessageLinks(report=None, runbook=settings.runbook_url)

@@ -71,7 +71,6 @@ WINDOW_END = Text("Fim da janela (UTC)", "End of the window (UTC)")
 # Feature by feature
 FEATURE = Text("Atributo", "Feature")
 SHIFT = Text("Mudança ({unit})", "Shift ({unit})")
-DOLLARS = Text("US$ por ano", "US$ a year")
 NOT_JUDGED = Text(
     "Ainda não houve cotações bastantes para julgar este atributo.",
     "There have not been enough quotes yet to judge this feature.",

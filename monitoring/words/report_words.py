@@ -34,7 +34,7 @@ UNDECIDED = Text(
 EMPTY = Text("Nenhuma cotação nesta janela", "No quotes in this window")
 QUOTES = Text("cotações", "quotes")
 WITH_OUTCOME = Text("com resultado real", "with a known outcome")
-AVERAGE_PREMIUM = Text("prêmio médio por ano", "average premium a year")
+AVERAGE_PREMIUM = Text("prêmio médio ({unit})", "average premium ({unit})")
 OPEN_INCIDENTS = Text("incidentes abertos", "open incidents")
 
 # Findings
@@ -115,10 +115,10 @@ NO_POWER = Text(
 
 # Trend
 TREND = Text("Ao longo do tempo", "Over time")
-TREND_ERROR = Text("Erro (RMSE), US$ por ano", "Error (RMSE), US$ a year")
+TREND_ERROR = Text("Erro (RMSE), {unit}", "Error (RMSE), {unit}")
 TREND_RATIO = Text("Cobrado ÷ previsto", "Charged ÷ predicted")
 TREND_ALARMS = Text("Alarmes por janela", "Alarms in each window")
-TREND_PREMIUM = Text("Prêmio médio, US$ por ano", "Average premium, US$ a year")
+TREND_PREMIUM = Text("Prêmio médio, {unit}", "Average premium, {unit}")
 IN_TRAINING = Text("no treino", "in training")
 ESTIMATED = Text("estimado", "estimated")
 ACTUAL = Text("real", "actual")
@@ -167,8 +167,8 @@ READING_LINES: tuple[Text, ...] = (
         "an unimportant change is visible. A PSI below 0.1 is usually small, above 0.25 large.",
     ),
     Text(
-        "O valor em dinheiro é quanto a mudança move o prêmio médio de uma pessoa, por ano.",
-        "The money is by how much the change moves the average premium of a person, a year.",
+        "O valor em dinheiro é quanto a mudança move o prêmio médio de uma pessoa.",
+        "The money is by how much the change moves the average premium of a person.",
     ),
     Text(
         "“Indefinido” não é “tranquilo”: faltam dados para decidir.",

@@ -28,6 +28,7 @@ LEAST_SHARE = 0.001  # is written out; what is less is "< 0.1 %"
 NOTHING = "–"  # for what was not measured
 MOST = 1e15  # what is more comes from a value that cannot be, and would fill the line
 MISSING = "missing"  # of an optional feature
+ESTIMATED_ERROR = "estimated_error"  # an amount, of the target's unit
 GROUPS: Mapping[str, Mapping[str, CheckWords]] = {
     "drift": verdict_words.DRIFT,
     "schema": verdict_words.SCHEMA,
@@ -69,18 +70,19 @@ def next_step(verdict: Verdict, language: Language, columns: Columns = CURRENT) 
     return _words(verdict.name, columns).next_step(language)
 
 
-def money(verdict: Verdict, language: Language) -> str:
+def money(verdict: Verdict, language: Language, columns: Columns = CURRENT) -> str:
     """What it costs: "about US$ 412 a year more on the average premium"; empty if nobody knows."""
     if not _is_sayable(verdict.money):
         return ""
-    if round(verdict.money) == 0:
+    if round(verdict.money, columns.target.digits or 0) == 0:
         return verdict_words.PREMIUM_SAME(language)
     is_more = verdict.money > 0
     if verdict.kind == "performance":
         words = verdict_words.TOO_LOW if is_more else verdict_words.TOO_HIGH
     else:
         words = verdict_words.PREMIUM_MORE if is_more else verdict_words.PREMIUM_LESS
-    return words(language, money=formats.money(abs(verdict.money), language))
+    said = formats.amount_with_unit(abs(verdict.money), columns.target, language)
+    return words(language, money=said)
 
 
 def runbook_anchor(verdict: Verdict | str, columns: Columns = CURRENT) -> str:
@@ -170,14 +172,14 @@ def _shift(verdict: Verdict, language: Language, columns: Columns) -> str:
 
 
 def in_unit(check: str, size: float | None, language: Language, columns: Columns = CURRENT) -> str:
-    """A mean of the feature, or a share; US dollars for the premium."""
+    """A mean of the feature, or a share; an amount for the premium."""
     column = _feature(check, columns)
     if not _is_sayable(size):
         return NOTHING
     if is_share(check, columns):
         return formats.percent(size, language, 1)
     if not isinstance(column, NumberColumn):
-        return formats.money(size, language)
+        return formats.amount(size, columns.target, language)
     number = formats.decimal(size, language, mean_digits(column))
     return f"{number}{formats.SPACE}{column.unit[language]}"
 
@@ -194,18 +196,20 @@ def _values(verdict: Verdict, language: Language, columns: Columns) -> dict[str,
     return {
         "label": _label(verdict.check, language, columns),
         "check": one_line(verdict.check, LONGEST),
-        "value": sized(check, verdict.value, language),
-        "limit": sized(check, verdict.limit, language),
-        "reference": sized(check, verdict.effects.get("reference"), language),
-        "window": sized(check, verdict.effects.get("window"), language),
+        "value": sized(check, verdict.value, language, columns),
+        "limit": sized(check, verdict.limit, language, columns),
+        "reference": sized(check, verdict.effects.get("reference"), language, columns),
+        "window": sized(check, verdict.effects.get("window"), language, columns),
         "details": _examples(verdict),
     }
 
 
-def sized(check: str, value: float | None, language: Language) -> str:
+def sized(check: str, value: float | None, language: Language, columns: Columns) -> str:
     """A value of `check` with its unit; shares unless it is known to be something else."""
     if not _is_sayable(value):
         return NOTHING
+    if check == ESTIMATED_ERROR:
+        return formats.amount(value, columns.target, language)
     if check in WRITTEN:
         return WRITTEN[check](value, language)
     if 0 < value < LEAST_SHARE:
@@ -233,7 +237,6 @@ WRITTEN: Mapping[str, Callable[[float, Language], str]] = {
     "ratio": _off_one,
     "residuals": _hundredths,
     "other_versions": _hundredths,
-    "estimated_error": formats.money,
     "latency": _milliseconds,
     "backlog": _whole,
 }

@@ -38,24 +38,24 @@ SHIFTED_SOMEHOW = Text("{label} mudou", "{label} has shifted")
 
 # Money: of the quotes, and of what people were charged
 PREMIUM_MORE = Text(
-    "cerca de {money} por ano a mais no prêmio médio",
-    "about {money} a year more on the average premium",
+    "cerca de {money} a mais no prêmio médio",
+    "about {money} more on the average premium",
 )
 PREMIUM_LESS = Text(
-    "cerca de {money} por ano a menos no prêmio médio",
-    "about {money} a year less on the average premium",
+    "cerca de {money} a menos no prêmio médio",
+    "about {money} less on the average premium",
 )
 PREMIUM_SAME = Text(
     "quase nada no prêmio médio",
     "next to nothing on the average premium",
 )
 TOO_LOW = Text(
-    "o prêmio médio está cerca de {money} por ano abaixo do que foi cobrado",
-    "the average premium is about {money} a year below what was charged",
+    "o prêmio médio está cerca de {money} abaixo do que foi cobrado",
+    "the average premium is about {money} below what was charged",
 )
 TOO_HIGH = Text(
-    "o prêmio médio está cerca de {money} por ano acima do que foi cobrado",
-    "the average premium is about {money} a year above what was charged",
+    "o prêmio médio está cerca de {money} acima do que foi cobrado",
+    "the average premium is about {money} above what was charged",
 )
 
 SHIFTED = Text(

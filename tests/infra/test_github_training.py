@@ -18,7 +18,10 @@ from insurance_predictor.base.errors import BadInput, RefusedByGate
 from insurance_predictor.release.promotion import promote
 from insurance_predictor.release.registration import register
 from insurance_predictor.store.versions import delete_tag
+from insurance_predictor.table.columns import target_json
+from insurance_predictor.table.schema import TARGET
 from tests.infra import github_server
+from tests.own_columns import IN_REAIS
 from tests.planting import Workshop, linear, plant
 
 PUSHED, HEAD = "a" * 40, "b" * 40
@@ -140,9 +143,9 @@ def identical(client, settings, production, trained):
     return read_summary(client, settings, trained.run_id)
 
 
-def row(text: str, name: str) -> list[str]:
+def row(text: str, name: str, sign: str = "US$") -> list[str]:
     """The cells of a metric, without its name."""
-    (line,) = [line for line in text.splitlines() if line.startswith(f"| {name} | US$")]
+    (line,) = [line for line in text.splitlines() if line.startswith(f"| {name} | {sign}")]
     return line.strip("| ").split(" | ")[1:]
 
 
@@ -155,7 +158,9 @@ def test_what_is_identical_to_production_is_said_to_be_no_fault(identical):
 
 def test_metrics_stand_with_their_intervals_and_beside_production(identical, trained):
     rmse = trained.trained.evaluation.overall["rmse"]
-    value, low, high = (formats.money(one, "en") for one in (rmse.value, rmse.low, rmse.high))
+    value, low, high = (
+        formats.amount(one, TARGET, "en") for one in (rmse.value, rmse.low, rmse.high)
+    )
     assert row(as_markdown(identical), "RMSE") == [value, f"{low} to {high}", value, "US$\xa00"]
 
 
@@ -164,6 +169,17 @@ def test_the_difference_from_production_has_its_sign(identical):
     worse["holdout.rmse"] += 100
     other = replace(identical, production=replace(identical.production, metrics=worse))
     assert row(as_markdown(other), "RMSE")[-1] == "−US$\xa0100"
+
+
+def test_each_version_is_in_its_own_currency_and_two_currencies_have_no_difference(identical):
+    tag = target_json(IN_REAIS.target)
+    reais = replace(identical, facts=replace(identical.facts, target_tag=tag))
+    value, interval, theirs, difference = row(as_markdown(reais), "RMSE", "R$")
+    assert value.startswith("R$\xa0")
+    assert "US$" not in interval
+    assert theirs.startswith("US$\xa0")
+    assert difference == "–"
+    assert "| largest difference of one quote | R$ 0.00 a year |" in as_markdown(reais)
 
 
 def test_another_table_is_said_to_be_another(identical):

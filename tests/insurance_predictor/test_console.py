@@ -13,6 +13,7 @@ from insurance_predictor.log.outcomes import Conflict, OutcomeReport
 from insurance_predictor.model.cross_validation import Scores
 from insurance_predictor.model.estimators import CandidateEstimator
 from insurance_predictor.model.evaluation import Estimate, Evaluation, IntervalScore
+from insurance_predictor.model.run_layout import TARGET_TAG
 from insurance_predictor.release.gate import Check, GateDecision
 from insurance_predictor.release.promotion import Move
 from insurance_predictor.release.registration import Registration
@@ -20,10 +21,12 @@ from insurance_predictor.serving.predictor import Caution, Quote
 from insurance_predictor.store.ledger import Line
 from insurance_predictor.store.status import RegistryState
 from insurance_predictor.store.versions import Version
+from insurance_predictor.table.columns import target_json
 from insurance_predictor.table.read import Table
 from insurance_predictor.table.split import split_table
 from insurance_predictor.table.synthetic import make_table
 from insurance_predictor.training.trained_run import TrainedRun
+from tests.own_columns import IN_REAIS
 
 WHEN = datetime(2026, 3, 1, 14, 5, tzinfo=UTC)
 SETTINGS = Settings(mlflow_tracking_uri="http://ana:hush@host:5000")
@@ -157,6 +160,14 @@ def test_an_empty_registry_says_what_to_run():
     assert console.state_summary(SETTINGS, state) == (
         "'premiums' has no version on http://ana:***@host:5000. Run `make train register`."
     )
+
+
+def test_a_version_s_error_is_in_its_own_currency():
+    reais = replace(VERSION, tags={**VERSION.tags, TARGET_TAG: target_json(IN_REAIS.target)})
+    state = RegistryState("premiums", {}, (reais, VERSION), (), ())
+    shown = console.state_summary(SETTINGS, state)
+    assert "  R$ 4,568 " in shown
+    assert "  US$ 4,568 " in shown
 
 
 def test_a_registry_is_shown_with_aliases_versions_ledger_and_problems():

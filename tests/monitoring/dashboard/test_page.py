@@ -10,11 +10,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from insurance_predictor.base.settings import IncidentRules, Settings
+from insurance_predictor.table.schema import CURRENT
 from monitoring.dashboard import charts as dashboard_charts
 from monitoring.history import incident_store, mlflow_runs
 from monitoring.history.tables import opened
 from monitoring.words import dashboard_words, report_words, verdict_text
 from tests.monitoring import example_assessments as examples
+from tests.own_columns import IN_REAIS
 from tests.repository import ROOT
 
 LOCALES = {"pt": "pt-BR", "en": "en-US"}
@@ -104,6 +106,21 @@ def test_the_state_of_now_comes_first(watched: Settings, language: str):
     assert "13" in premium
     assert still_open == "2"
     assert len(page.warning) == 3  # the two incidents, and that nobody has looked for long
+
+
+def test_amounts_are_in_the_currency_of_the_version(place: Settings, language: str):
+    assessment = examples.alarming(model_name=place.model_name)
+    for columns, weeks_ago in ((CURRENT, 2), (IN_REAIS, 1), (IN_REAIS, 0)):
+        of_week = replace(assessment, columns=columns, window=examples.week(weeks_ago))
+        mlflow_runs.finish(place, mlflow_runs.begin(place, of_week).run_id)
+    page = visit(language)
+    assert page.metric[2].value.startswith("R$")
+    [chosen] = [one for one in page.selectbox if one.key == "monitoring_feature"]
+    page = chosen.set_value("premium").run()
+    unit = IN_REAIS.target.unit[language]
+    drawn = json.dumps(charts(page), ensure_ascii=False)
+    assert drawn.count(unit) >= 2  # how the premium moved, and the error
+    assert "US$" not in drawn + words(page)
 
 
 def test_incidents_are_listed_with_what_changed(watched: Settings, language: str):

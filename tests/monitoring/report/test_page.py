@@ -9,6 +9,7 @@ from math import inf, nan
 import pytest
 
 from insurance_predictor.base.words import Language, Text
+from insurance_predictor.table.schema import TARGET
 from monitoring.domain.assessment import Assessment, Distribution, Verdict
 from monitoring.history.mlflow_runs import Trend
 from monitoring.report.page import ReportLinks, report_page, with_code
@@ -225,7 +226,7 @@ def test_the_trend_begins_with_the_second_assessment(language: Language):
     assert report_words.NO_TREND(language) in first.words
     later = page(examples.alarming(), language)
     assert report_words.NO_TREND(language) not in later.words
-    assert report_words.TREND_ERROR(language) in later.words
+    assert report_words.TREND_ERROR(language, unit=TARGET.unit[language]) in later.words
     assert later.tags.count("polyline") > first.tags.count("polyline")
 
 

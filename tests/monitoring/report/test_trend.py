@@ -2,6 +2,7 @@
 
 import pytest
 
+from insurance_predictor.table.schema import TARGET
 from monitoring.history.mlflow_runs import Trend
 from monitoring.report import trend
 from monitoring.words import report_words
@@ -41,7 +42,7 @@ def test_a_series_can_be_scaled_and_skips_what_was_not_measured():
 def test_there_is_a_chart_for_everything_that_was_measured_and_none_before(language):
     titles = [chart["title"] for chart in trend.charts(examples.trend(), language)]
     assert titles == [
-        words(language)
+        words(language, unit=TARGET.unit[language])
         for words in (
             report_words.TREND_ERROR,
             report_words.TREND_RATIO,
