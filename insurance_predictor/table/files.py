@@ -25,6 +25,11 @@ from insurance_predictor.table.reading.header import (
     left_out,
     read_header,
 )
+from insurance_predictor.table.reading.memory import (
+    require_memory_for_files,
+    require_memory_for_rows,
+    require_memory_for_text,
+)
 from insurance_predictor.table.reading.notices import Notice, NotUnderstood, quoted
 from insurance_predictor.table.reading.understanding import understood
 from insurance_predictor.table.reading.unpacking import (
@@ -84,6 +89,7 @@ def read_parts(location: str, variable: str = "DATA") -> Parts:
 def _local_parts(path: Path, variable: str) -> Parts:
     try:
         if not path.is_dir():
+            require_memory_for_files([path], str(path))
             return [(path.name, path.read_bytes())]
         below = (found.relative_to(path).as_posix() for found in path.rglob("*"))
         parts = part_names(below, str(path))
@@ -92,6 +98,7 @@ def _local_parts(path: Path, variable: str) -> Parts:
                 f"{path} is a directory without Parquet files. Give {variable} a table, or a "
                 "directory of part files."
             )
+        require_memory_for_files([path / name for name in parts], str(path))
         return [(name, (path / name).read_bytes()) for name in parts]
     except FileNotFoundError as error:
         remedy = ", or run `make data`" if variable == "DATA" else ""
@@ -268,6 +275,7 @@ def _text_table(
     content: bytes, layout: _Layout, source: str, wanted: Wanted, told: Sequence[Notice]
 ) -> _Raw:
     header = _header(layout.written, source, wanted)
+    require_memory_for_text(content, source)
     frame = _text_cells(content, layout, tuple(header.known.values()), source)
     blank = (frame == "").all(axis=1)
     if header.unknown and blank.any():  # a row that has something else is a row
@@ -340,6 +348,7 @@ def _parquet_cells(content: bytes, source: str, wanted: Wanted) -> _Raw:
         names = file.schema_arrow.names
         header = _header(names, source, wanted)
         _require_types(file.schema_arrow, header, wanted.every, source)
+        require_memory_for_rows(file.metadata.num_rows, source)
         table = file.read(columns=[names[place] for place in header.known.values()])
         table = table.replace_schema_metadata(None)
         table.validate(full=True)

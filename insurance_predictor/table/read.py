@@ -76,8 +76,10 @@ def read_table(settings: Settings, folder: Path = DATA_FOLDER) -> Table:
 
 def _fingerprint(frame: pd.DataFrame) -> str:
     """Of the very numbers that are learned from: charges as float32 are another version of them."""
-    hashes = sorted(exact_row_hashes(frame, COLUMNS))
-    return hashlib.sha256("".join(hashes).encode()).hexdigest()
+    together = hashlib.sha256()
+    for each in sorted(exact_row_hashes(frame, COLUMNS)):
+        together.update(each.encode())
+    return together.hexdigest()
 
 
 def _without_faulty(

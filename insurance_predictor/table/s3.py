@@ -5,6 +5,7 @@ from typing import Any
 
 from insurance_predictor.base.answers import limit_answers
 from insurance_predictor.base.errors import InvalidTable, Unreachable
+from insurance_predictor.table.reading.memory import require_memory
 
 CONNECT_SECONDS = 3
 READ_SECONDS = 6
@@ -32,7 +33,9 @@ def s3_bytes(url: str) -> bytes:
     if not bucket or not key:
         raise InvalidTable(f"{url} names no object. Write s3://bucket/folder/table.csv.")
     try:
-        return bytes(_client().get_object(Bucket=bucket, Key=key)["Body"].read())
+        found = _client().get_object(Bucket=bucket, Key=key)
+        require_memory(found["ContentLength"], 0, url)
+        return bytes(found["Body"].read())
     except exceptions.ClientError as error:
         raise _refusal(url, error.response) from error
     except (
@@ -65,7 +68,11 @@ def s3_parts(url: str) -> list[tuple[str, bytes]]:
     folder = f"{key.rstrip('/')}/"
     try:
         pages = _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder)
-        names = [found["Key"].removeprefix(folder) for page in pages for found in page["Contents"]]
+        sizes = {
+            found["Key"].removeprefix(folder): found["Size"]
+            for page in pages
+            for found in page["Contents"]
+        }
     except KeyError:
         return []
     except (exceptions.ClientError, exceptions.BotoCoreError) as error:
@@ -73,7 +80,8 @@ def s3_parts(url: str) -> list[tuple[str, bytes]]:
         if response is not None:
             raise _refusal(url, response) from error
         raise Unreachable(f"The storage of {url} does not answer: {first_line(error)}.") from error
-    parts = part_names(names, url)
+    parts = part_names(sizes, url)
+    require_memory(sum(sizes[name] for name in parts), 0, url)
     return [(name, s3_bytes(f"s3://{bucket}/{folder}{name}")) for name in parts]
 
 

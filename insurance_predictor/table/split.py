@@ -1,7 +1,7 @@
 """Rows to learn from and rows to judge by, told apart by what they say."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from insurance_predictor.table.columns import Column, Columns, NumberColumn
 from insurance_predictor.table.schema import CURRENT
 
 HOLDOUT_SHARE = 0.2
+ROWS_AT_ONCE = 20_000
 MOST_CHARGES = 1e9  # US dollars a year
 
 
@@ -70,19 +71,29 @@ def row_hashes(frame: pd.DataFrame, columns: Sequence[Column]) -> list[str]:
     they were stored in 32 bits or in 64: 30, 30.0 and 27.9 as float32 have the text of 30.0 and
     27.9. The order of `columns` counts.
     """
-    return _hashed(_canonical(frame[column.name], column) for column in columns)
+    return _hashed(frame, columns, _canonical)
 
 
 def exact_row_hashes(frame: pd.DataFrame, columns: Sequence[Column]) -> list[str]:
     """The sha256 (64 hex digits) of each row over `columns`, every digit of its numbers kept."""
-    return _hashed(_exact(frame[column.name], column) for column in columns)
+    return _hashed(frame, columns, _exact)
 
 
-def _hashed(texts: Iterable[Sequence[str]]) -> list[str]:
-    return [
-        hashlib.sha256("\x1f".join(cells).encode()).hexdigest()
-        for cells in zip(*texts, strict=True)
-    ]
+def _hashed(
+    frame: pd.DataFrame,
+    columns: Sequence[Column],
+    written: Callable[[pd.Series, Column], list[str]],
+) -> list[str]:
+    """Some rows after the other: the texts of a whole table would be several times its size."""
+    found: list[str] = []
+    for start in range(0, len(frame), ROWS_AT_ONCE):
+        rows = frame.iloc[start : start + ROWS_AT_ONCE]
+        texts = [written(rows[column.name], column) for column in columns]
+        found += (
+            hashlib.sha256("\x1f".join(cells).encode()).hexdigest()
+            for cells in zip(*texts, strict=True)
+        )
+    return found
 
 
 def _canonical(series: pd.Series, column: Column) -> list[str]:

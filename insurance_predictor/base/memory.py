@@ -1,0 +1,68 @@
+"""How much memory this process may still take: of the machine, of its container, of its limit."""
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+PROCESS = Path("/proc")
+GROUPS = Path("/sys/fs/cgroup")
+# A container without a limit says "max", or a number that no machine has.
+UNLIMITED = 2**60
+
+
+def available_memory(process: Path = PROCESS, groups: Path = GROUPS) -> int | None:
+    """Bytes; the least that the machine, its control groups and RLIMIT_AS leave.
+
+    Files that the system keeps in memory and can let go of count as free. None where nothing says
+    how much there is (anything but Linux).
+    """
+    found = [*_of_machine(process), *_of_groups(process, groups), *_of_limit(process)]
+    return max(min(found), 0) if found else None
+
+
+def _of_machine(process: Path) -> Iterator[int]:
+    with suppress(OSError):
+        if line := re.search(r"^MemAvailable: +(\d+) kB", _read(process / "meminfo"), re.MULTILINE):
+            yield int(line[1]) * 1024
+
+
+def _of_groups(process: Path, groups: Path) -> Iterator[int]:
+    """Of each control group that the process is in, and of those around it; versions 2 and 1."""
+    with suppress(OSError):
+        for line in _read(process / "self" / "cgroup").splitlines():
+            _, kinds, path = line.split(":", 2)
+            if not kinds:
+                root, names = groups, ("memory.max", "memory.current", "inactive_file")
+            elif "memory" in kinds.split(","):
+                root = groups / "memory"
+                names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+            else:
+                continue
+            own = root / path.strip("/")
+            # Inside a container the path may be one of outside, and its own group is the root.
+            for folder in dict.fromkeys((own, *own.parents)):
+                if folder == root or root in folder.parents:
+                    yield from _of_group(folder, *names)
+
+
+def _of_group(folder: Path, most: str, used: str, reclaimable: str) -> Iterator[int]:
+    with suppress(OSError, ValueError):
+        limit = int(_read(folder / most))
+        if limit < UNLIMITED:
+            statistics = dict(line.split() for line in _read(folder / "memory.stat").splitlines())
+            yield limit - int(_read(folder / used)) + int(statistics.get(reclaimable, 0))
+
+
+def _of_limit(process: Path) -> Iterator[int]:
+    with suppress(ImportError, OSError):
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit != resource.RLIM_INFINITY:
+            pages = int(_read(process / "self" / "statm").split()[0])
+            yield limit - pages * resource.getpagesize()
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="ascii", errors="replace")
