@@ -273,7 +273,10 @@ def predict(
 @app.command()
 def outcomes(
     file: Annotated[
-        str, typer.Argument(envvar="FILE", help="a table with id, charges and perhaps time")
+        str,
+        typer.Argument(
+            envvar="FILE", help=f"a table with id, {CURRENT.target.name} and perhaps time"
+        ),
     ],
 ) -> None:
     """Record what people were really charged, by the ids of their quotes."""

@@ -78,9 +78,11 @@ class GateThresholds(BaseModel):
     least_smoker_coverage: Share = 0.80  # of each group, which is smaller
     most_coverage: Share = 0.97
     training_rows: Share = 0.50  # of production's
-    age_fall: Annotated[float, Field(ge=0)] = 25.0  # US dollars a year, between ages 2 years apart
-    # US dollars a year, for one child more, and for any other number that the premium rises with.
-    children_fall: Annotated[float, Field(ge=0)] = 25.0
+    # In the premium's unit, from one value to the next of a number that it may only rise with; None
+    # is a 400th of what people are charged (25 where that is 10,000).
+    fall: Annotated[float, Field(ge=0)] | None = None
+    age_fall: Annotated[float, Field(ge=0)] | None = None  # the same for age
+    children_fall: Annotated[float, Field(ge=0)] | None = None  # and for every number but age
 
 
 class MonitorThresholds(BaseModel):

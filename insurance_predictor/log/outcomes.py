@@ -151,7 +151,7 @@ def _faults(frame: pd.DataFrame, written: pd.DataFrame) -> Iterator[str]:
         if not _is_id(name):
             yield f"  row {row}, id: {shown(name)} is not the id of a prediction"
         if not TARGET.allows(number(charges)):
-            yield f"  row {row}, charges: {shown(given)} is not {TARGET.rule}"
+            yield f"  row {row}, {TARGET.name}: {shown(given)} is not {TARGET.rule}"
         try:
             _moment(time)
         except (ValueError, OverflowError):

@@ -16,7 +16,7 @@ from insurance_predictor.model.pair import Golden, Pair, Serving, sampled
 from insurance_predictor.model.preprocessing import make_preprocessor
 from insurance_predictor.table.columns import Column, Columns, persons
 from insurance_predictor.table.schema import CURRENT
-from insurance_predictor.table.split import Split
+from insurance_predictor.table.split import Split, typical_charge
 
 GOLDEN = 24  # people
 
@@ -44,7 +44,7 @@ def fit_pair(scores: Scores, split: Split, columns: Columns = CURRENT) -> Traine
     )
     fitted.fit(people, charges)
     out_of_fold = scores.out_of_fold.mean(axis=0)
-    intervals = fit_intervals(charges - out_of_fold, people, columns.group)
+    intervals = fit_intervals(charges - out_of_fold, people, columns.group, typical_charge(charges))
     unproven = Serving(intervals, training_ranges(people, columns), Golden((), (), (), ()))
     pair = Pair(fitted["model"], fitted["preprocessor"], unproven, columns)
     serving = Serving(intervals, unproven.ranges, make_golden(pair))
@@ -74,7 +74,7 @@ def features(table: pd.DataFrame, columns: Columns = CURRENT) -> pd.DataFrame:
 
 
 def target(table: pd.DataFrame, columns: Columns = CURRENT) -> FloatArray:
-    """The charges, (n,), in their unit: US dollars a year."""
+    """The charges, (n,), in their unit."""
     return np.asarray(table[columns.target.name], dtype=float)
 
 

@@ -21,8 +21,11 @@ from insurance_predictor.table.columns import CategoryColumn
 LOW_LEVEL = 0.02
 HIGH_LEVEL = 0.94
 SLACK = 0.03  # of the premium: a small drift of the level must not empty the interval
-LEAST_HALF_WIDTH = 500.0  # US dollars a year
-FLOOR = 100.0  # US dollars a year: no lower end below this
+# Shares of the typical charge of those who were learned from.
+LEAST_HALF_WIDTH = 1 / 20
+FLOOR = 1 / 100  # no lower end below this
+CENT = 1 / 1_000_000  # what nobody sees the difference of
+FLOOR_IN_CENTS = 10_000
 EVERYBODY = "everybody"
 
 
@@ -36,12 +39,18 @@ class Intervals:
 
     offsets: Mapping[str, tuple[float, float]]
     slack: float = SLACK
-    least_half_width: float = LEAST_HALF_WIDTH
-    floor: float = FLOOR
-    group: str | None = "smoker"  # what versions mean that do not say
+    # What versions mean that do not say.
+    least_half_width: float = 500.0
+    floor: float = 100.0
+    group: str | None = "smoker"
+
+    @property
+    def cent(self) -> float:
+        """What nobody sees the difference of, in the target's unit."""
+        return self.floor / FLOOR_IN_CENTS
 
     def around(self, premium: FloatArray, people: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
-        """Lower and upper ends, each (n,), around `premium` (n,), US dollars a year."""
+        """Lower and upper ends, each (n,), around `premium` (n,), in its unit."""
         least, above = self._offsets_of(people)
         margin = np.maximum(self.least_half_width, self.slack * premium)
         with np.errstate(invalid="ignore"):  # an infinite premium has no ends; the gate says so
@@ -70,22 +79,37 @@ class Intervals:
 
 
 def fit_intervals(
-    residual: npt.ArrayLike, people: pd.DataFrame, group: CategoryColumn | None
+    residual: npt.ArrayLike,
+    people: pd.DataFrame,
+    group: CategoryColumn | None,
+    typical: float,
 ) -> Intervals:
     """Offsets from out-of-fold residuals (n,), actual minus predicted, of `people` (n, features).
 
+    `typical` is what they are charged (`typical_charge`), which the margins are shares of.
     Split-conformal quantiles (Lei et al. 2018, JASA 113:1094-1111), one-sided at the levels of
     this module and apart for each value of `group` (Mondrian). A group of which there is nobody
     takes the quantiles of everybody.
     """
     residuals = np.asarray(residual, dtype=float)
     if group is None:
-        return Intervals({EVERYBODY: _offsets(residuals)}, group=None)
+        return _around({EVERYBODY: _offsets(residuals)}, None, typical)
     offsets = {}
     for value in group.values:
         chosen = residuals[(people[group.name] == value).to_numpy(dtype=bool)]
         offsets[value] = _offsets(chosen if len(chosen) else residuals)
-    return Intervals(offsets, group=group.name)
+    return _around(offsets, group.name, typical)
+
+
+def _around(
+    offsets: Mapping[str, tuple[float, float]], group: str | None, typical: float
+) -> Intervals:
+    return Intervals(
+        offsets,
+        least_half_width=LEAST_HALF_WIDTH * typical,
+        floor=FLOOR * typical,
+        group=group,
+    )
 
 
 def _offsets(residuals: FloatArray) -> tuple[float, float]:

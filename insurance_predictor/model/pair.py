@@ -35,12 +35,12 @@ MOVED_MODULES = {
     "insurance_predictor.models": "insurance_predictor.model.estimators",
     "insurance_predictor.preprocessing": "insurance_predictor.model.preprocessing",
 }
-GOLDEN_TOLERANCE = 0.005  # US dollars: half a cent, far below what a person is shown
+GOLDEN_TOLERANCE = 1 / 2  # of a cent, far below what a person is shown
 
 
 @dataclass(frozen=True)
 class Golden:
-    """Predictions made at training, which every later copy must reproduce (US dollars a year)."""
+    """Predictions made at training, which every later copy must reproduce, in their unit."""
 
     people: tuple[Mapping[str, Any], ...]
     premium: tuple[float, ...]
@@ -148,9 +148,10 @@ def golden_faults(pair: Pair) -> list[str]:
             faults.append(f"golden predictions are not finite numbers: {name} of {strange} people")
             continue
         worst = float(np.max(np.abs(found - expected))) if len(expected) else np.inf
-        if not worst <= GOLDEN_TOLERANCE:
+        if not worst <= GOLDEN_TOLERANCE * pair.serving.intervals.cent:
             faults.append(
-                f"golden predictions are not reproduced: {name} differs by up to US$ {worst:,.2f}"
+                f"golden predictions are not reproduced: {name} differs by up to "
+                f"{pair.columns.target.figure(worst, 2)}"
             )
     return faults
 

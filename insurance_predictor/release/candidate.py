@@ -25,6 +25,7 @@ from insurance_predictor.model.evaluation import (
     slice_masks,
 )
 from insurance_predictor.model.fitting import features, target
+from insurance_predictor.model.intervals import CENT
 from insurance_predictor.model.manifest import Digests
 from insurance_predictor.model.pair import REFERENCE_ROWS, Pair, open_pair
 from insurance_predictor.model.run_layout import HOLDOUT, REFERENCE, ROWS_TAG
@@ -32,7 +33,7 @@ from insurance_predictor.release.gate import AgainstProduction, Behaviour, Measu
 from insurance_predictor.store.artifacts import fetch
 from insurance_predictor.table.check import broken_cells
 from insurance_predictor.table.columns import Columns
-from insurance_predictor.table.split import row_hashes
+from insurance_predictor.table.split import row_hashes, typical_charge
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -123,11 +124,14 @@ def measure_candidate(
     premium, low, high = (answers[name].to_numpy() for name in ("premium", "low", "high"))
     finite = np.isfinite(premium)
     in_order = (low <= premium) & (premium <= high) & np.isfinite(low) & np.isfinite(high)
+    typical = typical_charge(target(candidate.reference, columns))
     evaluation = evaluate(people, charges, premium, low, high, columns=columns)
     everybody = _everybody(candidate, premium, learned["premium"].to_numpy())
     inside = (low <= charges) & (charges <= high)
     groups = slice_masks(people, columns)
     return Measurements(
+        target=columns.target,
+        typical=typical,
         people=len(people),
         not_finite=int(np.sum(~finite)),
         not_positive=int(np.sum(premium[finite] <= 0)),
@@ -148,7 +152,7 @@ def measure_candidate(
             name: chance.Share(int((inside & groups[name]).sum()), int(groups[name].sum()))
             for name in evaluation.interval_by_group
         },
-        behaviour=_behaviour(candidate.pair),
+        behaviour=_behaviour(candidate.pair, typical * CENT),
         production=_against(candidate, champion, premium, people, charges),
     ), evaluation
 
@@ -209,7 +213,7 @@ def _unseen(candidate: Candidate) -> Iterator[str]:
             yield f"it was trained on nobody with {column.name}={value}"
 
 
-def _behaviour(pair: Pair) -> Behaviour:
+def _behaviour(pair: Pair, cent: float) -> Behaviour:
     def premiums(people: pd.DataFrame) -> FloatArray:
         return np.asarray(pair.predict(people)["premium"], dtype=float)
 
@@ -218,7 +222,7 @@ def _behaviour(pair: Pair) -> Behaviour:
     return Behaviour(
         extremes_fine=behaviour.extremes_positive_and_finite(premiums, columns),
         undercuts={
-            column.name: behaviour.undercut(premiums, grid, column)
+            column.name: behaviour.undercut(premiums, grid, column, cent)
             for column in columns.categories
             if column.rises
         },
@@ -228,7 +232,7 @@ def _behaviour(pair: Pair) -> Behaviour:
             if column.rises
         },
         batch_difference=behaviour.batch_invariance(premiums, grid),
-        ignored=behaviour.ignored_features(premiums, grid, columns),
+        ignored=behaviour.ignored_features(premiums, grid, columns, cent),
     )
 
 

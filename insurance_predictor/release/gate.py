@@ -1,14 +1,17 @@
 """May this candidate replace production? A pure decision, with a reason for every no."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite, nan
 
 from insurance_predictor.base.settings import GateThresholds
 from insurance_predictor.model.chance import Bias, Ratio, Share
+from insurance_predictor.table.columns import NumberColumn, former_columns
 
-SAME_QUOTE = 0.005  # US dollars a year
-BATCH_TOLERANCE = 0.01  # US dollars a year
+# Shares of the typical charge.
+SAME_QUOTE = 1 / 2_000_000
+BATCH_TOLERANCE = 1 / 1_000_000
+FALL = 1 / 400
 UNKNOWN_RATIO = Ratio(nan, nan, nan, nan)
 UNKNOWN_BIAS = Bias(nan, nan, nan, 0)
 NOBODY = Share(0, 0)
@@ -21,7 +24,7 @@ class AgainstProduction:
     `rmse_worse_by` is the one-sided 97.5 % lower bound of (candidate RMSE / production RMSE) - 1,
     `rmse_at_most` the one-sided 97.5 % upper bound;
     `quote_shift` is (sum of candidate quotes / sum of production quotes) - 1;
-    `largest_difference` is in US dollars a year; `training_rows` is candidate's / production's;
+    `largest_difference` is in their unit; `training_rows` is candidate's / production's;
     `shift_by_chance` is how far learning from other people alone moves the sum of quotes. Of the
     `people` on the hold-out, production has not learned from `new_people`; RMSE is of those. Both
     are None in what was written before they were counted.
@@ -41,7 +44,7 @@ class AgainstProduction:
 
 @dataclass(frozen=True)
 class Behaviour:
-    """How the candidate quotes made-up people; money in US dollars a year.
+    """How the candidate quotes made-up people; amounts in the unit of the target.
 
     `undercuts` holds the share of people who are quoted less than with the value before, for each
     category with which the premium may only rise, `falls` the worst fall of the mean premium for
@@ -61,10 +64,12 @@ class Measurements:
 
     `integrity` holds what is wrong with the files themselves, a sentence each; with a fault there
     the rest may be missing. `people` were held out; `ratio` is to the textbook baseline. Shares are
-    fractions.
+    fractions, amounts in the unit of `target`, of which people are charged about `typical`.
     """
 
     integrity: tuple[str, ...] = ()
+    target: NumberColumn = field(default_factory=lambda: former_columns().target)
+    typical: float = 10_000.0
     people: int = 0
     not_finite: int = 0
     not_positive: int = 0
@@ -153,22 +158,22 @@ def _enough_people(found: Measurements, limits: GateThresholds) -> Check:
 
 
 def _quality(found: Measurements, limits: GateThresholds) -> Iterator[Check]:
-    ratio, people = found.ratio, f"{found.people:,} people"
+    ratio, people, figure = found.ratio, f"{found.people:,} people", found.target.figure
     most, least = _most_ratio(ratio, limits), _least_ratio(ratio, limits)
     yield Check(
         "better than the textbook",
         f"{ratio.value:.3f} of its RMSE, {people}",
         f"≤ {most:.3g}",
         ratio.value <= most,
-        f"not better than the textbook baseline: RMSE US$ {found.rmse:,.0f} is {ratio.value:.2f} "
-        f"of its US$ {found.baseline_rmse:,.0f}, allowed for {people} is {most:.3g}",
+        f"not better than the textbook baseline: RMSE {figure(found.rmse)} is {ratio.value:.2f} "
+        f"of its {figure(found.baseline_rmse)}, allowed for {people} is {most:.3g}",
     )
     yield Check(
         "no leak",
         f"{ratio.value:.3f} of its RMSE, {people}",
         f"≥ {least:.3g}",
         ratio.value >= least,
-        f"too good to be true: RMSE US$ {found.rmse:,.0f} is {ratio.value:.2f} of the baseline's, "
+        f"too good to be true: RMSE {figure(found.rmse)} is {ratio.value:.2f} of the baseline's, "
         f"and below {least:.3g} for {people} the target or the hold-out has leaked into training",
     )
     yield _bias_check("total bias", "total bias", found.total_bias, limits.total_bias)
@@ -238,7 +243,7 @@ def _of(share: Share) -> str:
 
 
 def _conduct(found: Measurements, limits: GateThresholds) -> Iterator[Check]:
-    conduct = found.behaviour
+    conduct, figure = found.behaviour, found.target.figure
     if conduct is None:
         return
     yield Check(
@@ -257,16 +262,16 @@ def _conduct(found: Measurements, limits: GateThresholds) -> Iterator[Check]:
             f"{name} makes the quote cheaper for {share:.1%} of made-up people",
         )
     for name, fall in conduct.falls.items():
-        allowed = limits.age_fall if name == "age" else limits.children_fall
+        allowed = most_fall(name, found.typical, limits)
         yield Check(
             f"rises with {name}",
-            f"worst fall US$ {fall:,.0f}",
-            f"≤ US$ {allowed:,.0f}",
+            f"worst fall {figure(fall)}",
+            f"≤ {figure(allowed)}",
             fall <= allowed,
-            f"the expected premium falls with {name}, by up to US$ {fall:,.0f} from one value that "
-            f"was tried to the next; allowed is US$ {allowed:,.0f}",
+            f"the expected premium falls with {name}, by up to {figure(fall)} from one value that "
+            f"was tried to the next; allowed is {figure(allowed)}",
         )
-    ignored = " and ".join(conduct.ignored)
+    ignored, tolerance = " and ".join(conduct.ignored), BATCH_TOLERANCE * found.typical
     yield Check(
         "every risk counts",
         f"{ignored or 'nothing'} ignored",
@@ -276,12 +281,23 @@ def _conduct(found: Measurements, limits: GateThresholds) -> Iterator[Check]:
     )
     yield Check(
         "alone as in a batch",
-        f"differs by US$ {conduct.batch_difference:,.2f}",
-        f"≤ US$ {BATCH_TOLERANCE}",
-        conduct.batch_difference <= BATCH_TOLERANCE,
+        f"differs by {figure(conduct.batch_difference, 2)}",
+        f"≤ {figure(tolerance, 2)}",
+        conduct.batch_difference <= tolerance,
         "a person's premium depends on who else is in the table or on its order, by up to "
-        f"US$ {conduct.batch_difference:,.2f}",
+        f"{figure(conduct.batch_difference, 2)}",
     )
+
+
+def most_fall(name: str, typical: float, limits: GateThresholds) -> float:
+    """How far the mean premium may fall from one value of a number that it rises with to the next.
+
+    In the unit of the premium. What a team has set holds as it is, GATE_AGE_FALL for age and
+    GATE_CHILDREN_FALL for every other number; else it is a share of what people are charged.
+    """
+    of_column = limits.age_fall if name == "age" else limits.children_fall
+    chosen = limits.fall if of_column is None else of_column
+    return FALL * typical if chosen is None else chosen
 
 
 def _against_production(found: Measurements, limits: GateThresholds) -> Iterator[Check]:
@@ -297,9 +313,9 @@ def _against_production(found: Measurements, limits: GateThresholds) -> Iterator
     name = f"version {other.version}"
     yield Check(
         "something new",
-        f"quotes differ by up to US$ {other.largest_difference:,.2f}",
+        f"quotes differ by up to {found.target.figure(other.largest_difference, 2)}",
         "not identical",
-        other.largest_difference > SAME_QUOTE,
+        other.largest_difference > SAME_QUOTE * found.typical,
         f"identical to production: {name} already gives every one of these quotes",
     )
     fair = _fair_comparison(other, name, limits)

@@ -110,6 +110,13 @@ class NumberColumn:
         """What stands before an amount of its currency; empty where it is no amount."""
         return SIGNS.get(self.currency, self.currency) if self.currency else ""
 
+    def figure(self, value: float, digits: int = 0) -> str:
+        """A value with its currency's sign, as US$ 9,505; with its unit where it has none."""
+        said = f"{value:,.{max(digits, self.digits or 0)}f}"
+        if digits == 0 and abs(value) < 1:
+            said = f"{value:.3f}".rstrip("0").rstrip(".")
+        return f"{self.sign} {said}" if self.sign else self.with_unit(said, "en")
+
     def amount(self, value: float, digits: int = 0) -> str:
         """A value with its unit in English, as US$ 9,505 a year or 31.5 kg/m²."""
         return self.with_unit(f"{value:,.{digits}f}", "en")

@@ -3,8 +3,10 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import floor, log, log10
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from insurance_predictor.base.errors import InvalidTable
@@ -14,7 +16,9 @@ from insurance_predictor.table.schema import CURRENT
 
 HOLDOUT_SHARE = 0.2
 ROWS_AT_ONCE = 20_000
-MOST_CHARGES = 1e9  # US dollars a year
+# What is charged at most: in small units a billion is no fault, and beyond MOST nothing computes.
+MOST_CHARGES, MOST_TIMES, MOST = 1e9, 1e5, 1e15
+HUGE = 1e300  # what is beyond has no logarithm of its own
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,26 @@ def split_table(frame: pd.DataFrame, columns: Columns = CURRENT) -> Split:
     return split
 
 
+def typical_charge(charges: npt.ArrayLike) -> float:
+    """About what is charged, in the target's unit: limits on amounts are shares of it.
+
+    It is the median of `charges`, (n,), to the nearest of 1, 2, 5 and their tens, so that a part of
+    a table has the limits of the whole, and a table in another currency other ones.
+    """
+    values = np.asarray(charges, dtype=float)
+    above_zero = values[np.isfinite(values) & (values > 0)]
+    if not len(above_zero):
+        return 1.0
+    median = float(np.median(np.clip(above_zero, 1 / HUGE, HUGE)))
+    ten = 10.0 ** floor(log10(median))
+    return min((ten, 2 * ten, 5 * ten, 10 * ten), key=lambda near: abs(log(near / median)))
+
+
 def _require_prices(charges: pd.Series, learned: pd.Series, target: NumberColumn) -> None:
-    if charges.max() > MOST_CHARGES:
+    most = min(max(MOST_CHARGES, MOST_TIMES * typical_charge(charges)), MOST)
+    if charges.max() > most:
         raise InvalidTable(
-            f"{target.name} go up to {charges.max():g}; more than {MOST_CHARGES:g} "
+            f"{target.name} go up to {charges.max():g}; more than {most:g} "
             f"({target.unit['en']}) cannot be learned from. Correct the table or its unit."
         )
     levels = learned.round(target.decimals).unique()

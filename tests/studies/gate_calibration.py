@@ -22,12 +22,13 @@ from insurance_predictor.model.evaluation import PairedDifference, paired_bootst
 from insurance_predictor.model.fitting import features, fit_pair, target
 from insurance_predictor.model.pair import Pair
 from insurance_predictor.release.candidate import Candidate, Champion, measure_candidate
-from insurance_predictor.release.gate import GateDecision, Measurements, decide
+from insurance_predictor.release.gate import GateDecision, Measurements, decide, most_fall
 from insurance_predictor.table.read import read_table
 from insurance_predictor.table.schema import FEATURES, SMOKER
 from insurance_predictor.table.split import Split, row_hashes
 from tests.studies.markdown import markdown_table
 
+PUBLIC = 10_000.0  # what its people are charged, US dollars a year
 RESAMPLES = 100
 RESAMPLES_OF_BAD = 30
 HOLDOUT_SHARE = 0.2
@@ -190,6 +191,12 @@ def refused_share(judged: Sequence[Judged], kind: str, rule: str | None = None) 
     return float(np.mean(refused))
 
 
+def _threshold(rule: Rule, limits: GateThresholds) -> float:
+    """What is set, or the share of what people of the public table are charged."""
+    chosen: float | None = getattr(limits, rule.setting)
+    return most_fall("age", PUBLIC, limits) if chosen is None else chosen
+
+
 def rules_table(judged: Sequence[Judged], limits: GateThresholds) -> str:
     """A row for each threshold: what good candidates measure, and how many of them it refuses."""
     challengers = [each for each in judged if each.kind in GOOD[1:]]
@@ -200,7 +207,7 @@ def rules_table(judged: Sequence[Judged], limits: GateThresholds) -> str:
             [
                 rule.name,
                 f"`GATE_{rule.setting.upper()}`",
-                f"{getattr(limits, rule.setting):g}",
+                f"{_threshold(rule, limits):g}",
                 f"{low:{rule.shown}} to {high:{rule.shown}}",
                 *(_refused(judged, kind, rule.name) for kind in GOOD),
             ]

@@ -120,9 +120,12 @@ def quote_nested(
     return quoted
 
 
+PUBLIC = 10_000.0  # what people of the public table are charged, US dollars a year
+
+
 def every_interval(residual: FloatArray, people: pd.DataFrame) -> dict[str, Intervals]:
     """Ours, and what a reader may ask about: bare offsets without slack or least half-width."""
-    ours = fit_intervals(residual, people, SMOKER)
+    ours = fit_intervals(residual, people, SMOKER, PUBLIC)
     central = {group: _central(part) for group, part in _groups(residual, people).items()}
     shortest = {group: _shortest(part) for group, part in _groups(residual, people).items()}
     widest = float(np.quantile(np.abs(residual), 0.90, method="higher"))

@@ -8,9 +8,10 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from insurance_predictor.model.intervals import FLOOR, LEAST_HALF_WIDTH, Intervals, fit_intervals
+from insurance_predictor.model.intervals import Intervals, fit_intervals
 from insurance_predictor.table.schema import SMOKER
 
+TYPICAL = 10_000.0
 OFFSETS = Intervals({"no": (-100.0, 9000.0), "yes": (-2000.0, 50.0)})
 
 
@@ -39,8 +40,8 @@ def test_an_interval_always_holds_its_premium_and_a_positive_low_end(premium, sm
     intervals = Intervals({"no": (below, above), "yes": (below, above)})
     low, high = intervals.around(np.array([premium]), people(smoker))
     assert 0 < low[0] <= premium < high[0]
-    assert high[0] - premium >= LEAST_HALF_WIDTH
-    assert low[0] >= min(FLOOR, premium)
+    assert high[0] - premium >= intervals.least_half_width
+    assert low[0] >= min(intervals.floor, premium)
 
 
 def test_fitted_offsets_cover_new_people_in_each_group():
@@ -50,7 +51,7 @@ def test_fitted_offsets_cover_new_people_in_each_group():
         return generator.normal(0, 300, rows) + np.where(generator.random(rows) < 0.09, 9000, 0)
 
     groups = people(*["no"] * 4000, *["yes"] * 1000)
-    intervals = fit_intervals(residuals(5000), groups, SMOKER)
+    intervals = fit_intervals(residuals(5000), groups, SMOKER, TYPICAL)
     premium = np.full(5000, 10_000.0)
     low, high = intervals.around(premium, groups)
     charged = premium + residuals(5000)
@@ -60,12 +61,12 @@ def test_fitted_offsets_cover_new_people_in_each_group():
 
 
 def test_a_group_of_nobody_takes_everybodys_quantiles():
-    fitted = fit_intervals(np.linspace(-1000, 1000, 101), people(*["no"] * 101), SMOKER)
+    fitted = fit_intervals(np.linspace(-1000, 1000, 101), people(*["no"] * 101), SMOKER, TYPICAL)
     assert fitted.offsets["yes"] == fitted.offsets["no"]
 
 
 def test_few_residuals_give_the_widest_ones_seen():
-    fitted = fit_intervals([-5.0, 7.0], people("no", "no"), SMOKER)
+    fitted = fit_intervals([-5.0, 7.0], people("no", "no"), SMOKER, TYPICAL)
     assert fitted.offsets["no"] == (-5.0, 7.0)
 
 
@@ -74,6 +75,6 @@ def test_offsets_survive_json():
 
 
 def test_the_conformal_rank_is_one_above_the_plain_quantile():
-    fitted = fit_intervals(np.arange(1.0, 101.0) - 50, people(*["no"] * 100), SMOKER)
+    fitted = fit_intervals(np.arange(1.0, 101.0) - 50, people(*["no"] * 100), SMOKER, TYPICAL)
     below_rank, above_rank = 2, 95  # of 100: outside 2 % at the low end, 94 % of 101 at the high
     assert fitted.offsets["no"] == (below_rank - 50, above_rank - 50)

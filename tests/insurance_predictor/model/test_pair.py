@@ -18,7 +18,6 @@ from insurance_predictor.base.errors import IntegrityFault, Unreachable
 from insurance_predictor.model.fitting import features
 from insurance_predictor.model.manifest import Digests, Manifest
 from insurance_predictor.model.pair import (
-    GOLDEN_TOLERANCE,
     Golden,
     Serving,
     golden_faults,
@@ -238,12 +237,25 @@ def _golden(pair, **changes):
 def test_golden_predictions_may_differ_by_less_than_half_a_cent(trained):
     pair = trained.trained.pair
     premium = np.asarray(pair.serving.golden.premium)
-    near = _golden(pair, premium=tuple(premium + 0.9 * GOLDEN_TOLERANCE))
+    near = _golden(pair, premium=tuple(premium + 0.0045))
     far = _golden(pair, premium=tuple(premium + 2.0))
     assert golden_faults(pair) == golden_faults(near) == []
     assert golden_faults(far) == [
         "golden predictions are not reproduced: premium differs by up to US$ 2.00"
     ]
+
+
+@pytest.mark.parametrize("factor", [0.2, 5.0])
+def test_half_a_cent_is_that_of_the_currency(trained, factor):
+    pair = trained.trained.pair
+    intervals = pair.serving.intervals
+    scaled = replace(intervals, floor=factor * intervals.floor)
+    other = replace(pair, serving=replace(pair.serving, intervals=scaled))
+    premium = np.asarray(pair.serving.golden.premium)
+    for share, faults in ((0.9, 0), (1.1, 1)):
+        off = _golden(other, premium=tuple(premium + share * factor * 0.005))
+        found = [fault for fault in golden_faults(off) if "premium differs" in fault]
+        assert len(found) == faults
 
 
 def test_no_golden_predictions_are_no_proof(trained):

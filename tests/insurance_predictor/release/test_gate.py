@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 from insurance_predictor.base.settings import GateThresholds
 from insurance_predictor.model.chance import Bias, Ratio, Share
 from insurance_predictor.release.gate import (
-    BATCH_TOLERANCE,
-    SAME_QUOTE,
     AgainstProduction,
     Behaviour,
     Measurements,
     decide,
 )
+from insurance_predictor.table.columns import former_columns
 
 LIMITS = GateThresholds()
 CONDUCT = Behaviour(
@@ -124,9 +123,9 @@ LIMIT_OF = {
     "better than the textbook": LIMITS.most_of_baseline,
     "total bias": LIMITS.total_bias,
     "bias of smoker=yes": LIMITS.slice_bias,
-    "rises with age": LIMITS.age_fall,
-    "rises with children": LIMITS.children_fall,
-    "alone as in a batch": BATCH_TOLERANCE,
+    "rises with age": 25.0,
+    "rises with children": 25.0,
+    "alone as in a batch": 0.01,
     "not worse than production": LIMITS.worse_than_production,
     "price level": LIMITS.quote_shift,
     "no leak": LIMITS.least_of_baseline,
@@ -182,8 +181,56 @@ def test_too_low_is_as_bad_as_too_high(rule):
 
 
 def test_a_quote_that_differs_by_more_than_half_a_cent_is_something_new():
-    assert refusals(production={"largest_difference": SAME_QUOTE}) == ["something new"]
-    assert refusals(production={"largest_difference": nextafter(SAME_QUOTE, inf)}) == []
+    assert refusals(production={"largest_difference": 0.005}) == ["something new"]
+    assert refusals(production={"largest_difference": nextafter(0.005, inf)}) == []
+
+
+IN_REAIS = replace(former_columns().target, currency="BRL", unit={"pt": "R$", "en": "R$ a year"})
+
+
+@pytest.mark.parametrize("factor", [0.2, 1.0, 5.0, 100.0])
+@pytest.mark.parametrize(
+    ("rule", "limit"),
+    [("rises with age", 25.0), ("rises with children", 25.0), ("alone as in a batch", 0.01)],
+)
+def test_limits_on_amounts_follow_what_people_are_charged(factor, rule, limit):
+    changed, typical = AT_MOST[rule], 10_000.0 * factor
+    assert refusals(typical=typical, **changed(0.99 * factor * limit)) == []
+    assert refusals(typical=typical, **changed(1.01 * factor * limit)) == [rule]
+    same = {"largest_difference": 0.0049 * factor}
+    assert refusals(typical=typical, production=same) == ["something new"]
+    new = {"largest_difference": 0.0051 * factor}
+    assert refusals(typical=typical, production=new) == []
+
+
+@pytest.mark.parametrize(
+    ("set_limits", "allowed"),
+    [
+        ({}, {"age": 125.0, "children": 125.0, "deductible": 125.0}),
+        ({"age_fall": 30.0}, {"age": 30.0, "children": 125.0, "deductible": 125.0}),
+        ({"children_fall": 30.0}, {"age": 125.0, "children": 30.0, "deductible": 30.0}),
+        ({"fall": 9.0, "age_fall": 30.0}, {"age": 30.0, "children": 9.0, "deductible": 9.0}),
+        ({"fall": 0.0}, {"age": 0.0, "children": 0.0, "deductible": 0.0}),
+    ],
+)
+def test_a_fall_that_a_team_has_set_is_in_the_premium_s_own_unit(set_limits, allowed):
+    limits = GateThresholds(**set_limits)
+    for name, most in allowed.items():
+        for fall, refused in ((most, []), (nextafter(most, inf), [f"rises with {name}"])):
+            conduct = {"falls": {name: fall}}
+            assert refusals(limits, typical=50_000.0, conduct=conduct) == refused
+
+
+def test_a_reason_speaks_of_the_column_and_of_the_currency():
+    fallen = replace(CONDUCT, falls={"deductible": 400.0})
+    found = replace(GOOD, target=IN_REAIS, typical=50_000.0, behaviour=fallen)
+    [reason] = decide(found, LIMITS).reasons
+    assert "falls with deductible, by up to R$ 400 from one value" in reason
+    assert "allowed is R$ 125" in reason
+    small = replace(found, typical=5.0, behaviour=replace(CONDUCT, falls={"age": 0.05}))
+    assert "by up to R$ 0.05 from" in decide(small, LIMITS).reasons[0]
+    shown = "".join(f"{check.found}{check.allowed}" for check in decide(found, LIMITS).checks)
+    assert "US$" not in shown
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from insurance_predictor.table.schema import (
     FEATURE_NAMES,
     FEATURES,
 )
-from insurance_predictor.table.split import row_hashes, split_table
+from insurance_predictor.table.split import row_hashes, split_table, typical_charge
 from insurance_predictor.table.synthetic import make_table
 from tests.insurance_predictor.table.tables import tables
 
@@ -113,6 +113,30 @@ def test_charges_whose_squares_mean_nothing_are_refused():
         split_table(people)
     people.loc[3, "charges"] = 1e9
     split_table(people)
+
+
+def test_in_a_small_unit_a_billion_is_no_fault():
+    people = make_table(100)
+    dong = people.assign(charges=25_000 * people["charges"])
+    dong.loc[3, "charges"] = 5e9
+    split_table(dong)
+    dong.loc[3, "charges"] = 5e15
+    with pytest.raises(InvalidTable, match=r"more than 2e\+13"):
+        split_table(dong)
+
+
+@pytest.mark.parametrize("factor", [1 / 50, 0.1, 0.2, 0.5, 1, 2, 5, 10, 1000])
+def test_a_typical_charge_grows_with_the_currency_and_is_that_of_every_part(factor):
+    charges = make_table(1338)["charges"].to_numpy()
+    parts = np.random.default_rng(0).permutation(len(charges)).reshape(-1, 223)
+    for part in (slice(None), *parts):
+        assert typical_charge(charges[part] * factor) == pytest.approx(10_000 * factor)
+
+
+def test_a_table_without_a_charge_above_zero_has_limits_all_the_same():
+    assert typical_charge([0.0, -5.0, float("nan")]) == 1.0
+    assert typical_charge([5e-324]) == pytest.approx(1e-300)
+    assert typical_charge([1.7e308, 1.7e308]) == pytest.approx(1e300)
 
 
 def test_a_negative_zero_is_a_zero():
