@@ -112,7 +112,8 @@ def _quoted(
         people.drop(columns=list(ADDED), errors="ignore")
     )
     features = people[list(FEATURE_NAMES)]
-    added = quote_table(served.predictor, features, log, "batch", stale=served.is_stale)
+    stale = served.is_stale
+    added = quote_table(served.predictor, features, log, "batch", stale=stale, carried=people)
     scored.neutralised += neutralised
     return given.join(added)
 

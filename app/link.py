@@ -8,12 +8,8 @@ from uuid import UUID, uuid4
 from app import text
 from insurance_predictor.base import formats
 from insurance_predictor.base.words import Language
-from insurance_predictor.table.schema import (
-    FEATURE_NAMES,
-    FEATURES,
-    CategoryColumn,
-    Column,
-)
+from insurance_predictor.table.columns import LONGEST_CARRIED, CarriedColumn, Declared
+from insurance_predictor.table.schema import FEATURE_NAMES, FEATURES, CategoryColumn, Column
 
 Person = dict[str, float | int | str | None]  # None is a missing value
 LONGEST = 30  # characters of a wrong value that are repeated
@@ -81,13 +77,15 @@ def person_of(parameters: Mapping[str, str], language: Language) -> Person | Non
     return person
 
 
-def rule(column: Column, language: Language) -> str:
+def rule(column: Declared, language: Language) -> str:
     """What a value must be, in words."""
     words = _rule(column, language)
     return text.OPTIONAL_RULE(language, rule=words) if column.optional else words
 
 
-def _rule(column: Column, language: Language) -> str:
+def _rule(column: Declared, language: Language) -> str:
+    if isinstance(column, CarriedColumn):
+        return text.CARRIED_RULE(language, most=LONGEST_CARRIED)
     if isinstance(column, CategoryColumn):
         return text.CATEGORY_RULE(language, values=", ".join(column.values))
     words = text.WHOLE_RULE if column.whole else text.NUMBER_RULE

@@ -20,6 +20,7 @@ from app.upload_folder import PARQUET_TEXT, UNPACKED, UTF_8_TEXT
 from insurance_predictor.base.settings import BatchLimits
 from insurance_predictor.base.words import Text
 from insurance_predictor.table.check import broken_cells
+from insurance_predictor.table.columns import Declared
 from insurance_predictor.table.parquet_text import MEGABYTE, PARQUET_MARK, Bounds, write_text
 from insurance_predictor.table.reading import notices as reading_notices
 from insurance_predictor.table.reading.encodings import BYTE_ORDER_MARK, NAMES, find_encoding
@@ -38,7 +39,7 @@ from insurance_predictor.table.reading.unpacking import (
     require_readable,
     unpack,
 )
-from insurance_predictor.table.schema import FEATURE_NAMES, FEATURES
+from insurance_predictor.table.schema import CURRENT, FEATURE_NAMES, FEATURES
 
 MOST_COLUMNS = 100
 KEPT_FAULTS = 10_000
@@ -159,13 +160,15 @@ class Upload:
         """The rows without a fault, some at a time, their features as the schema writes them."""
         for piece in self.rows.pieces():
             understood = self.decision.applied(piece)
-            yield understood[~broken_cells(understood, FEATURES).any(axis=1)]
+            broken = broken_cells(understood, _checked(self.rows))
+            yield understood[~broken.any(axis=1)]
 
 
 @dataclass
 class _Check:
-    """What is known of the rows so far."""
+    """What is known of the rows so far, of whose `columns` each cell is looked at."""
 
+    columns: Sequence[Declared]
     count: int = 0
     cells: int = 0
     rows: int = 0
@@ -173,12 +176,12 @@ class _Check:
     kept_count: int = 0
 
     def add(self, piece: pd.DataFrame, understood: pd.DataFrame) -> None:
-        broken = broken_cells(understood, FEATURES)
+        broken = broken_cells(understood, self.columns)
         self.count += len(piece)
         self.cells += int(broken.sum())
         self.rows += int(broken.any(axis=1).sum())
         if self.kept_count < KEPT_FAULTS:
-            found = _faults(piece, broken).head(KEPT_FAULTS - self.kept_count)
+            found = _faults(piece, broken, self.columns).head(KEPT_FAULTS - self.kept_count)
             self.kept.append(found)
             self.kept_count += len(found)
 
@@ -200,7 +203,7 @@ def read_upload(
         decision = _decision(rows, progress)
     except NotUnderstood as error:
         raise UnusableFile(error.reason, "", **error.values) from error
-    check = _Check()
+    check = _Check(_checked(rows))
     for piece in rows.pieces():
         if not piece.empty:
             _require_short_cells(piece)
@@ -241,15 +244,23 @@ def _require_short_cells(piece: pd.DataFrame) -> None:
         raise UnusableFile(text.LONG_CELLS, columns=", ".join(long), limit=LONGEST_TEXT)
 
 
-def _faults(piece: pd.DataFrame, broken: NDArray[np.bool_]) -> pd.DataFrame:
+def _checked(rows: Rows) -> Sequence[Declared]:
+    """The columns whose cells have rules: the features, and what the log keeps beside a quote."""
+    return (*FEATURES, *(column for column in CURRENT.logged if column.name in rows.columns))
+
+
+def _faults(
+    piece: pd.DataFrame, broken: NDArray[np.bool_], checked: Sequence[Declared]
+) -> pd.DataFrame:
+    names = [column.name for column in checked]
     rows = np.flatnonzero(broken.any(axis=1))[:KEPT_FAULTS]
     places, columns = np.nonzero(broken[rows])
     found = rows[places]
-    cells = piece[list(FEATURE_NAMES)].astype(object).to_numpy()
+    cells = piece[names].astype(object).to_numpy()
     return pd.DataFrame(
         {
             "row": piece.index.to_numpy()[found],
-            "column": [FEATURE_NAMES[column] for column in columns],
+            "column": [names[column] for column in columns],
             "value": [shortened(str(cell)) for cell in cells[found, columns]],
         }
     )
@@ -357,7 +368,7 @@ def _columns(written: Sequence[str]) -> tuple[tuple[str, ...], tuple[Notice, ...
     """
     if len(written) > MOST_COLUMNS:
         raise UnusableFile(text.TOO_MANY_COLUMNS, count=len(written), limit=MOST_COLUMNS)
-    header = read_header(written, FEATURES)
+    header = read_header(written, (*FEATURES, *CURRENT.carried))
     names = header.names
     missing = [name for name in FEATURE_NAMES if name not in header.known]
     if missing:

@@ -91,6 +91,9 @@ LINK_WRONG = Text(
 NUMBER_RULE = Text("um número de {low} a {high}", "a number from {low} to {high}")
 WHOLE_RULE = Text("um número inteiro de {low} a {high}", "a whole number from {low} to {high}")
 OPTIONAL_RULE = Text("{rule}, ou vazio", "{rule}, or empty")
+CARRIED_RULE = Text(
+    "um texto de até {most} sinais visíveis", "a text of at most {most} printable signs"
+)
 CATEGORY_RULE = Text("um destes: {values}", "one of: {values}")
 PREMIUM = Text("{label}: estimativa em {unit}", "{label}: estimate in {unit}")
 INTERVAL = Text(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from insurance_predictor.base.command_line import hand_on, make_app, run, say
-from insurance_predictor.table.columns import Column, NumberColumn
+from insurance_predictor.table.columns import Declared, NumberColumn
 from insurance_predictor.table.schema import CURRENT
 
 if TYPE_CHECKING:
@@ -209,15 +209,20 @@ def tag(
 def _features_as_options(
     command: Callable[..., None],
 ) -> Callable[..., None]:
-    """`command` with an option for each feature of the schema before its own, in `person`."""
+    """`command` with an option for each column of the schema before its own.
+
+    The features come in `person`, what is only logged in `carried`.
+    """
+    logged = [column.name for column in CURRENT.logged]
 
     def with_options(**given: Any) -> None:
-        own = {name: given.pop(name) for name in tuple(given) if name not in CURRENT.by_name}
-        person = {name: value for name, value in given.items() if value is not None}
-        command(person=person, **own)
+        person = {name: given.pop(name) for name in CURRENT.feature_names}
+        carried = {name: given.pop(name) for name in logged}
+        command(person=_said(person), carried=_said(carried), **given)
 
-    rest = [each for each in signature(command).parameters.values() if each.name != "person"]
-    features = [_feature_option(column) for column in CURRENT.features]
+    own = signature(command).parameters.values()
+    rest = [each for each in own if each.name not in ("person", "carried")]
+    features = [_feature_option(column) for column in (*CURRENT.features, *CURRENT.logged)]
     with_options.__doc__, with_options.__name__ = command.__doc__, command.__name__
     parameters = [*features, *rest]
     vars(with_options)["__signature__"] = Signature(parameters)
@@ -225,7 +230,11 @@ def _features_as_options(
     return with_options
 
 
-def _feature_option(column: Column) -> Parameter:
+def _said(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _feature_option(column: Declared) -> Parameter:
     kind: Any = str
     words = f"{column.label['en']}: {column.rule}"
     if isinstance(column, NumberColumn):
@@ -246,6 +255,7 @@ def _feature_option(column: Column) -> Parameter:
 def predict(
     *,
     person: dict[str, Any],
+    carried: dict[str, str],
     alias: Annotated[str | None, typer.Option(help="default: the production alias")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -253,15 +263,20 @@ def predict(
     from insurance_predictor.console import quote_json, quote_summary
     from insurance_predictor.log.prediction_log import PredictionLog
     from insurance_predictor.serving.predictor import check_person, load
-    from insurance_predictor.serving.quoting import quote_person, recording_failure
+    from insurance_predictor.serving.quoting import (
+        check_carried,
+        quote_person,
+        recording_failure,
+    )
 
     check_person(person)  # before anybody waits for a store
+    check_carried(carried)
     settings = _settings()
     with PredictionLog(settings) as log:
         # That another alias is not there is no failure of what is in production.
         with nullcontext() if alias else recording_failure(log, "command"):
             predictor = load(settings, alias)
-        given = quote_person(predictor, person, log, "command")
+        given = quote_person(predictor, person, log, "command", carried=carried)
         quote = given.quote
         say(
             quote_json(quote, given.entry.id)

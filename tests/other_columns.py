@@ -27,6 +27,16 @@ PLAN = CategoryColumn(
     value_labels={"basic": {"pt": "básico", "en": "basic"}, "full": {"pt": "total", "en": "full"}},
 )
 """
+# A number of a policy that the log keeps, and a note that it does not.
+CARRIED_COLUMNS = """
+POLICY = CarriedColumn(
+    name="policy_number", label={"pt": "Apólice", "en": "Policy"}, also_called=("policy no",),
+    logged=True,
+)
+NOTE = CarriedColumn(name="note", label={"pt": "Nota", "en": "Note"})
+"""
+NEW_COLUMNS += CARRIED_COLUMNS
+CARRYING = "AGE, SEX, BMI, CHILDREN, SMOKER, REGION), carried=(POLICY, NOTE"
 WIDER = "AGE, SEX, BMI, CHILDREN, SMOKER, REGION, DEDUCTIBLE, PRESSURE, PLAN"
 NARROWER = "AGE, SEX, BMI, CHILDREN, SMOKER"
 NEWS = {"deductible": 500, "pressure": 82.5, "plan": "full"}

@@ -13,7 +13,8 @@ from app import fields, frame, json_log, link, memory, serving, text
 from app.upload_folder import SOURCE
 from insurance_predictor.base import formats
 from insurance_predictor.base.words import Language
-from insurance_predictor.table.schema import FEATURES, Column, NumberColumn
+from insurance_predictor.table.columns import Declared
+from insurance_predictor.table.schema import CURRENT, FEATURES, NumberColumn
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -82,11 +83,12 @@ def _require_version(work: Work | None) -> None:
 
 def _template(language: Language) -> None:
     with st.expander(text.COLUMNS_HEADING(language)):
-        st.table([_rule(column, language) for column in FEATURES], hide_index=True)
+        every = (*FEATURES, *CURRENT.carried)
+        st.table([_rule(column, language) for column in every], hide_index=True)
     st.download_button(text.TEMPLATE(language), fields.template(), "template.csv", "text/csv")
 
 
-def _rule(column: Column, language: Language) -> Mapping[str, str]:
+def _rule(column: Declared, language: Language) -> Mapping[str, str]:
     meaning = column.label[language]
     if isinstance(column, NumberColumn):
         meaning = text.FIELD(language, label=meaning, unit=column.unit[language])
@@ -207,7 +209,8 @@ def _faults(upload: "Upload", language: Language) -> None:
     cells = formats.number(upload.faulty_cells, language)
     rows = formats.number(upload.faulty_rows, language)
     st.error(text.ROW_ERRORS(language, cells=cells, rows=rows))
-    rules = {column.name: link.rule(column, language) for column in FEATURES}
+    every = (*FEATURES, *CURRENT.carried)
+    rules = {column.name: link.rule(column, language) for column in every}
     shown = upload.faults
     st.dataframe(
         {

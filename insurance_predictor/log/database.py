@@ -87,6 +87,11 @@ def _feature(column: schema.Column) -> Column[Any]:
     return Column(column.name, Integer if column.whole else Double)
 
 
+def _carried() -> tuple[Column[Any], ...]:
+    """What goes with a quote and is no feature; NULL in rows of before."""
+    return tuple(Column(column.name, String) for column in schema.CURRENT.logged)
+
+
 def _origin() -> tuple[Column[Any], ...]:
     """Of which model the version is, and which one of that name; NULL in rows of before."""
     return Column("model", String), Column("incarnation", String)
@@ -120,6 +125,7 @@ PREDICTIONS = Table(
     Column("source", String, nullable=False),
     Column("stale", Boolean, nullable=False),
     *_origin(),
+    *_carried(),
     Index("predictions_version_time", "version", "time"),
 )
 OUTCOMES = Table(
@@ -361,7 +367,8 @@ def _add_columns(connection: Connection, url: str) -> None:
     that knows it may still be served. Whoever does not know a column leaves it NULL.
     """
     there = {one["name"]: one for one in inspect(connection).get_columns(PREDICTIONS.name)}
-    columns = [PREDICTIONS.c[name] for name in schema.FEATURE_NAMES]
+    names = (*schema.FEATURE_NAMES, *(column.name for column in schema.CURRENT.logged))
+    columns = [PREDICTIONS.c[name] for name in names]
     for column in columns:
         if column.name in there:
             _refuse_another_kind(connection, url, there[column.name], column.type)

@@ -20,6 +20,7 @@ from uuid import uuid4
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.spool import Spool
 from insurance_predictor.log.writer import (
+    CARRIED_NAMES,
     FAILURE_NAMES,
     OWN_NAMES,
     Clock,
@@ -43,7 +44,8 @@ class Entry:
     """One quote as it was given: money in US dollars a year, `person` by the `features`.
 
     Those are what the version was trained on, by default the schema's. Whatever else `person`
-    holds is not kept; None and NaN are a missing value. `time` is aware; `stale` says that the
+    holds is not kept; None and NaN are a missing value. `carried` goes with the quote and is no
+    feature, by the columns that the schema wants logged. `time` is aware; `stale` says that the
     registry could not be asked whether `version` still serves. `incarnation` says which model of
     the settings' name `version` is of, as `versions.incarnation` does; None where nobody has asked.
     """
@@ -58,6 +60,7 @@ class Entry:
     stale: bool = False
     incarnation: str | None = None
     features: tuple[str, ...] = FEATURE_NAMES
+    carried: Mapping[str, str | None] = field(default_factory=dict)
     id: str = field(default_factory=lambda: str(uuid4()))
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -245,7 +248,8 @@ def _line(entry: Entry | Failure, model: str) -> bytes:
             raise ValueError("more than the name of an error's class")
         row = {name: getattr(entry, name) for name in FAILURE_NAMES}
     else:
-        row = {name: getattr(entry, name) for name in OWN_NAMES}
+        row = {name: entry.carried.get(name) for name in CARRIED_NAMES}
+        row |= {name: getattr(entry, name) for name in OWN_NAMES}
         row |= {name: _given(entry.person[name]) for name in entry.features}
     row |= {"model": model, "incarnation": entry.incarnation}
     return ENCODER.encode(row).encode() + b"\n"

@@ -13,7 +13,7 @@ from uuid import NAMESPACE_OID, uuid5
 from insurance_predictor.base.errors import InsurancePredictorError
 from insurance_predictor.log.spool import Spool, told_elsewhere
 from insurance_predictor.table.columns import NAME, TAKEN
-from insurance_predictor.table.schema import FEATURE_NAMES, FEATURES, CategoryColumn
+from insurance_predictor.table.schema import CURRENT, FEATURE_NAMES, FEATURES, CategoryColumn
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine, Table
@@ -23,8 +23,9 @@ LOGGER = logging.getLogger(__name__)
 OWN_NAMES = ("id", "time", "version", "premium", "low", "high", "latency_ms", "source", "stale")
 FAILURE_NAMES = ("id", "time", "version", "source", "error", "latency_ms")
 ORIGIN = ("model", "incarnation")  # which rows of before do not have
-NAMES = {*OWN_NAMES, *FEATURE_NAMES, *ORIGIN}
-TEXTS = {"id", "version", "source", "error", *ORIGIN}
+CARRIED_NAMES = tuple(column.name for column in CURRENT.logged)
+NAMES = {*OWN_NAMES, *FEATURE_NAMES, *CARRIED_NAMES, *ORIGIN}
+TEXTS = {"id", "version", "source", "error", *CARRIED_NAMES, *ORIGIN}
 TEXTS |= {column.name for column in FEATURES if isinstance(column, CategoryColumn)}
 FLAGS = {"stale"}
 NUMBERS = NAMES - TEXTS - FLAGS
@@ -186,7 +187,7 @@ def _row(line: bytes) -> dict[str, Any]:
     blank = dict.fromkeys(ORIGIN)
     if set(row) - set(ORIGIN) != set(FAILURE_NAMES):
         _require_prediction(set(row))
-        blank |= dict.fromkeys(FEATURE_NAMES)
+        blank |= dict.fromkeys((*FEATURE_NAMES, *CARRIED_NAMES))
     time = datetime.fromisoformat(row.pop("time"))
     if time.tzinfo is None:
         raise ValueError("a time without a zone")

@@ -117,7 +117,8 @@ class Predictor:
         return people[[name for name in people if name in self._own(dict.fromkeys(people))]]
 
     def _own(self, person: Mapping[str, object]) -> dict[str, object]:
-        later = CURRENT.by_name.keys() - set(self.columns.feature_names) - {CURRENT.target.name}
+        known = {*CURRENT.feature_names, *(column.name for column in CURRENT.carried)}
+        later = known - set(self.columns.feature_names)
         return {name: value for name, value in person.items() if name not in later}
 
     def outside_range(self, people: pd.DataFrame) -> pd.Series:

@@ -8,16 +8,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from time import perf_counter
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
 import pandas as pd
 
 from insurance_predictor.base.arrays import FloatArray
-from insurance_predictor.base.errors import InvalidTable
+from insurance_predictor.base.errors import BadInput, InvalidTable
+from insurance_predictor.base.foreign_text import one_line
 from insurance_predictor.log.prediction_log import Entry, Failure, PredictionLog, Source
 from insurance_predictor.serving.predictor import Predictor, Quote
 from insurance_predictor.table.columns import persons
+from insurance_predictor.table.schema import CURRENT
 
 ROWS_AT_ONCE = 5_000  # a moment each, so that people who ask for one quote get their turn
 ADDED = ("premium", "low", "high", "version", "outside_range", "prediction_id")
@@ -45,15 +48,18 @@ def quote_person(
     stale: bool = False,
     beside: pd.DataFrame | None = None,
     ask: UUID | None = None,
+    carried: Mapping[str, str] = MappingProxyType({}),
 ) -> GivenQuote:
     """The quote of one person, and the premiums of the people in `beside`, (n, features).
 
     `stale` says that the registry could not be asked whether the version still serves. The same
     `ask` for the same person, answered by the same version, is one quote with one id, of which the
-    log keeps the first row, however often it is asked. Raises BadInput with every rule that the
-    person breaks; any other error is recorded and goes on.
+    log keeps the first row, however often it is asked. `carried` is logged with the quote. Raises
+    BadInput with every rule that the person or what is `carried` breaks; any other error is
+    recorded and goes on.
     """
     predictor.check(person)
+    check_carried(carried)
     start = perf_counter()
     with _recording(log, source, predictor):
         quote, premiums = predictor.quote_beside(person, beside)
@@ -68,6 +74,7 @@ def quote_person(
         stale=stale,
         incarnation=predictor.incarnation,
         features=predictor.columns.feature_names,
+        carried=carried,
         id=_prediction_id(predictor, person, ask),
     )
     lost_before = log.lost
@@ -83,22 +90,39 @@ def quote_table(
     *,
     stale: bool = False,
     progress: Callable[[int], None] = lambda done: None,
+    carried: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """The columns ADDED for each of `people`, (n, features), whose index they keep.
 
     Money is to the cent. `outside_range` names the features beyond what the model saw in training.
-    `progress` hears how many rows are done. Raises InvalidTable with every rule that a row breaks;
-    any other error is recorded once and goes on.
+    `progress` hears how many rows are done. Of `carried`, (n, any), the log keeps what the schema
+    wants logged. Raises InvalidTable with every rule that a row breaks; any other error is recorded
+    once and goes on.
     """
     from insurance_predictor.table.check import check_table
 
     typed = check_table(predictor.without_later(people), predictor.columns.features)
+    beside = pd.DataFrame(index=typed.index)
+    if carried is not None and (logged := [c for c in CURRENT.logged if c.name in carried]):
+        beside = check_table(carried[[column.name for column in logged]], logged)
     answers = []
     for first in range(0, len(typed), ROWS_AT_ONCE):
-        chunk = typed.iloc[first : first + ROWS_AT_ONCE]
-        answers.append(_quote_chunk(predictor, chunk, log, source, stale))
+        rows = slice(first, first + ROWS_AT_ONCE)
+        chunk = typed.iloc[rows]
+        answers.append(_quote_chunk(predictor, chunk, beside.iloc[rows], log, source, stale))
         progress(first + len(chunk))
     return pd.concat(answers)
+
+
+def check_carried(carried: Mapping[str, str]) -> None:
+    """Raise BadInput with everything that the log cannot keep beside a quote."""
+    wrong = [
+        f"{column.name} is {one_line(repr(carried[column.name]))}; it must be {column.rule}"
+        for column in CURRENT.logged
+        if not column.allows(carried.get(column.name))
+    ]
+    if wrong:
+        raise BadInput("What goes with the quote cannot be logged: " + "; ".join(wrong) + ".")
 
 
 @contextmanager
@@ -144,7 +168,12 @@ def _recording(
 
 
 def _quote_chunk(
-    predictor: Predictor, people: pd.DataFrame, log: PredictionLog, source: Source, stale: bool
+    predictor: Predictor,
+    people: pd.DataFrame,
+    carried: pd.DataFrame,
+    log: PredictionLog,
+    source: Source,
+    stale: bool,
 ) -> pd.DataFrame:
     start = perf_counter()
     with _recording(log, source, predictor):
@@ -162,9 +191,10 @@ def _quote_chunk(
             stale=stale,
             incarnation=predictor.incarnation,
             features=predictor.columns.feature_names,
+            carried=beside,
         )
-        for person, (premium, low, high) in zip(
-            persons(people), answer.to_numpy().tolist(), strict=True
+        for person, beside, (premium, low, high) in zip(
+            persons(people), persons(carried), answer.to_numpy().tolist(), strict=True
         )
     ]
     log.write(entries)

@@ -10,22 +10,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from insurance_predictor.base.errors import InvalidTable
+from insurance_predictor.table.columns import Declared
 from insurance_predictor.table.files import (
     SHOWN_FAULTS,
     require_columns,
     shown,
 )
 from insurance_predictor.table.reading.numerals import LONGEST_CELL, NUMBER
-from insurance_predictor.table.schema import (
-    COLUMNS,
-    Column,
-    NumberColumn,
-)
+from insurance_predictor.table.schema import COLUMNS, NumberColumn
 
 
 def check_table(
     frame: pd.DataFrame,
-    columns: Sequence[Column] = COLUMNS,
+    columns: Sequence[Declared] = COLUMNS,
     source: str = "the table",
     written: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
@@ -54,18 +51,18 @@ def check_table(
     return typed.astype(dict.fromkeys(whole, "int64")).set_axis(frame.index)
 
 
-def broken_cells(frame: pd.DataFrame, columns: Sequence[Column] = COLUMNS) -> NDArray[np.bool_]:
+def broken_cells(frame: pd.DataFrame, columns: Sequence[Declared] = COLUMNS) -> NDArray[np.bool_]:
     """Which cells of `frame` break a rule, (rows, columns of the schema)."""
     return _broken(_typed_table(frame, columns), frame, columns)
 
 
-def _typed_table(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
+def _typed_table(frame: pd.DataFrame, columns: Sequence[Declared]) -> pd.DataFrame:
     """Just `columns`, as float64 and str, with the index 0..n-1."""
     typed = {column.name: _typed(frame[column.name], column) for column in columns}
     return pd.DataFrame(typed).set_axis(pd.RangeIndex(len(frame)))
 
 
-def _typed(series: pd.Series, column: Column) -> pd.Series:
+def _typed(series: pd.Series, column: Declared) -> pd.Series:
     typed = numbers(series) if isinstance(column, NumberColumn) else words(series)
     if column.optional:
         typed = typed.mask(_absent(series))
@@ -119,7 +116,7 @@ def _short(series: pd.Series) -> pd.Series:
 
 
 def _broken(
-    typed: pd.DataFrame, given: pd.DataFrame, columns: Sequence[Column]
+    typed: pd.DataFrame, given: pd.DataFrame, columns: Sequence[Declared]
 ) -> NDArray[np.bool_]:
     broken = np.column_stack([~column.fits(typed[column.name]) for column in columns])
     for place, column in enumerate(columns):
@@ -135,7 +132,7 @@ def _absent(series: pd.Series) -> NDArray[np.bool_]:
 
 
 def _violations_sentence(
-    given: pd.DataFrame, broken: NDArray[np.bool_], columns: Sequence[Column], source: str
+    given: pd.DataFrame, broken: NDArray[np.bool_], columns: Sequence[Declared], source: str
 ) -> str:
     rows = np.flatnonzero(broken.any(axis=1))[:SHOWN_FAULTS]
     cells = [
@@ -152,7 +149,7 @@ def _violations_sentence(
     return "\n".join([f"{source} has {count}{first}. Correct the table and run again:", *lines])
 
 
-def _broken_rule(value: object, column: Column) -> str:
+def _broken_rule(value: object, column: Declared) -> str:
     hint = ""
     if isinstance(value, str) and len(value) > LONGEST_CELL:
         hint = f" (it has {len(value):,} characters, {LONGEST_CELL} is the most)"

@@ -9,7 +9,7 @@ from itertools import pairwise
 from math import inf, isfinite
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
 from insurance_predictor.base.words import LANGUAGES, Language, Translations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 SHOWN_FAULTS = 5
 LONGEST_WORD, MOST_DIGITS = 200, 15  # of a target that is shown
+LONGEST_CARRIED = 100  # characters, as of any cell that is read
 NAME = "[a-z][a-z0-9_]{0,62}"  # PostgreSQL keeps no longer one
 # Of the release whose versions did not say what they had been trained on.
 FORMER = Path(__file__).parent / "former_columns.json"
@@ -237,10 +238,42 @@ class CategoryColumn:
         return words.isin(self.values)
 
 
+@dataclass(frozen=True)
+class CarriedColumn:
+    """Text beside a person that is never a feature, such as the number of a policy.
+
+    Any file may have it or not, and any cell may be empty. The prediction log keeps it with each
+    quote where it is `logged`. The rest is as for `NumberColumn`.
+    """
+
+    name: str
+    label: Translations
+    also_called: tuple[str, ...] = ()
+    logged: bool = False
+
+    optional: ClassVar[bool] = True
+    rule: ClassVar[str] = f"a text of at most {LONGEST_CARRIED} printable signs, or missing"
+
+    def faults(self) -> Iterator[str]:
+        """What contradicts itself, a part of a sentence each."""
+        yield from _faults_of_words(self, ("label",))
+
+    def allows(self, value: object) -> bool:
+        """Whether one Python value is such a text, or missing."""
+        if value is None:
+            return True
+        return isinstance(value, str) and len(value) <= LONGEST_CARRIED and value.isprintable()
+
+    def fits(self, words: "pd.Series") -> "pd.Series":
+        """Which of a Series of str are such texts."""
+        return words.notna() & words.map(self.allows, na_action="ignore").fillna(False).astype(bool)
+
+
 Column = NumberColumn | CategoryColumn
+Declared = Column | CarriedColumn
 
 
-def _faults_of_words(column: Column, kinds: Iterable[str]) -> Iterator[str]:
+def _faults_of_words(column: Declared, kinds: Iterable[str]) -> Iterator[str]:
     for kind in kinds:
         for language in _languages_without(getattr(column, kind), may_be_blank=kind == "unit"):
             yield f"{column.name} has no {kind} in {language}"
@@ -281,14 +314,14 @@ def _or_missing(column: Column) -> str:
 class Columns:
     """The columns that one table has, or that one version was trained on.
 
-    `carried` ones, such as the number of a policy, are kept beside a quote and are never a feature.
+    `carried` ones are never a feature: a version does not keep them, the program at hand has them.
     Raises ValueError where they contradict themselves or each other; those that are `kept` with a
     version were taken when less was asked, and are taken again.
     """
 
     features: tuple[Column, ...]
     target: NumberColumn
-    carried: tuple[Column, ...] = ()
+    carried: tuple[CarriedColumn, ...] = ()
 
     kept: InitVar[bool] = False
 
@@ -308,9 +341,14 @@ class Columns:
         if not isinstance(target, NumberColumn):
             yield "the target must be a NumberColumn"
             return
-        own = [fault for column in (*self.features, self.target) for fault in column.faults()]
+        columns: tuple[Declared, ...] = (*self.features, self.target, *self.carried)
+        are_carried = [isinstance(column, CarriedColumn) for column in columns]
+        if are_carried != [place > len(self.features) for place in range(len(columns))]:
+            yield "a CarriedColumn stands in carried, every other column in features"
+            return
+        own = [fault for column in columns for fault in column.faults()]
         yield from own or self._faults()
-        for column in self.by_name.values():
+        for column in columns:
             if column.name in POSTGRESQL:
                 yield f"{column.name!r} is a name that PostgreSQL keeps for itself"
 
@@ -367,7 +405,12 @@ class Columns:
 
     @cached_property
     def by_name(self) -> Mapping[str, Column]:
-        return {column.name: column for column in (*self.all, *self.carried)}
+        return {column.name: column for column in self.all}
+
+    @cached_property
+    def logged(self) -> tuple[CarriedColumn, ...]:
+        """The carried columns that the prediction log keeps."""
+        return tuple(column for column in self.carried if column.logged)
 
     def violations(self, person: Mapping[str, object]) -> tuple[str, ...]:
         """What is wrong with the features of one person, a sentence each; empty when nothing is.
@@ -412,12 +455,12 @@ class Columns:
         return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=words)
 
     def to_json(self) -> str:
-        """As it is stored with a version."""
+        """As it is stored with a version, which asks for nothing that is only carried."""
         facts = {
             "format": FORMAT,
             "features": [_facts(column) for column in self.features],
             "target": _facts(self.target),
-            "carried": [_facts(column) for column in self.carried],
+            "carried": [],
         }
         return json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
 
@@ -433,7 +476,6 @@ class Columns:
         return cls(
             features=tuple(map(_column, facts["features"])),
             target=target,
-            carried=tuple(map(_column, facts["carried"])),
             kept=True,
         )
 

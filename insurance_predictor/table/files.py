@@ -47,7 +47,13 @@ from insurance_predictor.table.s3 import (
     s3_bytes,
     s3_parts,
 )
-from insurance_predictor.table.schema import COLUMN_NAMES, COLUMNS, Column, NumberColumn
+from insurance_predictor.table.schema import (
+    COLUMN_NAMES,
+    COLUMNS,
+    CURRENT,
+    Column,
+    NumberColumn,
+)
 
 SHOWN_FAULTS = 20
 
@@ -129,13 +135,14 @@ class Cells:
 class Wanted:
     """What is looked for in a file: `columns`, those of `optional` that are there, a `sheet`.
 
-    Other columns are left out, or refused when `strict`.
+    Those `carried` may be there and are not read. Others are left out, or refused when `strict`.
     """
 
     columns: Sequence[Known] = COLUMNS
     optional: Sequence[Known] = ()
     strict: bool = False
     sheet: str | None = None
+    carried: Sequence[Known] = CURRENT.carried
 
     @property
     def every(self) -> tuple[Known, ...]:
@@ -278,7 +285,8 @@ def _text_table(
     require_memory_for_text(content, source)
     frame = _text_cells(content, layout, tuple(header.known.values()), source)
     blank = (frame == "").all(axis=1)
-    if header.unknown and blank.any():  # a row that has something else is a row
+    # A row that has something else is a row.
+    if len(header.known) < len(layout.written) and blank.any():
         blank = (_text_cells(content, layout, None, source) == "").all(axis=1)
     frame = frame[~blank].set_axis(list(header.known), axis=1)
     if frame.empty:
@@ -298,7 +306,10 @@ def _header(written: Sequence[str], source: str, wanted: Wanted) -> Header:
             f"{source} has {len(written):,} columns or more; {MOST_COLUMNS:,} are the most. Leave "
             "out those that are no features."
         )
-    header = read_header(written, wanted.every)
+    header = read_header(written, (*wanted.every, *wanted.carried))
+    read = {column.name for column in wanted.every}
+    known = {name: place for name, place in header.known.items() if name in read}
+    header = replace(header, known=known)
     missing = [column.name for column in wanted.columns if column.name not in header.known]
     if missing or (wanted.strict and header.unknown):
         faults = {"missing": missing, "not known": list(dict.fromkeys(header.unknown))}
@@ -371,7 +382,7 @@ def _require_types(schema: Any, header: Header, columns: Sequence[Known], source
     wrong = [
         f"{column.name} is {kind}, it must be {column.rule}"
         for column in columns
-        if not isinstance(column, TextColumn) and column.name in header.known
+        if isinstance(column, Column) and column.name in header.known
         if not _has_parquet_type(kind := schema.field(header.known[column.name]).type, column)
     ]
     if wrong:

@@ -1,5 +1,6 @@
 """The columns of an insurance table, each said once: the file to edit for your own table."""
 
+from insurance_predictor.table.columns import CarriedColumn as CarriedColumn
 from insurance_predictor.table.columns import CategoryColumn as CategoryColumn
 from insurance_predictor.table.columns import Column as Column
 from insurance_predictor.table.columns import Columns

@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.database import opened
 from insurance_predictor.log.prediction_log import PredictionLog
-from tests.other_columns import BEA, NEWS, WIDER, program, write
+from tests.other_columns import BEA, CARRYING, NEWS, WIDER, program, write
 from tests.predictions import ANA, OPEN_AT_ONCE, at_once, entry, log_in, process
 
 NOTHING = dict.fromkeys(NEWS)
@@ -48,6 +48,20 @@ def test_columns_are_added_to_a_log_that_has_quotes_and_both_programs_go_on(
     old_log.write([entry(), entry(person=BEA, features=tuple(BEA))])
     assert old_log.flush(60)
     assert people(url) == [ANA | NOTHING, BEA, ANA | NOTHING, BEA]
+
+
+def test_a_carried_column_is_added_to_a_log_that_has_quotes(settings, old_log, url, tmp_path):
+    old_log.write([entry()])
+    assert old_log.flush(60)
+    carrying = program(tmp_path / "carrying", CARRYING)
+    assert write(carrying, settings, ANA, carried={"policy_number": "0042/A", "note": "no"})
+    old_log.write([entry()])
+    assert old_log.flush(60)
+    with psycopg.connect(url, row_factory=dict_row) as connection:
+        rows = connection.execute("SELECT * FROM predictions ORDER BY time").fetchall()
+    assert [row["policy_number"] for row in rows] == [None, "0042/A", None]
+    assert "note" not in rows[0]
+    assert people(url) == [ANA] * 3
 
 
 def test_programs_that_add_the_columns_at_once_add_them_once(settings, wider, url):

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from insurance_predictor.table.columns import Declared
 from insurance_predictor.table.reading import notices
 from insurance_predictor.table.reading.notices import Notice, NotUnderstood, quoted
-from insurance_predictor.table.schema import Column, NumberColumn
+from insurance_predictor.table.schema import NumberColumn
 
 SEPARATORS = (",", ";", "\t", "|")
 DECIMAL_COMMA = (";", "\t")  # the separators beside which a comma may be the decimal mark
@@ -26,7 +27,7 @@ class TextColumn:
     also_called: tuple[str, ...] = ()
 
 
-Known = Column | TextColumn
+Known = Declared | TextColumn
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.prediction_log import PredictionLog
 from tests.other_columns import (
     BEA,
+    CARRYING,
     NARROWER,
     NEWS,
     WIDER,
@@ -22,6 +23,7 @@ from tests.predictions import ANA, away, entry, kept_ids, log_in
 
 pytestmark = pytest.mark.process
 NOTHING = dict.fromkeys(NEWS)
+CARRIED = {"policy_number": "0042/A", "note": "asked twice"}
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +34,11 @@ def wider(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def narrower(tmp_path_factory) -> Path:
     return program(tmp_path_factory.mktemp("narrower"), NARROWER)
+
+
+@pytest.fixture(scope="module")
+def carrying(tmp_path_factory) -> Path:
+    return program(tmp_path_factory.mktemp("carrying"), CARRYING)
 
 
 @pytest.fixture
@@ -58,6 +65,37 @@ def test_a_new_log_has_the_new_columns_and_a_missing_value_is_none(settings, wid
     assert write(wider, settings, BEA | {"pressure": None})
     assert write(wider, settings, BEA | {"pressure": float("nan")})
     assert people(settings) == [BEA | {"pressure": None}] * 2
+
+
+def policies(settings: Settings) -> list[dict[str, Any]]:
+    """What the log has beside the features, by time; the note nowhere."""
+    with closing(sqlite3.connect(settings.prediction_log_url[10:])) as connection:
+        connection.row_factory = sqlite3.Row
+        rows = connection.execute("SELECT * FROM predictions ORDER BY time").fetchall()
+    assert "note" not in dict(rows[0])
+    return [row["policy_number"] for row in rows]
+
+
+def test_what_is_carried_gets_a_column_of_the_log_if_the_schema_says_so(settings, carrying):
+    with away(settings), PredictionLog(settings) as log:
+        log.write([entry()])  # it waits, and knows no number
+    assert write(carrying, settings, ANA, carried=CARRIED)
+    assert write(None, settings, ANA)
+    assert write(carrying, settings, ANA)
+    assert policies(settings) == [None, "0042/A", None, None]
+    assert people(settings) == [ANA] * 4
+    assert not (settings.prediction_spool / "set_aside.txt").exists()
+
+
+def test_what_waited_with_a_number_is_delivered_by_a_program_that_knows_none(settings, carrying):
+    assert write(carrying, settings, ANA)
+    place = Path(settings.prediction_log_url[10:])
+    place.rename(place.with_suffix(".away"))
+    with away(settings):
+        assert not write(carrying, settings, ANA, carried=CARRIED, waits=1)
+    place.with_suffix(".away").rename(place)
+    assert write(None, settings, ANA)
+    assert policies(settings) == [None, "0042/A", None]
 
 
 def test_what_waited_from_before_a_column_is_delivered_without_it(settings, wider):

@@ -10,13 +10,20 @@ import pytest
 
 from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.table.check import check_table
-from insurance_predictor.table.columns import CategoryColumn, Columns, NumberColumn, former_columns
-from insurance_predictor.table.schema import AGE, BMI, CHARGES, CURRENT, SMOKER
+from insurance_predictor.table.columns import (
+    CarriedColumn,
+    CategoryColumn,
+    Columns,
+    NumberColumn,
+    former_columns,
+)
+from insurance_predictor.table.schema import AGE, BMI, CHARGES, CURRENT, REGION, SMOKER
 from insurance_predictor.table.synthetic import make_table
 
 WORDS = {"pt": "palavras", "en": "words"}
 DEDUCTIBLE = NumberColumn("deductible", 0, 5_000, True, 0, WORDS, WORDS, WORDS)
 PRESSURE = NumberColumn("pressure", 60, 220, True, 0, WORDS, WORDS, WORDS, optional=True)
+POLICY = CarriedColumn("policy_number", WORDS, also_called=("policy no",), logged=True)
 JOBS = ("clerk", "NA", "none")
 JOB = CategoryColumn("job", JOBS, WORDS, WORDS, dict.fromkeys(JOBS, WORDS), optional=True)
 OWN = Columns((*CURRENT.features, DEDUCTIBLE, PRESSURE, JOB), CHARGES)
@@ -119,6 +126,16 @@ def test_many_faults_are_counted():
     [
         ({"features": AGE, "target": CHARGES}, "with a comma after a single one"),
         ({"features": (AGE,), "target": SMOKER}, "the target must be a NumberColumn"),
+        ({"features": (AGE, POLICY), "target": CHARGES}, "a CarriedColumn stands in carried"),
+        ({"features": (AGE,), "target": CHARGES, "carried": (BMI,)}, "stands in carried, every"),
+        (
+            {"features": (AGE,), "target": CHARGES, "carried": (replace(POLICY, name="age"),)},
+            "age is there more than once",
+        ),
+        (
+            {"features": (AGE,), "target": CHARGES, "carried": (replace(POLICY, label={}),)},
+            r"policy_number has no label in Portuguese \(pt\)",
+        ),
     ],
 )
 def test_columns_that_are_no_table_are_refused(given, fault):
@@ -179,6 +196,24 @@ def test_a_new_column_changes_no_value_of_the_others():
     made = make_table(200, 5, fewer)
     np.testing.assert_array_equal(made["cost"], known["charges"])
     assert "region" not in made
+
+
+@pytest.mark.parametrize("column", [DEDUCTIBLE, replace(JOB, optional=False), PRESSURE, JOB])
+def test_an_own_column_of_any_kind_costs_no_other_a_draw(column):
+    own = make_table(200, 5, Columns((column, *CURRENT.features), CHARGES))
+    pd.testing.assert_frame_equal(own[list(CURRENT.names)], make_table(200, 5))
+    assert column.fits(own[column.name].dropna()).all()
+    assert own[column.name].isna().any() == column.optional
+    assert set(own[column.name].dropna()) >= set(getattr(column, "values", ()))
+    other = make_table(200, 5, Columns((REGION, column), CHARGES))
+    pd.testing.assert_series_equal(other[column.name], own[column.name])
+
+
+def test_a_carried_column_is_no_part_of_a_synthetic_table_nor_of_a_version():
+    carrying = replace(CURRENT, carried=(POLICY,))
+    pd.testing.assert_frame_equal(make_table(200, 5, carrying), make_table(200, 5))
+    assert carrying.to_json() == CURRENT.to_json()
+    assert Columns.from_json(carrying.to_json()) == CURRENT
 
 
 def test_the_synthetic_table_of_a_seed_never_changes():
