@@ -179,6 +179,7 @@ def _quote_chunk(
     with _recording(log, source, predictor):
         answer = predictor.pair.predict(people)
     latency_ms = _milliseconds_since(start) / len(people)
+    rows_beside = persons(carried) or [{}] * len(people)  # rows without columns are none to pandas
     entries = [
         Entry(
             version=predictor.version,
@@ -194,7 +195,7 @@ def _quote_chunk(
             carried=beside,
         )
         for person, beside, (premium, low, high) in zip(
-            persons(people), persons(carried), answer.to_numpy().tolist(), strict=True
+            persons(people), rows_beside, answer.to_numpy().tolist(), strict=True
         )
     ]
     log.write(entries)
