@@ -213,8 +213,8 @@ def _column_faults(pair: Pair, directory: Path) -> list[str]:
     ]
 
 
-def sampled(reference: pd.DataFrame) -> pd.DataFrame:
-    """At most 5,000 rows, drawn the same way every time."""
-    if len(reference) <= REFERENCE_ROWS:
-        return reference
-    return reference.sample(REFERENCE_ROWS, random_state=0).sort_index()
+def sampled(table: pd.DataFrame, most: int = REFERENCE_ROWS) -> pd.DataFrame:
+    """At most 5,000 rows, or `most`, drawn the same way every time."""
+    if len(table) <= most:
+        return table
+    return table.sample(most, random_state=0).sort_index()

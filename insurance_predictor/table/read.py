@@ -59,6 +59,7 @@ def read_table(settings: Settings, folder: Path = DATA_FOLDER) -> Table:
     source = SAMPLE_SOURCE if synthetic else choice.source
     wanted = Wanted(strict=settings.strict, sheet=settings.sheet)
     cells = read_cells(parts, source, wanted)
+    del parts
     sound, dropped = _without_faulty(cells, source, settings)
     checked = check_table(sound, source=source, written=cells.written.loc[sound.index])
     repeated = checked.duplicated()

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import joblib
+import pandas as pd
 from sklearn.inspection import permutation_importance
 from sklearn.pipeline import Pipeline
 
@@ -21,6 +22,7 @@ from insurance_predictor.model.estimators import TRUSTED_TYPES
 from insurance_predictor.model.evaluation import flat_metrics, slice_masks
 from insurance_predictor.model.fitting import Trained, features, target
 from insurance_predictor.model.manifest import Manifest
+from insurance_predictor.model.pair import sampled
 from insurance_predictor.model.run_layout import (
     CANDIDATE_TAG,
     COLUMNS,
@@ -61,6 +63,9 @@ if TYPE_CHECKING:
 FINGERPRINT_DIGITS = 12  # of the 64; enough to tell versions of a table apart by eye
 MODEL_REQUIREMENTS = ("mlflow", "scikit-learn", "skops", "pandas", "numpy")
 LEARNING_SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
+# 25 fits show how a model learns; of more people than so many they would cost as much as the rest.
+MOST_CURVE_ROWS = 10_000
+SCHEMA_ROWS = 1_000
 
 
 def log_run(client: "MlflowClient", settings: Settings, run: TrainedRun) -> None:
@@ -201,14 +206,20 @@ def log_tags(client: "MlflowClient", run: TrainedRun, model_id: str, manifest: M
 def _log_table(table: Table, columns: Columns) -> None:
     import mlflow
 
-    dataset = mlflow.data.from_pandas(
-        table.frame.astype(
-            dict.fromkeys([column.name for column in (*columns.numbers, columns.target)], float)
-        ),
-        name="insurance",
-        targets=columns.target.name,
-        digest=table.fingerprint[:FINGERPRINT_DIGITS],
+    facts = {
+        "name": "insurance",
+        "targets": columns.target.name,
+        "digest": table.fingerprint[:FINGERPRINT_DIGITS],
+    }
+    dataset = mlflow.data.from_pandas(table.frame, **facts)
+    # MLflow looks at every cell to say the kinds of the columns; some rows say them, too: the
+    # first, and one without a value of each column that may be missing.
+    frame = table.frame
+    lacking = [frame[frame[column.name].isna()].head(1) for column in columns.features]
+    some = pd.concat([frame.head(SCHEMA_ROWS), *lacking]).astype(
+        dict.fromkeys([column.name for column in (*columns.numbers, columns.target)], float)
     )
+    vars(dataset)["schema"] = mlflow.data.from_pandas(some, **facts).schema
     mlflow.log_input(dataset, context="training")
 
 
@@ -275,10 +286,11 @@ def _write_files(folder: Path, run: TrainedRun) -> None:
 def _write_plots(folder: Path, run: TrainedRun) -> None:
     trained = run.trained
     pair, columns = trained.pair, trained.pair.columns
-    people, charges = features(trained.holdout, columns), target(trained.holdout, columns)
-    predicted = trained.holdout["premium"].to_numpy()
+    shown = sampled(trained.holdout)
+    people, charges = features(shown, columns), target(shown, columns)
+    predicted = shown["premium"].to_numpy()
     groups = slice_masks(people, columns) if columns.group else {}
-    groups = {name: groups[name] for name in trained.evaluation.interval_by_group}
+    groups = {name: groups[name] for name in trained.evaluation.interval_by_group if name in groups}
     worth = permutation_importance(
         Pipeline([("preprocessor", pair.preprocessor), ("model", pair.model)]),
         people,
@@ -286,10 +298,11 @@ def _write_plots(folder: Path, run: TrainedRun) -> None:
         scoring="neg_root_mean_squared_error",
         random_state=0,
     )
+    learned = sampled(run.rows, MOST_CURVE_ROWS)
     curve = learning_curve(
         trained.scores.candidate.estimator,
-        features(run.rows, columns),
-        target(run.rows, columns),
+        features(learned, columns),
+        target(learned, columns),
         LEARNING_SHARES,
         columns=columns,
     )

@@ -1,7 +1,8 @@
 """The speed table: our commands against what a user would write instead, measured in turn.
 
 `make bench DATA=...` prints the table and writes bench.json. BENCH_REPEATS=n changes the number of
-rounds; BENCH_SETUP=0 leaves out the last row, which builds two environments in each round.
+rounds; BENCH_SETUP=0 leaves out the last row, which builds two environments in each round;
+BENCH_ROWS=100000 says how many rows the large tables have, and BENCH_ROWS=0 leaves them out.
 """
 
 import json
@@ -21,6 +22,7 @@ from insurance_predictor.base.settings import Settings, read_settings
 from insurance_predictor.table.choice import choose_table
 from insurance_predictor.table.read import read_table
 from insurance_predictor.table.schema import FEATURE_NAMES
+from insurance_predictor.table.synthetic import make_table, write_table
 from tests.repository import ROOT
 from tests.studies.markdown import markdown_table
 
@@ -28,16 +30,27 @@ SAMPLE = ROOT / "data" / "sample.csv"
 REPEATS = 5
 QUOTES = 1_000
 SETUP_REPEATS = 3
+LARGE_ROWS = "100000,1000000"
+LARGE_REPEATS = 1
 OURS, THEIRS = "ours", "theirs"
 # The benchmark has stores of its own: the configured one, perhaps a team's server, stays out of it.
 CONFIGURED = ("MLFLOW_", "GATE_", "MODEL_NAME", "PRODUCTION", "CHALLENGER", "ARTIFACT_LOCATION")
 OPTIONS = ("TUNE", "AUTOLOG", "RUN_ID", "VERSION", "FORCE", "REASON")
+# A small process between ours and the one that is measured: at its start a process counts what the
+# one before it has in memory as its own.
+WEIGH = """
+import resource, subprocess, sys
+done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss)
+sys.exit(done.returncode)
+"""
 PERSON = dict(zip(FEATURE_NAMES, (40, "female", 28.5, 2, "no", "southeast"), strict=True))
 
 
 @dataclass(frozen=True)
 class Row:
-    """A pair and its medians in seconds; the goal is the largest ratio ours / theirs."""
+    """A pair and its medians in `unit`; the goal is the largest ratio ours / theirs."""
 
     what: str
     against: str
@@ -45,6 +58,7 @@ class Row:
     theirs: float
     goal: float
     repeats: int
+    unit: str = "s"
 
     @property
     def ratio(self) -> float:
@@ -77,6 +91,13 @@ def run(command: list[str], folder: Path, **variables: str) -> str:
     return done.stdout
 
 
+def taken(command: list[str], folder: Path, **variables: str) -> tuple[float, float]:
+    """Processor seconds and the most memory in MiB of a process; it must end with exit code 0."""
+    told = run(python("-c", WEIGH, *command), folder, **variables).splitlines()[-1]
+    seconds, kilobytes = map(float, told.split())
+    return seconds, kilobytes / 1024
+
+
 def python(*arguments: str) -> list[str]:
     return [sys.executable, *arguments]
 
@@ -102,6 +123,33 @@ def train_rows(data: Path, folder: Path, repeats: int) -> list[Row]:
     return [
         Row("train", against, seconds["train"], seconds[peer], goal, repeats)
         for peer, against, goal in peers
+    ]
+
+
+def large_rows(rows: int, folder: Path, repeats: int) -> list[Row]:
+    """`train` on a made-up table of so many rows against plain scikit-learn: time and memory.
+
+    Databases are warm: a training on few rows comes first. Both compute with one thread, as `train`
+    does by itself, and their time is the processor's, so that minutes of it can be compared on a
+    machine that has other work.
+    """
+    here = _made(folder / f"large_{rows}")
+    data, few = here / "people.csv", here / "few.csv"
+    write_table(make_table(rows, seed=3), data)
+    write_table(make_table(300, seed=3), few)
+    run(command("train"), here, DATA=str(few))
+    measured: dict[str, list[tuple[float, float]]] = {OURS: [], THEIRS: []}
+    calls = {OURS: command("train"), THEIRS: python("-m", "tests.benchmarks.peer_plain", str(data))}
+    for _ in range(repeats):
+        for name, call in calls.items():
+            measured[name].append(taken(call, here, DATA=str(data), OMP_NUM_THREADS="1"))
+    (ours, our_memory), (theirs, their_memory) = (
+        tuple(map(median, zip(*each, strict=True))) for each in measured.values()
+    )
+    what, against = f"train, {rows:,} rows", "plain scikit-learn"
+    return [
+        Row(f"{what}, processor", against, ours, theirs, 1.5, repeats),
+        Row(f"{what}, memory", against, our_memory, their_memory, 1.5, repeats, "MiB"),
     ]
 
 
@@ -180,13 +228,13 @@ def setup_row(repeats: int) -> Row:
 
 
 def rows_table(rows: list[Row]) -> str:
-    header = ("what", "against", "ours (s)", "theirs (s)", "ratio", "goal", "met", "rounds")
+    header = ("what", "against", "ours", "theirs", "ratio", "goal", "met", "rounds")
     cells = [
         [
             row.what,
             row.against,
-            f"{row.ours:.4g}",
-            f"{row.theirs:.4g}",
+            f"{row.ours:.4g} {row.unit}",
+            f"{row.theirs:.4g} {row.unit}",
             f"{row.ratio:.2f}×",
             f"≤ {row.goal:g}×",
             "yes" if row.met else "**no**",
@@ -223,11 +271,14 @@ def main() -> None:
     settings = read_settings()
     data = Path(choose_table(settings).location).resolve()
     repeats = int(os.environ.get("BENCH_REPEATS") or REPEATS)
+    large = [int(many) for many in os.environ.get("BENCH_ROWS", LARGE_ROWS).split(",") if int(many)]
     people = len(read_table(settings).frame)
     forget_configuration()
     with TemporaryDirectory() as name:
         folder = Path(name)
         rows = _said("train", train_rows(data, folder, repeats))
+        for many in large:
+            rows += _said(f"{many:,} rows", large_rows(many, folder, LARGE_REPEATS))
         rows += _said("registry", registry_rows(data, folder, repeats))
         rows += _said("quote", [quote_row(folder, QUOTES)])
     if os.environ.get("BENCH_SETUP") != "0":

@@ -13,6 +13,7 @@ from tests.benchmarks.bench import (
     python,
     rows_table,
     run,
+    taken,
 )
 
 
@@ -60,3 +61,22 @@ def test_the_configured_store_stays_out_of_it(tmp_path: Path, monkeypatch: pytes
     names = run(python("-c", "import os; print(*os.environ)"), tmp_path).split()
     assert not {"MLFLOW_TRACKING_URI", "PRODUCTION"} & set(names)
     assert "PATH" in names
+
+
+def test_what_a_process_takes_is_measured_of_that_process_alone(tmp_path: Path):
+    little = taken(python("-c", "pass"), tmp_path)
+    much = taken(python("-c", "b = b'x' * 200 * 2**20; sum(range(10**7))"), tmp_path)
+
+    assert much[1] - little[1] == pytest.approx(200, abs=20)
+    assert much[0] > little[0]
+
+
+def test_a_process_that_fails_ends_the_measurement(tmp_path: Path):
+    with pytest.raises(SystemExit, match=r"(?s)ended with 1:.*no table"):
+        taken(python("-c", "raise SystemExit('no table')"), tmp_path)
+
+
+def test_memory_is_shown_in_its_unit():
+    row = Row("x, memory", "y", ours=300.0, theirs=200.0, goal=1.5, repeats=1, unit="MiB")
+
+    assert "300 MiB" in rows_table([row])

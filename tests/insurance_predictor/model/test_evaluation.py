@@ -318,3 +318,19 @@ def test_one_sided_bounds_lie_inside_the_two_sided_interval(actual, predicted):
 def test_a_perfect_production_model_leaves_no_relative_difference(actual, predicted):
     difference = paired_bootstrap_difference(actual, predicted, actual, "absolute")
     assert np.isnan([difference.value, difference.at_least, difference.at_most]).all()
+
+
+def test_many_rows_are_resampled_less_often_and_their_interval_is_nearly_the_same():
+    generator = np.random.default_rng(5)
+    actual = generator.gamma(2.0, 5_000.0, 30_000)
+    predicted = actual * generator.uniform(0.5, 1.5, len(actual))
+    found = bootstrap_metrics(actual, predicted)["rmse"]
+    assert found == bootstrap_metrics(actual, predicted, resamples=200)["rmse"]
+    often = bootstrap_metrics(actual, predicted, resamples=1_000)["rmse"]
+    width = often.high - often.low
+    assert found.value == often.value
+    assert abs(found.low - often.low) < 0.25 * width
+    assert abs(found.high - often.high) < 0.25 * width
+    assert bootstrap_metrics(actual[:5_000], predicted[:5_000]) == bootstrap_metrics(
+        actual[:5_000], predicted[:5_000], resamples=1_000
+    )

@@ -1,5 +1,7 @@
 """A table of a few people is refused, or trained on with a word of what it is too little for."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +23,23 @@ from insurance_predictor.training.train import TrainingOptions, train
 from tests.outcome import Terminal, library_terminal
 from tests.own_columns import WORDS
 
+# The table has been read, and there is less left than a training of it takes.
+TRAIN_WITH_LITTLE = """
+import resource
+from pathlib import Path
+from insurance_predictor.base.errors import InvalidTable
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.table.read import Table
+from insurance_predictor.table.synthetic import make_table
+from insurance_predictor.training.train import TrainingOptions, train
+table = Table(make_table(200_000), "people.csv", "0" * 64, ())
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**26, used + 2**26))
+try:
+    train(None, Settings(), table, TrainingOptions())
+except InvalidTable as error:
+    print(error)
+"""
 MANY = make_table(3_000, seed=1)
 SMOKERS, OTHERS = (MANY[MANY["smoker"] == value] for value in ("yes", "no"))
 EVERYBODY = Columns((*CURRENT.features[:4], replace(SMOKER, is_group=False)), CURRENT.target)
@@ -126,7 +145,9 @@ def test_a_feature_that_is_the_same_of_everybody_is_said():
 
 
 def test_an_optional_column_that_nobody_says_is_said():
-    plan = CategoryColumn("plan", ("a", "b"), WORDS, WORDS, {}, optional=True)
+    plan = CategoryColumn(
+        "plan", ("a", "b"), WORDS, WORDS, dict.fromkeys("ab", WORDS), optional=True
+    )
     columns = Columns((*CURRENT.features, plan), CURRENT.target)
     table = MANY.head(1_500).assign(plan=pd.Series(dtype="str"))
     assert warned(table, columns) == (
@@ -168,3 +189,13 @@ def test_a_column_that_says_nothing_is_trained_without_a_traceback(change, clien
     assert client.get_run(done.run_id).info.status == "FINISHED"
     assert len(done.warnings) == 1
     assert done.warnings[0] in model_card(done)
+
+
+def test_a_table_that_can_be_read_and_not_trained_on_is_refused_before_anything_is_asked():
+    done = subprocess.run(
+        [sys.executable, "-c", TRAIN_WITH_LITTLE], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith(
+        "people.csv is too large to be trained on here: it takes about 98 MB of memory for its "
+        "about 200,000 rows, and "
+    )

@@ -5,6 +5,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -85,6 +86,16 @@ def test_parameters_say_what_the_model_was_made_from(run, sample):
 def test_the_table_is_an_input_of_the_run_under_its_fingerprint(run, sample):
     (entry,) = run.inputs.dataset_inputs
     assert entry.dataset.digest == sample.fingerprint[:12] == run.data.tags["versao_dataset"]
+
+
+def test_the_kinds_of_the_columns_are_those_that_mlflow_finds_in_all_rows(run, sample):
+    (entry,) = run.inputs.dataset_inputs
+    numbers = [column.name for column in (*sample.columns.numbers, sample.columns.target)]
+    whole = mlflow.data.from_pandas(
+        sample.frame.astype(dict.fromkeys(numbers, float)), targets="charges"
+    )
+    assert json.loads(entry.dataset.schema) == {"mlflow_colspec": whole.schema.to_dict()}
+    assert json.loads(entry.dataset.profile) == whole.profile
 
 
 def test_each_fold_is_a_step_of_its_metric(client, run):
