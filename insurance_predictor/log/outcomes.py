@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.database import OUTCOMES, PREDICTIONS, insert_or_ignore, opened
 from insurance_predictor.log.prediction_log import PredictionLog
-from insurance_predictor.table.check import number
+from insurance_predictor.table.check import faulty_rows, number
 from insurance_predictor.table.files import SHOWN_FAULTS, Wanted, read_cells, read_parts, shown
 from insurance_predictor.table.reading.header import TextColumn
 from insurance_predictor.table.reading.numerals import LONGEST_CELL
@@ -73,7 +72,8 @@ def record_outcomes(settings: Settings, file: Path | str) -> OutcomeReport:
     Raises InvalidTable, before anything is recorded, with every value that cannot be used;
     InvalidSettings and Unreachable for a prediction log that does not do its part.
     """
-    outcomes, notices = read_outcomes(file, settings.strict, settings.sheet)
+    share = settings.faulty_share if settings.faulty_rows == "drop" else 0.0
+    outcomes, notices = read_outcomes(file, settings.strict, settings.sheet, share)
     PredictionLog(settings).close()  # predictions that were left in the spool are known, too
     recorded, repeated = 0, 0
     unknown: list[str] = []
@@ -90,31 +90,52 @@ def record_outcomes(settings: Settings, file: Path | str) -> OutcomeReport:
 
 
 def read_outcomes(
-    file: Path | str, strict: bool = False, sheet: str | None = None
+    file: Path | str, strict: bool = False, sheet: str | None = None, faulty_share: float = 0.0
 ) -> tuple[list[Outcome], tuple[str, ...]]:
     """The outcomes in a file with the columns id, charges and perhaps time, and notices.
 
     A time is ISO 8601, in UTC unless it says otherwise; without one it is now. Raises InvalidTable
-    with every value that cannot be used (row, column, value, rule; the first 20 and the count).
+    with every value that cannot be used (row, column, value, rule; the first 20 and the count),
+    unless so few rows have one that they are no more than `faulty_share`: then those are left out.
     """
     wanted = Wanted((ID, CHARGED), (TIME,), strict, sheet)
     cells = read_cells(read_parts(str(file), "FILE"), str(file), wanted)
     frame = _with_time(cells.understood)
-    every = _faults(frame, _with_time(cells.written))
-    faults = list(islice(every, SHOWN_FAULTS))
-    if faults:
-        total = len(faults) + sum(1 for _ in every)
-        count = f"{total} value{'s' * (total > 1)} that cannot be used"
-        first = f" (the first {SHOWN_FAULTS} shown)" if total > SHOWN_FAULTS else ""
-        raise InvalidTable(
-            "\n".join([f"{file} has {count}{first}. Correct the file and run again:", *faults])
-        )
+    faults: list[str] = []
+    faulty: list[int] = []
+    total = 0
+    for row, fault in _faults(frame, _with_time(cells.written)):
+        total += 1
+        faults += [fault] if total <= SHOWN_FAULTS else []
+        faulty += [row] if faulty[-1:] != [row] else []
+    notices = cells.notices
+    if faulty and (len(faulty) > faulty_share * len(frame) or len(faulty) == len(frame)):
+        counts = (total, len(faulty), len(frame))
+        raise InvalidTable(_refusal(str(file), faults, counts, faulty_share))
+    if faulty:
+        frame = frame.drop(index=faulty)
+        notices = (*notices, faulty_rows(faulty))
     now = datetime.now(UTC)
     outcomes = [
         Outcome(str(name).strip(), number(charges), _moment(time) or now)
         for name, charges, time in zip(frame["id"], frame["charges"], frame["time"], strict=True)
     ]
-    return outcomes, cells.notices
+    return outcomes, notices
+
+
+def _refusal(source: str, faults: Sequence[str], counts: tuple[int, int, int], share: float) -> str:
+    """`faults` are the first; `counts` those of all, of the rows that have one, and of all rows."""
+    total, faulty, rows = counts
+    too_many = ""
+    if share:
+        too_many = (
+            f"{faulty:,} of {rows:,} rows are faulty; FAULTY_ROWS=drop leaves out "
+            f"{int(share * rows):,} at most (FAULTY_SHARE={share:g}). "
+        )
+    count = f"{total} value{'s' * (total > 1)} that cannot be used"
+    first = f" (the first {SHOWN_FAULTS} shown)" if total > SHOWN_FAULTS else ""
+    told = f"{too_many}{source} has {count}{first}. Correct the file and run again:"
+    return "\n".join([told, *faults])
 
 
 def _record(connection: Connection, outcomes: Sequence[Outcome], source: str) -> OutcomeReport:
@@ -143,19 +164,19 @@ def _with_time(cells: pd.DataFrame) -> pd.DataFrame:
     return cells if "time" in cells else cells.assign(time="")
 
 
-def _faults(frame: pd.DataFrame, written: pd.DataFrame) -> Iterator[str]:
-    """What cannot be used of `frame`, told as it is `written`."""
+def _faults(frame: pd.DataFrame, written: pd.DataFrame) -> Iterator[tuple[int, str]]:
+    """The row of each value of `frame` that cannot be used, and the value as it is `written`."""
     columns = ["id", "charges", "time"]
     pairs = zip(frame[columns].itertuples(), written["charges"], strict=True)
     for (row, name, charges, time), given in pairs:
         if not _is_id(name):
-            yield f"  row {row}, id: {shown(name)} is not the id of a prediction"
+            yield row, f"  row {row}, id: {shown(name)} is not the id of a prediction"
         if not TARGET.allows(number(charges)):
-            yield f"  row {row}, {TARGET.name}: {shown(given)} is not {TARGET.rule}"
+            yield row, f"  row {row}, {TARGET.name}: {shown(given)} is not {TARGET.rule}"
         try:
             _moment(time)
         except (ValueError, OverflowError):
-            yield f"  row {row}, time: {shown(time)} is not a time like 2026-01-31T12:00:00Z"
+            yield row, f"  row {row}, time: {shown(time)} is not a time like 2026-01-31T12:00:00Z"
 
 
 def _is_id(value: Any) -> bool:

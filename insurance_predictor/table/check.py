@@ -56,6 +56,15 @@ def broken_cells(frame: pd.DataFrame, columns: Sequence[Declared] = COLUMNS) -> 
     return _broken(_typed_table(frame, columns), frame, columns)
 
 
+def faulty_rows(rows: Sequence[int]) -> str:
+    """A notice of the rows, by their numbers, that are left out as faulty."""
+    told = ", ".join(str(row) for row in rows[:SHOWN_FAULTS])
+    if len(rows) == 1:
+        return f"1 faulty row left out (row {told})"
+    more = f" and {len(rows) - SHOWN_FAULTS} more" if len(rows) > SHOWN_FAULTS else ""
+    return f"{len(rows)} faulty rows left out (rows {told}{more})"
+
+
 def _typed_table(frame: pd.DataFrame, columns: Sequence[Declared]) -> pd.DataFrame:
     """Just `columns`, as float64 and str, with the index 0..n-1."""
     typed = {column.name: _typed(frame[column.name], column) for column in columns}

@@ -8,7 +8,7 @@ import pandas as pd
 
 from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.table.check import broken_cells, check_table
+from insurance_predictor.table.check import broken_cells, check_table, faulty_rows
 from insurance_predictor.table.choice import SAMPLE, SAMPLE_SOURCE, choose_table
 from insurance_predictor.table.columns import Columns
 from insurance_predictor.table.download import DATA_FOLDER
@@ -67,7 +67,7 @@ def read_table(settings: Settings, folder: Path = DATA_FOLDER) -> Table:
     if tuple(cells.understood.columns) != COLUMN_NAMES:
         notices.append("columns are in another order; read by name")
     if dropped:
-        notices.append(_faulty(dropped))
+        notices.append(faulty_rows(dropped))
     if repeated.any():
         notices.append(_duplicates(checked.index[repeated].tolist()))
     frame = checked[~repeated].reset_index(drop=True)
@@ -104,14 +104,6 @@ def _without_faulty(
                 f"{int(most):,} at most (FAULTY_SHARE={settings.faulty_share:g}). {error}"
             ) from error
     return understood[~faulty], understood.index[faulty].tolist()
-
-
-def _faulty(rows: list[int]) -> str:
-    told = ", ".join(str(row) for row in rows[:SHOWN_FAULTS])
-    if len(rows) == 1:
-        return f"1 faulty row left out (row {told})"
-    more = f" and {len(rows) - SHOWN_FAULTS} more" if len(rows) > SHOWN_FAULTS else ""
-    return f"{len(rows)} faulty rows left out (rows {told}{more})"
 
 
 def _duplicates(rows: list[int]) -> str:

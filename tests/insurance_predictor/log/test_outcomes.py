@@ -339,3 +339,29 @@ def command(
         return code, *capsys.readouterr()
 
     return run
+
+
+def test_a_few_faulty_rows_are_left_out_when_that_is_wanted(table):
+    lines = [f"a{number},1" for number in range(38)]
+    file = table("id,charges", *lines, "x,-1", " ,0")
+    outcomes, notices = read_outcomes(file, faulty_share=0.05)
+    assert len(outcomes) == 38
+    assert notices == ("2 faulty rows left out (rows 40, 41)",)
+    with pytest.raises(InvalidTable, match=r"has 3 values that cannot be used\. Correct the file"):
+        read_outcomes(file)
+    with pytest.raises(InvalidTable, match=r"^2 of 40 rows are faulty; .* leaves out 1 at"):
+        read_outcomes(file, faulty_share=0.04)
+
+
+def test_the_settings_say_whether_faulty_rows_of_outcomes_are_left_out(tmp_path, table):
+    file = table("id,charges", *(f"a{number},1" for number in range(20)), "x,-1")
+    settings = Settings(
+        prediction_log_url=f"sqlite:///{tmp_path}/log.db",
+        prediction_spool=tmp_path / "spool",
+        faulty_rows="drop",
+    )
+    report = record_outcomes(settings, file)
+    assert len(report.unknown) == 20
+    assert report.notices == ("1 faulty row left out (row 22)",)
+    with pytest.raises(InvalidTable, match="has 1 value that cannot be used"):
+        record_outcomes(settings.model_copy(update={"faulty_rows": "refuse"}), file)
