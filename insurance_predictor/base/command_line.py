@@ -33,6 +33,12 @@ def make_app(help: str) -> typer.Typer:
     )
 
 
+NO_MEMORY = (
+    "The memory that this process may take is used up. Give a smaller table, or more memory "
+    "(`ulimit -v`, or to the container, if this is one)."
+)
+
+
 def run(app: Callable[[], object]) -> None:
     """Run a command; an error that a person can meet becomes one message and its exit code.
 
@@ -46,6 +52,9 @@ def run(app: Callable[[], object]) -> None:
     except InsurancePredictorError as error:
         say(f"error: {error}", to_stderr=True)
         sys.exit(error.exit_code)
+    except MemoryError:  # a process may be given less than its limit says
+        say(f"error: {NO_MEMORY}", to_stderr=True)
+        sys.exit(2)
     except Exception:  # a fault of ours: its traceback may quote what somebody else wrote
         say(without_secrets(traceback.format_exc()), to_stderr=True)
         sys.exit(1)

@@ -80,3 +80,13 @@ def test_the_limit_of_the_process_counts_on_this_machine():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert 0 < int(done.stdout) < 2**33
+
+
+def test_a_command_whose_memory_is_used_up_says_so_without_a_traceback():
+    code = (
+        "import resource; from insurance_predictor.base.command_line import run;"
+        "resource.setrlimit(resource.RLIMIT_AS, (2**33, 2**33)); run(lambda: bytearray(2**34))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: The memory that this process may take is used up.")
