@@ -7,20 +7,22 @@ import json
 import sys
 from typing import Any
 
+from sqlalchemy import text as select_all
 from streamlit.testing.v1 import AppTest
 
 from app import fields, number_field, serving, text
 from insurance_predictor.base.words import Language
+from insurance_predictor.log.database import opened
 from insurance_predictor.serving import served_model
 from monitoring.words import dashboard_words
-from tests.app.conftest import logged_rows, page, press
+from tests.app.conftest import page, press
 
 STARTING = 600.0  # seconds
 
 
 def form(language: Language, person: dict[str, Any]) -> dict[str, Any]:
     """What the form asks for, what it answers for `person`, and the rows that are logged of it."""
-    before = len(logged_rows())
+    before = len(_logged())
     visit = page(language)
     asked = {
         field.key.removeprefix("person_"): field.label
@@ -34,12 +36,12 @@ def form(language: Language, person: dict[str, Any]) -> dict[str, Any]:
             visit.text_input(key=f"person_{name}").set_value(typed)
     visit = press(visit, text.CALCULATE(language))
     premiums = [one.value.replace("\\", "") for one in visit.header]
-    return _told(visit) | {"asked": asked, "premiums": premiums, "rows": logged_rows()[before:]}
+    return _told(visit) | {"asked": asked, "premiums": premiums, "rows": _logged()[before:]}
 
 
 def batch(language: Language, name: str, content: str) -> dict[str, Any]:
     """What the page of many quotes explains, and what it makes of a file."""
-    before = len(logged_rows())
+    before = len(_logged())
     visit = page(language, "batch")
     rules = {name: rest for name, *rest in visit.table[0].value.to_numpy().tolist()}
     visit = visit.file_uploader[0].upload(name, content.encode(), "text/csv").run()
@@ -49,7 +51,7 @@ def batch(language: Language, name: str, content: str) -> dict[str, Any]:
         visit = visit.button[0].click().run()
     scored = visit.session_state["batch_work"].scored
     result = scored.path.read_text("utf-8-sig") if scored is not None else ""
-    rows = logged_rows()[before:]
+    rows = _logged()[before:]
     return told | {"rules": rules, "faults": faults, "result": result, "rows": rows}
 
 
@@ -72,10 +74,25 @@ def watch(language: Language, feature: str) -> dict[str, Any]:
 
 def _told(visit: AppTest) -> dict[str, Any]:
     assert not visit.exception, visit.exception
-    return {"errors": [one.value for one in visit.error]}
+    notes = [one.value for one in visit.info]
+    return {"errors": [one.value for one in visit.error], "notes": notes}
 
 
-TASKS = {"form": form, "batch": batch, "template": template, "watch": watch}
+def _logged() -> list[dict[str, Any]]:
+    """The rows of the prediction log, wherever it is, oldest first."""
+    assert serving.prediction_log().flush(STARTING)
+    with opened(serving.settings().prediction_log_url) as engine, engine.connect() as connection:
+        found = connection.execute(select_all("SELECT * FROM predictions ORDER BY time"))
+        return [dict(row) for row in found.mappings()]
+
+
+def refresh() -> dict[str, Any]:
+    """Ask the registry now what serves; the version."""
+    serving._served_model().refresh()
+    return {"version": serving.served().predictor.version}
+
+
+TASKS = {"form": form, "batch": batch, "template": template, "watch": watch, "refresh": refresh}
 
 
 def main() -> None:

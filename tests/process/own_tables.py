@@ -132,6 +132,9 @@ def cheaper_by_deductible(table: pd.DataFrame) -> pd.Series:
     return table["charges"] + 4_000 - 0.8 * table["deductible"]
 
 
+UNCHANGED = OwnTable(
+    "", "AGE, SEX, BMI, CHILDREN, SMOKER, REGION", lambda table: table["charges"], PERSON
+)
 OWN_TABLES = {
     "deductible": OwnTable(
         DEDUCTIBLE,
@@ -198,8 +201,8 @@ OWN_TABLES = {
 class Team:
     """A copy of the repository, in which a team has edited the one file."""
 
-    def __init__(self, folder: Path, own: OwnTable) -> None:
-        self.folder, self.own = folder, own
+    def __init__(self, folder: Path, own: OwnTable, **environment: str) -> None:
+        self.folder, self.own, self.environment = folder, own, environment
         copy_repository(folder)
         schema = folder / SCHEMA
         schema.write_text(own.edit(schema.read_text()))
@@ -263,7 +266,8 @@ class Team:
 
     @property
     def _environment(self) -> dict[str, str]:
-        return os.environ | {"DATA": "own.csv", "PYTHONPATH": str(self.folder)}
+        ours = {"DATA": "own.csv", "PYTHONPATH": str(self.folder)}
+        return os.environ | ours | self.environment
 
 
 @dataclass(frozen=True)
@@ -288,6 +292,9 @@ class App:
 
     def watch(self, language: Language, feature: str) -> dict[str, Any]:
         return self._asked(task="watch", language=language, feature=feature)
+
+    def refresh(self) -> str:
+        return str(self._asked(task="refresh")["version"])
 
     def premiums(self, *changes: Mapping[str, Any]) -> list[float]:
         """Of the team's person as they are and with each of `changes`, from a file of them."""
