@@ -116,13 +116,14 @@ def ignored_features(
     """Which of the columns that must matter change nobody's premium by a cent.
 
     500 people of the grid are asked at both usual ends of a number, or at every value of a
-    category; no column should be named.
+    category; no column should be named. A category of one value tells nobody apart.
     """
     people = _asked_again(grid)
     return tuple(
         column.name
         for column in columns.features
         if column.must_matter
+        and not (isinstance(column, CategoryColumn) and len(column.values) == 1)
         and bool(np.all(_spread(_quotes_with(premiums, people, column.name, _ends(column))) < cent))
     )
 

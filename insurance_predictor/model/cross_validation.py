@@ -1,7 +1,7 @@
 """Candidates compared on the same folds, the whole pipeline fitted inside each fold."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite, nan
 from statistics import fmean, stdev
 from typing import Any
@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 
 from insurance_predictor.base.arrays import FloatArray, IntArray
 from insurance_predictor.base.errors import InvalidTable
-from insurance_predictor.model.estimators import CandidateEstimator
+from insurance_predictor.model.estimators import CandidateEstimator, make_baseline, make_candidates
 from insurance_predictor.model.evaluation import metrics
 from insurance_predictor.model.preprocessing import make_preprocessor
 from insurance_predictor.model.sizes import USUAL_FOLDING, folding
@@ -22,6 +22,7 @@ from insurance_predictor.table.columns import Columns
 from insurance_predictor.table.schema import CURRENT
 
 SPLITS, REPEATS = USUAL_FOLDING.splits, USUAL_FOLDING.repeats
+COMPARED_SPLITS = 5  # to ask what can be reached
 FOLD_METRICS = ("rmse", "mae", "r2", "total_bias")
 
 
@@ -141,6 +142,19 @@ def ranked(scores: Iterable[Scores]) -> tuple[Scores, ...]:
     for found in sorted(scores, key=lambda found: found.mean("rmse")):
         at_best.setdefault(found.candidate.name, found)
     return tuple(at_best.values())
+
+
+def least_of_textbook(people: pd.DataFrame, charges: FloatArray, columns: Columns) -> float:
+    """The least RMSE of the usual candidates over the textbook's, on people they have not seen."""
+    folds = make_folds(people, COMPARED_SPLITS, 1, columns=columns)
+    raw = [
+        replace(fold, train_columns=people.iloc[fold.train], test_columns=people.iloc[fold.test])
+        for fold in folds
+    ]
+    textbook = score(CandidateEstimator("textbook", make_baseline(columns), {}), raw, charges)
+    made = tuple(folds[0].train_columns.columns)
+    least = ranked(score(each, folds, charges) for each in make_candidates(made, columns))[0]
+    return least.mean("rmse") / textbook.mean("rmse")
 
 
 def learning_curve(

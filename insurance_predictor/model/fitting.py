@@ -9,6 +9,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from insurance_predictor.base.arrays import FloatArray
+from insurance_predictor.model.behaviour import extremes_positive_and_finite
 from insurance_predictor.model.cross_validation import Scores
 from insurance_predictor.model.evaluation import Evaluation, evaluate
 from insurance_predictor.model.intervals import fit_intervals
@@ -36,13 +37,34 @@ class Trained:
     evaluation: Evaluation
 
 
+def fit_best(every: Sequence[Scores], split: Split, columns: Columns = CURRENT) -> Trained:
+    """Fit the first of `every` that asks nobody for nothing or less, and measure it.
+
+    A straight line through charges that multiply passes below zero where few people are. Where
+    each candidate does, the first is taken, and the gate will say so.
+    """
+    for scores in every:
+        if np.all(scores.out_of_fold > 0):
+            fitted = _fitted(scores, split, columns)
+            if extremes_positive_and_finite(fitted.predict, columns):
+                return _measured(scores, fitted, split, columns)
+    return fit_pair(every[0], split, columns)
+
+
 def fit_pair(scores: Scores, split: Split, columns: Columns = CURRENT) -> Trained:
     """Fit the candidate of `scores` on the training side and measure it on the hold-out."""
-    people, charges = features(split.train, columns), target(split.train, columns)
+    return _measured(scores, _fitted(scores, split, columns), split, columns)
+
+
+def _fitted(scores: Scores, split: Split, columns: Columns) -> Pipeline:
     fitted = Pipeline(
         [("preprocessor", make_preprocessor(columns)), ("model", clone(scores.candidate.estimator))]
     )
-    fitted.fit(people, charges)
+    return fitted.fit(features(split.train, columns), target(split.train, columns))
+
+
+def _measured(scores: Scores, fitted: Pipeline, split: Split, columns: Columns) -> Trained:
+    people, charges = features(split.train, columns), target(split.train, columns)
     out_of_fold = scores.out_of_fold.mean(axis=0)
     intervals = fit_intervals(charges - out_of_fold, people, columns.group, typical_charge(charges))
     unproven = Serving(intervals, training_ranges(people, columns), Golden((), (), (), ()))

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from insurance_predictor.base.arrays import BoolArray, FloatArray
 from insurance_predictor.base.errors import IntegrityFault
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model import behaviour, chance
+from insurance_predictor.model.cross_validation import least_of_textbook
 from insurance_predictor.model.estimators import make_baseline
 from insurance_predictor.model.evaluation import (
     Evaluation,
@@ -33,10 +35,15 @@ from insurance_predictor.release.gate import AgainstProduction, Behaviour, Measu
 from insurance_predictor.store.artifacts import fetch
 from insurance_predictor.table.check import broken_cells
 from insurance_predictor.table.columns import Columns
+from insurance_predictor.table.schema import CURRENT
 from insurance_predictor.table.split import row_hashes, typical_charge
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+
+# Of the textbook's RMSE; a candidate below it need not be asked what could be reached.
+FAR_BELOW = 0.8
 
 
 @dataclass(frozen=True)
@@ -127,6 +134,9 @@ def measure_candidate(
     typical = typical_charge(target(candidate.reference, columns))
     evaluation = evaluate(people, charges, premium, low, high, columns=columns)
     everybody = _everybody(candidate, premium, learned["premium"].to_numpy())
+    ratio = chance.ratio(
+        everybody.error, everybody.textbook - everybody.charges, everybody.held_out
+    )
     inside = (low <= charges) & (charges <= high)
     groups = slice_masks(people, columns)
     return Measurements(
@@ -138,9 +148,8 @@ def measure_candidate(
         inverted_intervals=int(np.sum(~in_order)),
         rmse=evaluation.overall["rmse"].value,
         baseline_rmse=metrics(charges, everybody.textbook[everybody.held_out])["rmse"],
-        ratio=chance.ratio(
-            everybody.error, everybody.textbook - everybody.charges, everybody.held_out
-        ),
+        reachable=everybody.reachable(ratio, columns),
+        ratio=ratio,
         total_bias=everybody.bias(np.full(len(everybody.error), True)),
         slice_bias={
             name: everybody.bias(group)
@@ -154,7 +163,15 @@ def measure_candidate(
         },
         behaviour=_behaviour(candidate.pair, typical * CENT),
         production=_against(candidate, champion, premium, people, charges),
+        lost=_lost(candidate, champion) if champion else (),
     ), evaluation
+
+
+def _lost(candidate: Candidate, champion: Champion) -> tuple[str, ...]:
+    """Values that production knows and the candidate does not, though the schema still has them."""
+    meant = {f"{column.name}={value}" for column in CURRENT.categories for value in column.values}
+    lost = champion.pair.columns.lost(candidate.columns)
+    return tuple(value for value in lost if value in meant)
 
 
 @dataclass(frozen=True)
@@ -166,6 +183,19 @@ class _Everybody:
     error: FloatArray
     textbook: FloatArray
     held_out: BoolArray
+
+    def reachable(self, ratio: chance.Ratio, columns: Columns) -> float | None:
+        """The least RMSE of our candidates over the textbook's, on people they have not seen.
+
+        A table may have little that the textbook misses. Up to 5,000 people are asked, and nobody
+        where the candidate is far better than the textbook.
+        """
+        if ratio.value <= FAR_BELOW and ratio.everybody <= FAR_BELOW:
+            return None
+        rows = np.random.default_rng(0).permutation(len(self.charges))[:REFERENCE_ROWS]
+        people, charges = self.people.iloc[rows].reset_index(drop=True), self.charges[rows]
+        with threadpool_limits(limits=1):
+            return least_of_textbook(people, charges, columns)
 
     def bias(self, group: BoolArray) -> chance.Bias:
         return chance.bias(self.error, self.charges, self.held_out, group)

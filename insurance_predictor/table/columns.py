@@ -454,6 +454,23 @@ class Columns:
         words = {column.name: "str" for column in self.categories}
         return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=words)
 
+    def seen_in(self, table: "pd.DataFrame") -> "Columns":
+        """These columns without the values of categories that nobody in `table` has.
+
+        Of those people nothing can be learned. A category of which nobody says anything stays.
+        """
+        return replace(self, features=tuple(_seen(column, table) for column in self.features))
+
+    def lost(self, fewer: "Columns") -> tuple[str, ...]:
+        """The values of categories that `fewer` has no longer, each as smoker=yes."""
+        theirs = {column.name: column.values for column in fewer.categories}
+        return tuple(
+            f"{column.name}={value}"
+            for column in self.categories
+            for value in column.values
+            if value not in theirs.get(column.name, column.values)
+        )
+
     def to_json(self) -> str:
         """As it is stored with a version, which asks for nothing that is only carried."""
         facts = {
@@ -523,6 +540,16 @@ def _can_be_said(target: NumberColumn) -> bool:
         and all(isinstance(word, str) and len(word) <= LONGEST_WORD for word in words)
         and target.digits in (None, *range(MOST_DIGITS + 1))
     )
+
+
+def _seen(column: Column, table: "pd.DataFrame") -> Column:
+    if isinstance(column, NumberColumn):
+        return column
+    there = set(table[column.name].dropna())
+    values = tuple(value for value in column.values if value in there) or column.values
+    if values == column.values:
+        return column
+    return replace(column, values=values, start=column.start if column.start in values else None)
 
 
 def _facts(column: Column) -> dict[str, Any]:

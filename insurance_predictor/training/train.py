@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from insurance_predictor.model.cross_validation import (
     score,
 )
 from insurance_predictor.model.estimators import make_candidates
-from insurance_predictor.model.fitting import features, fit_pair, target
+from insurance_predictor.model.fitting import features, fit_best, target
 from insurance_predictor.model.tuning import Plan, Trial, planned, search
 from insurance_predictor.store.tracking import ask_storage, experiment_id
 from insurance_predictor.table.columns import Columns
@@ -63,6 +63,8 @@ def train(
     rows = len(table.frame)
     needed = rows * BYTES_A_CELL * len(table.columns.names)
     require_memory(needed, rows, table.source, "be trained on")
+    known = table.columns
+    table = replace(table, columns=known.seen_in(table.frame))
     split = split_table(table.frame, table.columns)
     warnings = require_enough(split, table.source, settings.gate, table.columns)
     folds = make_folds(features(split.train, table.columns), columns=table.columns)
@@ -76,20 +78,24 @@ def train(
         every, notices = compare(client, run_id, folds, split, options, table.columns)
         del folds  # each row in the model's columns as often as there are folds
         with _autologging(options):
-            trained = fit_pair(every[0], split, table.columns)
+            trained = fit_best(every, split, table.columns)
         run = TrainedRun(
             run_id=run_id,
             experiment=experiment,
             model_name=settings.model_name,
             table=table,
             rows=split.train,
-            every=every,
+            every=(trained.scores, *(each for each in every if each is not trained.scores)),
             trained=trained,
             git_commit=git_commit(),
             trained_at=datetime.now(UTC),
             library_versions=library_versions(),
             options=vars(options),
-            notices=notices,
+            notices=(
+                *notices,
+                *_unseen(known.lost(table.columns)),
+                *_passed_over(every[0], trained.scores),
+            ),
             warnings=warnings,
         )
         log_run(client, settings, run)
@@ -135,6 +141,22 @@ def _searched(
     stopped = f"The search was stopped: {len(trials)} of {len(plan)} trials are kept."
     notices = (stopped,) if len(trials) < len(plan) else ()
     return ranked([trial.scores for trial in trials]), notices
+
+
+def _unseen(values: Sequence[str]) -> Iterator[str]:
+    if values:
+        yield (
+            f"Nobody in the table has {' or '.join(values)}: the version quotes nobody who has, "
+            "until it is trained on a table with such people."
+        )
+
+
+def _passed_over(lowest: Scores, chosen: Scores) -> Iterator[str]:
+    if lowest is not chosen:
+        yield (
+            f"{lowest.candidate.name} has the lowest error and asks some people for nothing or "
+            f"less: {chosen.candidate.name} was taken."
+        )
 
 
 @contextmanager

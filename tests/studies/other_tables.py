@@ -15,10 +15,11 @@ from insurance_predictor.base.settings import GateThresholds
 from insurance_predictor.model.cross_validation import Scores, make_folds, ranked, score
 from insurance_predictor.model.estimators import make_candidates
 from insurance_predictor.model.evaluation import slice_masks
-from insurance_predictor.model.fitting import Trained, features, fit_pair, target
+from insurance_predictor.model.fitting import Trained, features, fit_best, target
 from insurance_predictor.release.gate import GateDecision
+from insurance_predictor.table.columns import Columns
 from insurance_predictor.table.split import Split, split_table
-from tests.generated_tables import GENERATED, Generated
+from tests.generated_tables import GENERATED
 from tests.planting import Planted, judged
 from tests.studies.markdown import markdown_table
 
@@ -39,6 +40,7 @@ class Found:
     name: str
     rows: int
     every: tuple[Scores, ...]
+    chosen: str
     rmse: Mapping[str, float]
     against_truth: Mapping[str, float]
     coverage: Mapping[str, float]
@@ -51,15 +53,14 @@ class Found:
 
 
 def trained_on(
-    made: Generated, split: Split, splits: int | None = None, repeats: int | None = None
+    split: Split, columns: Columns, splits: int | None = None, repeats: int | None = None
 ) -> tuple[tuple[Scores, ...], Trained]:
     """Every candidate's scores, the best first, and the pair: what `train` does without a store."""
-    people, charges = features(split.train, made.columns), target(split.train, made.columns)
-    folds = make_folds(people, splits, repeats, columns=made.columns)
-    columns = tuple(folds[0].train_columns.columns)
-    candidates = make_candidates(columns, made.columns, len(people))
+    people, charges = features(split.train, columns), target(split.train, columns)
+    folds = make_folds(people, splits, repeats, columns=columns)
+    candidates = make_candidates(tuple(folds[0].train_columns.columns), columns, len(people))
     every = ranked([score(each, folds, charges) for each in candidates])
-    return every, fit_pair(every[0], split, made.columns)
+    return every, fit_best(every, split, columns)
 
 
 def measure(
@@ -72,9 +73,10 @@ def measure(
 ) -> Found:
     """Train on one table, and ask the pair, the peer and the gate."""
     made = GENERATED[name]
-    split = split_table(made.draw(rows, seed)[0], made.columns)
+    table = made.draw(rows, seed)[0]
+    split = split_table(table, made.columns)
     start = perf_counter()
-    every, trained = trained_on(made, split, splits, repeats)
+    every, trained = trained_on(split, made.columns.seen_in(table), splits, repeats)
     seconds = perf_counter() - start
     fresh, expected = made.draw(fresh_rows, FRESH_SEED)
     people, charges = features(fresh, made.columns), target(fresh, made.columns)
@@ -94,6 +96,7 @@ def measure(
         name=name,
         rows=rows,
         every=every,
+        chosen=trained.scores.candidate.name,
         rmse={who: _rmse(quoted, charges) for who, quoted in quotes.items()},
         against_truth={who: _rmse(quoted, expected) for who, quoted in quotes.items()},
         coverage={
@@ -115,7 +118,7 @@ def ratios_table(found: list[Found]) -> str:
         [
             each.name,
             f"{each.rows:,}",
-            each.every[0].candidate.name,
+            each.chosen,
             *(f"{each.rmse[who]:,.0f}" for who in ("ours", "peer", "truth")),
             f"{each.ratio:.3f}",
             *(f"{each.against_truth[who]:,.0f}" for who in ("ours", "peer")),

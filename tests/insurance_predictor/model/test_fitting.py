@@ -1,13 +1,22 @@
 """The final fit: one pair, its intervals from people not seen, golden predictions, rows kept."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LinearRegression
 
 from insurance_predictor.model import pair
 from insurance_predictor.model.cross_validation import make_folds, score
-from insurance_predictor.model.estimators import make_candidates
-from insurance_predictor.model.fitting import features, fit_pair, target, training_ranges
+from insurance_predictor.model.estimators import CandidateEstimator, make_candidates
+from insurance_predictor.model.fitting import (
+    features,
+    fit_best,
+    fit_pair,
+    target,
+    training_ranges,
+)
 from insurance_predictor.model.pair import golden_faults, sampled
 from insurance_predictor.table.schema import COLUMN_NAMES, CURRENT
 from insurance_predictor.table.split import split_table
@@ -62,3 +71,18 @@ def test_a_long_reference_is_sampled_the_same_way_every_time(monkeypatch):
     once, again = sampled(SPLIT.train), sampled(SPLIT.train)
     assert len(once) == 50
     pd.testing.assert_frame_equal(once, again)
+
+
+def test_a_candidate_that_asks_somebody_for_nothing_is_passed_over(fitted):
+    out_of_fold = fitted.scores.out_of_fold.copy()
+    out_of_fold[0, 3] = -1.0
+    below = replace(fitted.scores, out_of_fold=out_of_fold)
+    assert fit_best([below, fitted.scores], SPLIT).scores is fitted.scores
+    assert fit_best([below], SPLIT).scores is below
+
+
+def test_a_candidate_that_asks_for_nothing_at_the_corners_is_passed_over(fitted):
+    falling = CandidateEstimator("falling", LinearRegression(), {})
+    split = replace(SPLIT, train=SPLIT.train.assign(charges=50_000.0 - 700.0 * SPLIT.train["age"]))
+    scores = replace(fitted.scores, candidate=falling)
+    assert fit_best([scores, fitted.scores], split).scores is fitted.scores

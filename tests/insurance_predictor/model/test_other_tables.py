@@ -22,3 +22,7 @@ def test_the_chosen_candidate_is_nearly_as_good_as_boosting_tuned_by_hand(found)
 
 def test_intervals_hold_what_they_promise_in_each_group(found):
     assert all(0.88 <= share <= 0.95 for share in found.coverage.values()), found.coverage
+
+
+def test_the_gate_approves_it(found):
+    assert found.decision.reasons == ()

@@ -282,6 +282,32 @@ def test_a_ratio_is_allowed_what_luck_can_do_unless_everybody_shows_the_same(rat
 
 
 @pytest.mark.parametrize(
+    ("ratio", "reachable", "refused"),
+    [
+        (0.99, 0.98, False),  # there is next to nothing that the textbook misses
+        (1.01, 1.2, False),  # nor need anybody be better than the textbook there
+        (1.03, 1.2, True),
+        (0.97, 0.93, True),
+        (0.86, 0.84, True),  # the limit can be reached, so it holds
+        (0.86, None, True),
+        (0.86, nan, True),
+    ],
+)
+def test_no_more_is_asked_of_a_candidate_than_the_table_has(ratio, reachable, refused):
+    names = refusals(ratio=steady(ratio), reachable=reachable)
+    assert names == (["better than the textbook"] if refused else [])
+
+
+def test_a_candidate_that_no_longer_quotes_whom_production_quotes_is_refused():
+    decision = decide(replace(GOOD, lost=("smoker=yes",)), LIMITS)
+    assert decision.reasons == (
+        "trained on nobody with smoker=yes, whom version 7 quotes: train on a table that has such "
+        'people, or promote it with FORCE=1 REASON="..." if nobody will ask for them',
+    )
+    assert decide(replace(GOOD, lost=("smoker=yes",), production=None), LIMITS).approved
+
+
+@pytest.mark.parametrize(
     ("count", "people", "refused"),
     [
         (20, 30, False),  # 67 %: with this many people, 88 % can look like that
