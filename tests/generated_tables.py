@@ -196,9 +196,9 @@ ONE_ONLY = Columns(
 
 
 def one_only(rows: int, seed: int) -> tuple[pd.DataFrame, FloatArray]:
-    """Exposure costs miners, and them only; of a hundred people ten are miners."""
+    """Exposure costs miners, and them only; one person in five is a miner."""
     generator = np.random.default_rng(seed)
-    people = _people(ONE_ONLY, rows, generator, {"occupation": (0.18,) * 5 + (0.1,)})
+    people = _people(ONE_ONLY, rows, generator, {"occupation": (0.16,) * 5 + (0.2,)})
     miner = (people["occupation"] == "miner").to_numpy()
     u = _scaled(people, ONE_ONLY)
     expected = 6_000 + 2_000 * u["age"] + miner * 250 * people["exposure"].to_numpy()

@@ -549,7 +549,13 @@ def _seen(column: Column, table: "pd.DataFrame") -> Column:
     values = tuple(value for value in column.values if value in there) or column.values
     if values == column.values:
         return column
-    return replace(column, values=values, start=column.start if column.start in values else None)
+    return replace(
+        column,
+        values=values,
+        value_labels={word: said for word, said in column.value_labels.items() if word in values},
+        also_written={word: said for word, said in column.also_written.items() if word in values},
+        start=column.start if column.start in values else None,
+    )
 
 
 def _facts(column: Column) -> dict[str, Any]:

@@ -70,8 +70,14 @@ def too_little(split: Split, limits: GateThresholds, columns: Columns) -> Iterat
 
 def not_shown(split: Split, limits: GateThresholds, columns: Columns) -> Iterator[str]:
     """What a model of this table cannot know, and what of it the gate cannot tell."""
+    lost = columns.lost(columns.seen_in(pd.concat([split.train, split.holdout])))
+    if lost:
+        yield (
+            f"Nobody has {' or '.join(lost)}: the version quotes nobody who has, until it is "
+            "trained on a table with such people."
+        )
     for column in columns.features:
-        yield from _not_learned(split.train[column.name], column)
+        yield from _not_learned(split.train[column.name], column, lost)
     for value, _, tested in _of_groups(split, columns):
         if 0 < tested < limits.least_people:
             yield (
@@ -93,7 +99,7 @@ def _differs(values: pd.Series) -> bool:
     return bool(values.nunique(dropna=False) > 1)
 
 
-def _not_learned(values: pd.Series, column: Column) -> Iterator[str]:
+def _not_learned(values: pd.Series, column: Column, lost: Sequence[str]) -> Iterator[str]:
     given = values.dropna()
     if given.empty:
         yield (
@@ -105,7 +111,12 @@ def _not_learned(values: pd.Series, column: Column) -> Iterator[str]:
             "depend on it."
         )
     elif isinstance(column, CategoryColumn):
-        absent = [value for value in column.values if value not in set(given.unique())]
+        there = set(given.unique())
+        absent = [
+            value
+            for value in column.values
+            if value not in there and f"{column.name}={value}" not in lost
+        ]
         if absent:
             interval = ", and has everybody's interval" if column.is_group else ""
             yield (

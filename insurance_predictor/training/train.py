@@ -66,7 +66,7 @@ def train(
     known = table.columns
     table = replace(table, columns=known.seen_in(table.frame))
     split = split_table(table.frame, table.columns)
-    warnings = require_enough(split, table.source, settings.gate, table.columns)
+    warnings = require_enough(split, table.source, settings.gate, known)
     folds = make_folds(features(split.train, table.columns), columns=table.columns)
     experiment = settings.experiment(options.production)
     where = experiment_id(client, experiment, settings)
@@ -91,11 +91,7 @@ def train(
             trained_at=datetime.now(UTC),
             library_versions=library_versions(),
             options=vars(options),
-            notices=(
-                *notices,
-                *_unseen(known.lost(table.columns)),
-                *_passed_over(every[0], trained.scores),
-            ),
+            notices=(*notices, *_passed_over(every[0], trained.scores)),
             warnings=warnings,
         )
         log_run(client, settings, run)
@@ -141,14 +137,6 @@ def _searched(
     stopped = f"The search was stopped: {len(trials)} of {len(plan)} trials are kept."
     notices = (stopped,) if len(trials) < len(plan) else ()
     return ranked([trial.scores for trial in trials]), notices
-
-
-def _unseen(values: Sequence[str]) -> Iterator[str]:
-    if values:
-        yield (
-            f"Nobody in the table has {' or '.join(values)}: the version quotes nobody who has, "
-            "until it is trained on a table with such people."
-        )
 
 
 def _passed_over(lowest: Scores, chosen: Scores) -> Iterator[str]:

@@ -18,7 +18,7 @@ from insurance_predictor.table.schema import CURRENT, SMOKER
 from insurance_predictor.table.split import split_table
 from insurance_predictor.table.synthetic import make_table, write_table
 from insurance_predictor.training.model_card import model_card
-from insurance_predictor.training.sufficiency import require_enough
+from insurance_predictor.training.sufficiency import not_shown, require_enough
 from insurance_predictor.training.train import TrainingOptions, train
 from tests.outcome import Terminal, library_terminal
 from tests.own_columns import WORDS
@@ -125,16 +125,25 @@ def test_what_was_told_to_do_helps():
 
 def test_nobody_of_a_group_is_said_and_no_refusal():
     assert warned(OTHERS) == (
-        "Nobody to learn from has smoker=yes: a premium for such a person is a guess, and has "
-        "everybody's interval.",
+        "Nobody has smoker=yes: the version quotes nobody who has, until it is trained on a table "
+        "with such people.",
     )
 
 
 def test_nobody_of_another_category_is_said():
     kept = MANY[~MANY["region"].isin(["northeast", "southwest"])]
     assert warned(kept) == (
-        "Nobody to learn from has region=northeast or southwest: a premium for such a person is a "
-        "guess.",
+        "Nobody has region=northeast or region=southwest: the version quotes nobody who has, until "
+        "it is trained on a table with such people.",
+    )
+
+
+def test_somebody_who_is_held_out_and_is_like_nobody_to_learn_from_is_said():
+    split = split_table(MANY)
+    alone = replace(split, train=split.train[split.train["smoker"] == "no"])
+    assert tuple(not_shown(alone, GateThresholds(), CURRENT)) == (
+        "Nobody to learn from has smoker=yes: a premium for such a person is a guess, and has "
+        "everybody's interval.",
     )
 
 
