@@ -77,7 +77,7 @@ class Measurements:
     inverted_intervals: int = 0
     rmse: float = float("nan")
     baseline_rmse: float = float("nan")
-    reachable: float | None = None  # of the baseline's RMSE; None where the candidate is far below
+    reachable: float | None = None  # of the baseline's RMSE; None: not asked, or nothing
     ratio: Ratio = UNKNOWN_RATIO
     total_bias: Bias = UNKNOWN_BIAS
     slice_bias: Mapping[str, Bias] | None = None
