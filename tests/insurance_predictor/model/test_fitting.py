@@ -66,9 +66,8 @@ def test_ranges_are_those_of_the_training_rows(fitted):
     )
 
 
-def test_a_long_reference_is_sampled_the_same_way_every_time(monkeypatch):
-    monkeypatch.setattr(pair, "REFERENCE_ROWS", 50)
-    once, again = sampled(SPLIT.train), sampled(SPLIT.train)
+def test_a_long_reference_is_sampled_the_same_way_every_time():
+    once, again = sampled(SPLIT.train, 50), sampled(SPLIT.train, 50)
     assert len(once) == 50
     pd.testing.assert_frame_equal(once, again)
 
