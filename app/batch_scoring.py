@@ -2,7 +2,7 @@
 
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from insurance_predictor.log.prediction_log import PredictionLog
 from insurance_predictor.serving.quoting import ADDED, quote_table
 from insurance_predictor.serving.served_model import Served
 from insurance_predictor.table.columns import NumberColumn
-from insurance_predictor.table.schema import FEATURE_NAMES
 
 SHOWN_ROWS = 50
 # A larger result is given packed, because the server holds what is downloaded for a minute.
@@ -85,11 +84,13 @@ def score(
     return scored
 
 
-def neutralise(table: pd.DataFrame) -> tuple[pd.DataFrame, int, dict[str, str]]:
+def neutralise(
+    table: pd.DataFrame, features: Collection[str] = ()
+) -> tuple[pd.DataFrame, int, dict[str, str]]:
     """`table` without a text that a spreadsheet would run, how many there were, and new names.
 
-    Column names do not count; the new names are those that differ. The features, which keep the
-    rules of `schema`, are no formulas.
+    Column names do not count; the new names are those that differ. The `features`, which
+    keep the rules of their columns, are no formulas.
     """
     called = neutral_names(table.columns)
     renamed = {name: other for name, other in called.items() if other != name}
@@ -97,7 +98,7 @@ def neutralise(table: pd.DataFrame) -> tuple[pd.DataFrame, int, dict[str, str]]:
     changed = {}
     for name in table.columns:
         column, found = table[name], 0
-        if name not in FEATURE_NAMES:
+        if name not in features:
             column, found = neutral_column(column)
         count += found
         changed[called[name]] = column
@@ -107,11 +108,12 @@ def neutralise(table: pd.DataFrame) -> tuple[pd.DataFrame, int, dict[str, str]]:
 def _quoted(
     people: pd.DataFrame, served: Served, log: PredictionLog, scored: Scored
 ) -> pd.DataFrame:
+    names = list(served.predictor.columns.feature_names)
     # What can fail of a piece comes before its quotes are recorded.
     given, neutralised, scored.renamed = neutralise(
-        people.drop(columns=list(ADDED), errors="ignore")
+        people.drop(columns=list(ADDED), errors="ignore"), names
     )
-    features = people[list(FEATURE_NAMES)]
+    features = people[names]
     stale = served.is_stale
     added = quote_table(served.predictor, features, log, "batch", stale=stale, carried=people)
     scored.neutralised += neutralised

@@ -1,5 +1,7 @@
 """A column as pages show it: what a form begins with, and its values in words."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from app import text
@@ -19,11 +21,30 @@ def start(column: Column) -> float | int | str | None:
     return int(middle) if column.whole else middle
 
 
-def template() -> str:
+def asked(columns: Columns) -> tuple[Column, ...]:
+    """The features of a version's `columns`, known by the names and spellings of the schema.
+
+    What may stand in them is the version's own; what else a file may call them is learned later.
+    """
+    return tuple(_called_as_now(column) for column in columns.features)
+
+
+def _called_as_now(column: Column) -> Column:
+    now = CURRENT.by_name.get(column.name)
+    if isinstance(column, NumberColumn) and isinstance(now, NumberColumn):
+        return replace(column, also_called=now.also_called)
+    if isinstance(column, CategoryColumn) and isinstance(now, CategoryColumn):
+        written = {value: now.also_written.get(value, ()) for value in column.values}
+        return replace(column, also_called=now.also_called, also_written=written)
+    return column
+
+
+def template(columns: Sequence[Column]) -> str:
     """A small table in CSV whose people keep the rules, with an identifier that is nobody's."""
-    first = [start(column) for column in CURRENT.features]
-    second = [column.tried_values[-1] for column in CURRENT.features]
-    rows = [("id", *CURRENT.feature_names), ("A-1", *first), ("A-2", *second)]
+    names = [column.name for column in columns]
+    first = [start(column) for column in columns]
+    second = [column.tried_values[-1] for column in columns]
+    rows = [("id", *names), ("A-1", *first), ("A-2", *second)]
     return "".join(
         ",".join("" if cell is None else str(cell) for cell in row) + "\n" for row in rows
     )

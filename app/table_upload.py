@@ -20,7 +20,7 @@ from app.upload_folder import PARQUET_TEXT, UNPACKED, UTF_8_TEXT
 from insurance_predictor.base.settings import BatchLimits
 from insurance_predictor.base.words import Text
 from insurance_predictor.table.check import broken_cells
-from insurance_predictor.table.columns import Declared
+from insurance_predictor.table.columns import Column, Declared
 from insurance_predictor.table.parquet_text import MEGABYTE, PARQUET_MARK, Bounds, write_text
 from insurance_predictor.table.reading import notices as reading_notices
 from insurance_predictor.table.reading.encodings import BYTE_ORDER_MARK, NAMES, find_encoding
@@ -39,7 +39,7 @@ from insurance_predictor.table.reading.unpacking import (
     require_readable,
     unpack,
 )
-from insurance_predictor.table.schema import CURRENT, FEATURE_NAMES, FEATURES
+from insurance_predictor.table.schema import CURRENT, FEATURES
 
 MOST_COLUMNS = 100
 KEPT_FAULTS = 10_000
@@ -68,8 +68,9 @@ class UnusableFile(Exception):
 class Rows:
     """A CSV file on disk: its columns, how many lines are above its rows, and their numbers.
 
-    Columns of the schema have its names, others their own. `first` is the number that a person
+    The features have their names, others their own. `first` is the number that a person
     sees beside the first row; `notices` tell what was done so that the columns could be read.
+    `features` are what was asked for.
     """
 
     path: Path
@@ -78,6 +79,7 @@ class Rows:
     first: int
     separator: str = ","
     notices: tuple[Notice, ...] = ()
+    features: tuple[Column, ...] = FEATURES
 
     def pieces(self) -> Iterator[pd.DataFrame]:
         """At most 5,000 rows at once, as text, without blank ones; indexed by their numbers.
@@ -140,8 +142,8 @@ class Upload:
     """The rows of a file and how many of them can be used.
 
     `decision` says how the features are to be read, `notices` what was done so that they could be.
-    `faults` has the columns row, column, value: the first cells that break a rule of `schema`, by
-    row, as they are written; `faulty_cells` and `faulty_rows` count them all.
+    `faults` has the columns row, column, value: the first cells that break the rule of their
+    column, by row, as they are written; `faulty_cells` and `faulty_rows` count them all.
     """
 
     name: str
@@ -157,7 +159,7 @@ class Upload:
         return (*self.rows.notices, *self.decision.notices)
 
     def sound_pieces(self) -> Iterator[pd.DataFrame]:
-        """The rows without a fault, some at a time, their features as the schema writes them."""
+        """The rows without a fault, some at a time, their features as they are declared."""
         for piece in self.rows.pieces():
             understood = self.decision.applied(piece)
             broken = broken_cells(understood, _checked(self.rows))
@@ -191,22 +193,24 @@ def read_upload(
     source: Path,
     limits: BatchLimits,
     progress: Callable[[int], object] = lambda rows: None,
+    features: tuple[Column, ...] = FEATURES,
 ) -> Upload:
     """The table in a CSV or Parquet file on disk, beside which there is room for another.
 
-    `progress` hears how many rows were read, and what it raises goes on. Raises UnusableFile.
+    It has to have `features`; other columns are kept as they are. `progress` hears how many rows
+    were read, and what it raises goes on. Raises UnusableFile.
     """
     if source.stat().st_size > limits.megabytes * MEGABYTE:
         raise UnusableFile(text.FILE_TOO_LARGE, megabytes=limits.megabytes)
     try:
-        rows = _rows(source, limits, lambda: progress(0))
+        rows = _rows(source, limits, features, lambda: progress(0))
         decision = _decision(rows, progress)
     except NotUnderstood as error:
         raise UnusableFile(error.reason, "", **error.values) from error
     check = _Check(_checked(rows))
     for piece in rows.pieces():
         if not piece.empty:
-            _require_short_cells(piece)
+            _require_short_cells(piece, {column.name for column in features})
             check.add(piece, decision.applied(piece))
         if check.count > limits.rows:
             raise UnusableFile(text.TOO_MANY_ROWS, limit=limits.rows)
@@ -229,16 +233,16 @@ def is_small_text(source: Path, most: int) -> bool:
 
 def _decision(rows: Rows, progress: Callable[[int], object]) -> Decision:
     """How the features are to be read, which all the rows together say. Raises NotUnderstood."""
-    understanding = Understanding(FEATURES, rows.separator in DECIMAL_COMMA)
+    understanding = Understanding(rows.features, rows.separator in DECIMAL_COMMA)
     for piece in rows.pieces():
         progress(0)
         understanding.look(piece)
     return understanding.decided()
 
 
-def _require_short_cells(piece: pd.DataFrame) -> None:
+def _require_short_cells(piece: pd.DataFrame, features: set[str]) -> None:
     """Raise UnusableFile for a cell of more than 32,767 characters beside the features."""
-    others = [name for name in piece.columns if name not in FEATURE_NAMES]
+    others = [name for name in piece.columns if name not in features]
     long = [shortened(name) for name in others if piece[name].str.len().max() > LONGEST_TEXT]
     if long:
         raise UnusableFile(text.LONG_CELLS, columns=", ".join(long), limit=LONGEST_TEXT)
@@ -246,7 +250,7 @@ def _require_short_cells(piece: pd.DataFrame) -> None:
 
 def _checked(rows: Rows) -> Sequence[Declared]:
     """The columns whose cells have rules: the features, and what the log keeps beside a quote."""
-    return (*FEATURES, *(column for column in CURRENT.logged if column.name in rows.columns))
+    return (*rows.features, *(column for column in CURRENT.logged if column.name in rows.columns))
 
 
 def _faults(
@@ -271,7 +275,12 @@ def shortened(written: str) -> str:
     return written if len(written) <= LONGEST_SHOWN else written[: LONGEST_SHOWN - 1] + "…"
 
 
-def _rows(source: Path, limits: BatchLimits, alive: Callable[[], object]) -> Rows:
+def _rows(
+    source: Path,
+    limits: BatchLimits,
+    features: tuple[Column, ...],
+    alive: Callable[[], object],
+) -> Rows:
     """The rows of a file of any kind. Raises NotUnderstood and UnusableFile."""
     most = UNPACKED_SHARE * limits.megabytes * MEGABYTE
     notices: tuple[Notice, ...] = ()
@@ -289,18 +298,22 @@ def _rows(source: Path, limits: BatchLimits, alive: Callable[[], object]) -> Row
     if notices:
         with source.open("rb") as file:
             is_typed = file.read(MARK_BYTES).startswith(PARQUET_MARK)
-    rows = _typed_rows(source, limits, alive) if is_typed else _text_rows(source, limits, most)
+    rows = (
+        _typed_rows(source, limits, features, alive)
+        if is_typed
+        else _text_rows(source, limits, features, most)
+    )
     return replace(rows, notices=(*notices, *rows.notices))
 
 
-def _text_rows(source: Path, limits: BatchLimits, most: int) -> Rows:
+def _text_rows(source: Path, limits: BatchLimits, features: tuple[Column, ...], most: int) -> Rows:
     encoding = find_encoding(_blocks(source))
     notices: tuple[Notice, ...] = ()
     if encoding in NAMES:
         _as_utf_8(source, source.with_name(UTF_8_TEXT), encoding, most)
         source = source.with_name(UTF_8_TEXT)
         notices = (Notice(reading_notices.ENCODED, {"encoding": NAMES[encoding]}),)
-    rows = _csv_rows(source, limits)
+    rows = _csv_rows(source, limits, features)
     return replace(rows, notices=(*notices, *rows.notices))
 
 
@@ -319,23 +332,23 @@ def _as_utf_8(source: Path, target: Path, encoding: str, most: int) -> None:
                 raise UnusableFile(text.TOO_MUCH_INSIDE)
 
 
-def _csv_rows(source: Path, limits: BatchLimits) -> Rows:
+def _csv_rows(source: Path, limits: BatchLimits, features: tuple[Column, ...]) -> Rows:
     _require_lines(source, limits)
     with source.open("rb") as file:
         beginning = file.read(BLOCK_BYTES).removeprefix(BYTE_ORDER_MARK).decode(errors="replace")
-    separator = find_separator(beginning, FEATURES)
+    separator = find_separator(beginning, features)
     try:
         written, lines = first_row(beginning, separator)
     except csv.Error as error:
         raise UnusableFile(text.DAMAGED, str(error)) from error
-    names, notices = _columns(written)
+    names, notices = _columns(written, features)
     if separator in reading_notices.SEPARATORS:
         words = reading_notices.SEPARATORS[separator]
         notices = (Notice(reading_notices.SEPARATED, {"separator": words}), *notices)
     with source.open("rb") as file:
         if file.read(len(BYTE_ORDER_MARK)) == BYTE_ORDER_MARK:
             notices = (Notice(reading_notices.BYTE_ORDER_MARK), *notices)
-    return Rows(source, names, lines, first=2, separator=separator, notices=notices)
+    return Rows(source, names, lines, 2, separator, notices, features)
 
 
 def _require_lines(source: Path, limits: BatchLimits) -> None:
@@ -361,18 +374,21 @@ def _require_lines(source: Path, limits: BatchLimits) -> None:
         raise UnusableFile(text.TOO_MANY_ROWS, limit=limits.rows)
 
 
-def _columns(written: Sequence[str]) -> tuple[tuple[str, ...], tuple[Notice, ...]]:
+def _columns(
+    written: Sequence[str], features: tuple[Column, ...]
+) -> tuple[tuple[str, ...], tuple[Notice, ...]]:
     """What the columns of a file are called here, with notices. Raises NotUnderstood.
 
     Raises UnusableFile unless every feature is there and no other column is a burden.
     """
     if len(written) > MOST_COLUMNS:
         raise UnusableFile(text.TOO_MANY_COLUMNS, count=len(written), limit=MOST_COLUMNS)
-    header = read_header(written, (*FEATURES, *CURRENT.carried))
+    header = read_header(written, (*features, *CURRENT.carried))
     names = header.names
-    missing = [name for name in FEATURE_NAMES if name not in header.known]
+    wanted = [column.name for column in features]
+    missing = [name for name in wanted if name not in header.known]
     if missing:
-        columns, every = ", ".join(missing), ", ".join(FEATURE_NAMES)
+        columns, every = ", ".join(missing), ", ".join(wanted)
         raise UnusableFile(text.MISSING_COLUMNS, columns=columns, all=every)
     long = [shortened(name) for name in names if len(name) > LONGEST_NAME]
     if long:
@@ -383,7 +399,12 @@ def _columns(written: Sequence[str]) -> tuple[tuple[str, ...], tuple[Notice, ...
     return names, header.notices
 
 
-def _typed_rows(source: Path, limits: BatchLimits, alive: Callable[[], object]) -> Rows:
+def _typed_rows(
+    source: Path,
+    limits: BatchLimits,
+    features: tuple[Column, ...],
+    alive: Callable[[], object],
+) -> Rows:
     bounds = Bounds(
         rows=limits.rows,
         columns=MOST_COLUMNS,
@@ -406,8 +427,8 @@ def _typed_rows(source: Path, limits: BatchLimits, alive: Callable[[], object]) 
         raise UnusableFile(text.DAMAGED, found.detail)
     if not found.columns:
         raise UnusableFile(text.EMPTY_FILE)
-    names, notices = _columns([name.strip() for name in found.columns])
+    names, notices = _columns([name.strip() for name in found.columns], features)
     if len(found.sheets) > 1:
         values = {"sheet": quoted([found.sheet]), "count": len(found.sheets)}
         notices = (Notice(reading_notices.ONE_SHEET, values), *notices)
-    return Rows(target, names, header_lines=0, first=found.first, notices=notices)
+    return Rows(target, names, 0, found.first, notices=notices, features=features)

@@ -120,6 +120,11 @@ LOST_COLUMNS = Text(
     "insurance_predictor/table/schema.py, or train and promote a version without them: "
     "`make train register promote`.",
 )
+OTHER_VERSION = Text(
+    "A versão {version} do modelo, que agora atende, tem outras colunas: "
+    "envie o arquivo outra vez.",
+    "Model version {version}, which serves now, has other columns: upload the file once more.",
+)
 LABELLED = Text("{label}: {value}", "{label}: {value}")
 CAUTION = Text(
     "{label} {value} está fora do que o modelo viu no treino ({low} a {high}): este prêmio é uma "

@@ -1,6 +1,6 @@
 """Premiums for a table of people: template, upload, what is wrong with which row, result."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from app.upload_folder import SOURCE
 from insurance_predictor.base import formats
 from insurance_predictor.base.words import Language
 from insurance_predictor.table.columns import Declared
-from insurance_predictor.table.schema import CURRENT, FEATURES, NumberColumn
+from insurance_predictor.table.schema import CURRENT, Column, NumberColumn
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from app.batch_scoring import Scored
     from app.table_upload import UnusableFile, Upload
+    from insurance_predictor.serving.served_model import Served
 
 # What is smaller than both never waits: it takes a moment and little memory.
 LARGE_BYTES = 2**20
@@ -51,13 +52,17 @@ class Work:
 
 def show(language: Language) -> None:
     st.write(text.BATCH_INTRO(language))
-    _template(language)
+    explained = st.container()
     work = _work(language)
     with st.spinner(text.LOADING(language)):
-        _require_version(work)
+        served = _served(work)
+    features = fields.asked(served.predictor.columns)
+    with explained:
+        _template(features, language)
+    if work is not None and work.upload is None and work.refusal is None:
+        _read_in(work, features, language)  # a page that was left goes on where it was
     version = work.scored.version if work is not None and work.scored is not None else None
     frame.status(language, version)
-    served = serving.served()
     frame.columns_note(served, language)
     if work is None:
         return
@@ -66,26 +71,28 @@ def show(language: Language) -> None:
     if work.upload is None:
         return
     _read(work.upload, language)
-    if not fields.labels_of_lost(served.predictor.columns, language):
-        _score(work, work.upload, language)
+    if work.upload.rows.features == features:
+        _score(work, work.upload, served, language)
+    elif work.scored is None:
+        st.warning(text.OTHER_VERSION(language, version=served.predictor.version))
     if work.scored is not None:
         _result(work.upload, work.scored, language)
 
 
-def _require_version(work: Work | None) -> None:
-    """Raise what `serving.served` does; who has brought a table asks for its quotes, once."""
-    if work is None or work.upload is None or work.is_asked:
-        serving.served()
-        return
+def _served(work: Work | None) -> "Served":
+    """As `serving.served`; who has brought a table asks for its quotes, once."""
+    if work is None or work.is_asked:
+        return serving.served()
     work.is_asked = True
-    serving.served_for_quote("batch")
+    return serving.served_for_quote("batch")
 
 
-def _template(language: Language) -> None:
+def _template(features: Sequence[Column], language: Language) -> None:
     with st.expander(text.COLUMNS_HEADING(language)):
-        every = (*FEATURES, *CURRENT.carried)
+        every = (*features, *CURRENT.carried)
         st.table([_rule(column, language) for column in every], hide_index=True)
-    st.download_button(text.TEMPLATE(language), fields.template(), "template.csv", "text/csv")
+    content = fields.template(features)
+    st.download_button(text.TEMPLATE(language), content, "template.csv", "text/csv")
 
 
 def _rule(column: Declared, language: Language) -> Mapping[str, str]:
@@ -100,7 +107,7 @@ def _rule(column: Declared, language: Language) -> Mapping[str, str]:
 
 
 def _work(language: Language) -> Work | None:
-    """What was uploaded, read once; None without a file."""
+    """What was uploaded; None without a file."""
     limits = serving.settings().batch
     rows = formats.number(limits.rows, language)
     file = st.file_uploader(
@@ -117,11 +124,7 @@ def _work(language: Language) -> Work | None:
         work = None
     if file is None:
         return None
-    if work is None:
-        work = _moved(file)
-    if work.upload is None and work.refusal is None:  # a page that was left goes on where it was
-        _read_in(work, language)
-    return work
+    return work or _moved(file)
 
 
 def _moved(file: "UploadedFile") -> Work:
@@ -145,7 +148,7 @@ def _moved(file: "UploadedFile") -> Work:
     return work
 
 
-def _read_in(work: Work, language: Language) -> None:
+def _read_in(work: Work, features: tuple[Column, ...], language: Language) -> None:
     from app.table_upload import UnusableFile, is_small_text, read_upload
 
     is_large = not is_small_text(work.source, LARGE_BYTES)
@@ -157,7 +160,7 @@ def _read_in(work: Work, language: Language) -> None:
     try:
         with _turn(is_large, place, language):
             limits = serving.settings().batch
-            work.upload = read_upload(work.name, work.source, limits, progress)
+            work.upload = read_upload(work.name, work.source, limits, progress, features)
     except UnusableFile as error:
         json_log.tell("upload_refused", reason=error.reason.en)
         memory.forget_frames(error)
@@ -209,7 +212,7 @@ def _faults(upload: "Upload", language: Language) -> None:
     cells = formats.number(upload.faulty_cells, language)
     rows = formats.number(upload.faulty_rows, language)
     st.error(text.ROW_ERRORS(language, cells=cells, rows=rows))
-    every = (*FEATURES, *CURRENT.carried)
+    every = (*upload.rows.features, *CURRENT.carried)
     rules = {column.name: link.rule(column, language) for column in every}
     shown = upload.faults
     st.dataframe(
@@ -230,7 +233,7 @@ def _faults(upload: "Upload", language: Language) -> None:
         st.caption(text.ROW_ERRORS_CUT(language, shown=number))
 
 
-def _score(work: Work, upload: "Upload", language: Language) -> None:
+def _score(work: Work, upload: "Upload", served: "Served", language: Language) -> None:
     sound = upload.count - upload.faulty_rows
     if sound == 0:
         st.warning(text.NO_VALID_ROWS(language))
@@ -239,14 +242,13 @@ def _score(work: Work, upload: "Upload", language: Language) -> None:
     label = text.SCORE_VALID if upload.faulty_cells else text.SCORE
     kind: Literal["primary", "secondary"] = "secondary" if work.scored else "primary"
     if st.button(label(language, rows=rows), type=kind):
-        work.scored = _scored(upload, sound, language)
+        work.scored = _scored(upload, served, sound, language)
         st.rerun()  # so that the page is as if it had been so all along
 
 
-def _scored(upload: "Upload", rows: int, language: Language) -> "Scored":
+def _scored(upload: "Upload", served: "Served", rows: int, language: Language) -> "Scored":
     from app.batch_scoring import score
 
-    served = serving.served()
     total = formats.number(rows, language)
     place = st.empty()
 

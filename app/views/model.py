@@ -11,7 +11,7 @@ from app import frame, serving, text
 from insurance_predictor.base import formats
 from insurance_predictor.base.foreign_text import without_links
 from insurance_predictor.base.words import Language
-from insurance_predictor.table.schema import FEATURES, CategoryColumn, NumberColumn
+from insurance_predictor.table.columns import CategoryColumn, Columns, NumberColumn
 
 if TYPE_CHECKING:
     from insurance_predictor.serving.served_model import Served
@@ -38,7 +38,7 @@ def show(language: Language) -> None:
     target = served.predictor.columns.target
     _metrics(facts.metrics, target, language)
     _changes(facts, facts.previous, target, language)
-    _slices(facts.metrics, target, language)
+    _slices(facts.metrics, served.predictor.columns, language)
     _plots(served.documents.plots, language)
     _ledger(facts.ledger, language)
     _parameters(facts.parameters, language)
@@ -138,21 +138,21 @@ def _change(
     }
 
 
-def _slices(metrics: Mapping[str, float], target: NumberColumn, language: Language) -> None:
+def _slices(metrics: Mapping[str, float], columns: Columns, language: Language) -> None:
     named = (SLICE_ROWS.fullmatch(name) for name in sorted(metrics))
     names = [match[1] for match in named if match]
     if not names:
         return
     st.subheader(text.SLICES(language), anchor=False)
-    _table([_slice(name, metrics, target, language) for name in names])
+    _table([_slice(name, metrics, columns, language) for name in names])
 
 
 def _slice(
-    name: str, metrics: Mapping[str, float], target: NumberColumn, language: Language
+    name: str, metrics: Mapping[str, float], columns: Columns, language: Language
 ) -> dict[str, str]:
-    prefix = f"{WHOLE}.{name}"
+    prefix, target = f"{WHOLE}.{name}", columns.target
     return {
-        text.SLICE_HEADER(language): _slice_name(name, language),
+        text.SLICE_HEADER(language): _slice_name(name, columns, language),
         text.PEOPLE_HEADER(language): formats.number(metrics[f"{prefix}.rows"], language),
         text.RMSE_HEADER(language): _measured(metrics, prefix, "rmse", target, language),
         text.BIAS_HEADER(language): _measured(metrics, prefix, "total_bias", target, language),
@@ -170,9 +170,10 @@ def _measured(
     return f"{_quantity(name, value, target, language)} ({interval})"
 
 
-def _slice_name(name: str, language: Language) -> str:
+def _slice_name(name: str, columns: Columns, language: Language) -> str:
     """Words for smoker_yes, region_southeast, age_18-29."""
-    for column in FEATURES:
+    # Of plan and plan_kind the longer, which begins as the other does.
+    for column in sorted(columns.features, key=lambda one: len(one.name), reverse=True):
         value = name.removeprefix(f"{column.name}_")
         if value != name:
             labels = column.value_labels if isinstance(column, CategoryColumn) else {}

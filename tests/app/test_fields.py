@@ -39,7 +39,7 @@ def test_a_form_begins_with_what_is_declared_or_usual_or_nothing(column, value):
 
 
 def test_the_people_of_the_template_keep_the_rules():
-    rows = list(csv.DictReader(io.StringIO(fields.template())))
+    rows = list(csv.DictReader(io.StringIO(fields.template(CURRENT.features))))
     assert len(rows) == 2
     for row in rows:
         assert list(row) == ["id", *CURRENT.feature_names]
@@ -53,6 +53,22 @@ def test_a_value_has_the_digits_of_its_column_and_a_missing_one_says_so():
     assert fields.labelled(BMI, 28.549, "pt") == "IMC: 28,5"
     assert fields.labelled(SMOKER, "yes", "pt") == "Fumante: sim"
     assert fields.labelled(replace(BMI, optional=True), None, "en") == "BMI: not given"
+
+
+def test_a_file_may_call_what_a_version_asks_for_as_the_schema_does_by_now():
+    before = Columns(
+        features=(
+            replace(AGE, high=70, also_called=("years",)),
+            replace(SEX, values=("female",), also_called=(), also_written={}),
+            PRESSURE,
+        ),
+        target=CHARGES,
+    )
+    age, sex, pressure = fields.asked(before)
+    assert (age.high, age.also_called) == (70, AGE.also_called)
+    assert (sex.values, sex.also_called) == (("female",), SEX.also_called)
+    assert sex.also_written == {"female": SEX.also_written["female"]}
+    assert pressure == PRESSURE
 
 
 def test_what_a_version_knows_more_or_less_of_is_named():

@@ -57,7 +57,8 @@ def batch(language: Language, name: str, content: str) -> dict[str, Any]:
 
 def template() -> dict[str, Any]:
     """The file that the page of many quotes gives to be filled."""
-    return {"content": fields.template()}
+    features = serving.served().predictor.columns.features
+    return {"content": fields.template(features)}
 
 
 def watch(language: Language, feature: str) -> dict[str, Any]:
