@@ -240,13 +240,12 @@ def _feature_option(column: Declared) -> Parameter:
     if isinstance(column, NumberColumn):
         kind = int if column.whole else float
         words += f" ({column.unit['en']})"
-    if column.optional:
-        kind |= None
+    # Which of them a version needs, it says itself.
     return Parameter(
         column.name,
         Parameter.KEYWORD_ONLY,
-        default=None if column.optional else Parameter.empty,
-        annotation=Annotated[kind, typer.Option(help=words)],
+        default=None,
+        annotation=Annotated[kind | None, typer.Option(help=words)],
     )
 
 
@@ -269,7 +268,7 @@ def predict(
         recording_failure,
     )
 
-    check_person(person)  # before anybody waits for a store
+    check_person(person, is_whole=False)  # before anybody waits for a store
     check_carried(carried)
     settings = _settings()
     with PredictionLog(settings) as log:

@@ -141,9 +141,14 @@ class Predictor:
         )
 
 
-def check_person(person: Mapping[str, object], columns: Columns = CURRENT) -> None:
-    """Raise BadInput with every rule of `columns` that a person's features break."""
-    wrong = columns.violations(person)
+def check_person(
+    person: Mapping[str, object], columns: Columns = CURRENT, *, is_whole: bool = True
+) -> None:
+    """Raise BadInput with every rule of `columns` that a person's features break.
+
+    Unless the person `is_whole`, what is missing is none.
+    """
+    wrong = columns.violations(person, is_whole=is_whole)
     if wrong:
         raise BadInput("This person cannot be quoted: " + "; ".join(wrong) + ".")
 

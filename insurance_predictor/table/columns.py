@@ -412,14 +412,14 @@ class Columns:
         """The carried columns that the prediction log keeps."""
         return tuple(column for column in self.carried if column.logged)
 
-    def violations(self, person: Mapping[str, object]) -> tuple[str, ...]:
+    def violations(self, person: Mapping[str, object], *, is_whole: bool = True) -> tuple[str, ...]:
         """What is wrong with the features of one person, a sentence each; empty when nothing is.
 
-        An optional feature may be absent or None.
+        An optional feature may be absent or None, and any other one of who is not whole.
         """
         given = [column for column in self.features if column.name in person]
-        missing = [column for column in self.features if column.name not in person]
-        sentences = [f"{column.name} is missing" for column in missing if not column.optional]
+        needed = [column for column in self.features if is_whole and not column.optional]
+        sentences = [f"{column.name} is missing" for column in needed if column.name not in person]
         sentences += [
             f"{name} is not a known column"
             for name in map(str, person)

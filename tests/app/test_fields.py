@@ -55,11 +55,20 @@ def test_a_value_has_the_digits_of_its_column_and_a_missing_one_says_so():
     assert fields.labelled(replace(BMI, optional=True), None, "en") == "BMI: not given"
 
 
+SEX_OF_BEFORE = replace(
+    SEX,
+    values=("female",),
+    value_labels={"female": SEX.value_labels["female"]},
+    also_called=(),
+    also_written={},
+)
+
+
 def test_a_file_may_call_what_a_version_asks_for_as_the_schema_does_by_now():
     before = Columns(
         features=(
             replace(AGE, high=70, also_called=("years",)),
-            replace(SEX, values=("female",), also_called=(), also_written={}),
+            SEX_OF_BEFORE,
             PRESSURE,
         ),
         target=CHARGES,

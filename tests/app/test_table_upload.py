@@ -380,7 +380,7 @@ def test_parquet_that_is_damaged_is_refused_or_read(read, place: int):
 def test_the_template_can_be_uploaded(read):
     from app.fields import template
 
-    upload = read(template().encode())
+    upload = read(template(FEATURES).encode())
     assert upload.faults.empty
 
 

@@ -90,6 +90,14 @@ def test_a_quote_outside_the_training_is_printed_with_a_caution(run, production)
     assert "caution: age 90 is outside what the model saw" in printed.out
 
 
+def test_what_the_version_needs_and_nobody_gave_is_named(run, production):
+    refused = run("predict", "--age", "40", "--sex", "male", "--bmi", "25")
+    assert refused.code == 2
+    assert refused.message == (
+        "This person cannot be quoted: children is missing; smoker is missing; region is missing."
+    )
+
+
 def test_every_rule_that_a_person_breaks_is_named_at_once(run):
     wrong = ["--age", "7", "--sex", "cat", "--bmi", "nan", "--children", "-1"]
     wrong += ["--smoker", "maybe", "--region", "north"]
@@ -236,7 +244,6 @@ def test_a_name_that_mlflow_forbids_is_bad_input(arguments, run, production):
     [
         ["train", "--loud"],
         ["sing"],
-        ["predict", "--age", "40"],
         ["predict", *ANA, "--age", "forty"],
         ["tag", "1", "key"],
         ["tag", "1", "key", "value", "--delete"],

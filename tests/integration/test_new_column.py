@@ -98,6 +98,7 @@ def test_a_column_comes_and_nobody_has_to_stop(
             assert same["premium"] == pytest.approx(first["premium"])
             assert same["deductible"] is None
             assert "version 1" in new.ok("predict", *new.options(OWN.person))
+            assert "version 1" in new.ok("predict", *new.options(PERSON))
             assert "version 1" in old.ok("predict", *old.options(PERSON))
             assert old_app.form("pt", PERSON)["errors"] == []
             quiet = new.monitor()
