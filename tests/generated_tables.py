@@ -1,4 +1,4 @@
-"""Tables that nobody tuned the candidates for: columns, a known process, and a peer tuned by hand.
+"""Tables that are not the usual one: columns, a known process, and a peer tuned by hand.
 
 Everything is drawn from a seed.
 """

@@ -93,7 +93,8 @@ class Quotes:
             performance.residuals(reference.ratios, outcomes, limit),
             performance.coverage(reference, outcomes, limit),
         ]
-        if _deviations(outcomes.sums, holdout) > NEAR:
+        is_judged = outcomes.rows >= performance.least_outcomes("ratio", thresholds)
+        if is_judged and _deviations(outcomes.sums, holdout) > NEAR:
             found.append(performance.ratio(reference, outcomes, limit))
         return tuple(found)
 

@@ -97,7 +97,7 @@ def test_all_four_tests_share_one_budget():
     assert limit_of(THRESHOLDS, 4) == THRESHOLDS.performance_budget / 4
     reference = model()[1]
     statistics = WindowStatistics(reference)
-    statistics.outcomes = outcomes(reference, usual(150, 5))
+    statistics.outcomes = outcomes(reference, usual(250, 5))
     verdicts = performance_verdicts(reference, statistics, THRESHOLDS, tests=4)
     limits = {verdict.limit for verdict in verdicts if verdict.check in CHECKS}
     assert limits == {THRESHOLDS.performance_budget / 4}

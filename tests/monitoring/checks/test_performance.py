@@ -58,15 +58,15 @@ def test_charges_as_they_were_are_quiet(engine):
 
 
 def test_the_ratio_is_that_of_the_sums_against_the_holdouts(engine):
-    table, (pair, reference) = people(150), model()
-    log(engine, table, outcomes=150)
+    table, (pair, reference) = people(250), model()
+    log(engine, table, outcomes=250)
     quoted = pair.predict(features(table))["premium"].sum()
     usual = reference.holdout["charges"].sum() / reference.holdout["premium"].sum()
 
     verdict = judged(engine)["ratio"]
 
     assert verdict.value == pytest.approx(table["charges"].sum() / quoted / usual)
-    assert verdict.money == pytest.approx((table["charges"].sum() - usual * quoted) / 150)
+    assert verdict.money == pytest.approx((table["charges"].sum() - usual * quoted) / 250)
 
 
 def test_charges_that_rose_are_an_alarm_with_their_price(engine):
@@ -132,9 +132,20 @@ def test_too_few_outcomes_decide_nothing(engine, outcomes):
 
     for check in TESTS:
         found = verdicts[check]
-        assert (found.status, found.missing, found.rows) == ("unknown", 100 - outcomes, outcomes)
+        least = 200 if check == "ratio" else 100
+        assert (found.status, found.missing, found.rows) == ("unknown", least - outcomes, outcomes)
     assert verdicts["estimated_error"].status == "quiet"
     assert "actual" not in verdicts["estimated_error"].effects
+
+
+def test_sums_of_a_hundred_outcomes_decide_nothing_and_ranks_do(engine):
+    table = people(199)
+    log(engine, table.assign(charges=1.5 * table["charges"]), outcomes=199)
+
+    verdicts = judged(engine)
+
+    assert (verdicts["ratio"].status, verdicts["ratio"].missing) == ("unknown", 1)
+    assert verdicts["residuals"].status == "alarm"
 
 
 def test_the_error_is_estimated_before_outcomes_and_reconciled_with_them(engine):
