@@ -112,8 +112,8 @@ def move_summary(settings: Settings, move: "Move") -> str:
     alias = settings.production_alias
     if move.moved:
         said = (
-            f"{alias!r} moved from {_or_nothing(move.before)} to version {move.after}. "
-            "`make rollback` goes back."
+            f"{alias!r} moved from {_or_nothing(move.before)} to version {move.after}."
+            f"{' `make rollback` goes back.' if move.before else ''}"
         )
     else:
         more = "more " if move.notes else ""

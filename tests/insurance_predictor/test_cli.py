@@ -28,9 +28,7 @@ def test_the_life_cycle_by_its_commands(run, trained):
     assert registered.out.startswith("Version 1 is approved and stands as 'desafio'.")
     assert registered.out.endswith("Next: `make promote`.\n")
     promoted = run("promote", REASON="the first")
-    assert promoted.out == (
-        "'producao' moved from nothing to version 1. `make rollback` goes back.\n"
-    )
+    assert promoted.out == ("'producao' moved from nothing to version 1.\n")
     shown = run("status")
     assert "producao  version 1" in shown.out
     assert "promote nothing to 1  the first" in shown.out

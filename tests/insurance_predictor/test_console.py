@@ -138,7 +138,7 @@ def test_a_registration_is_summed_up():
     [
         (
             Move(None, "1", moved=True),
-            "'producao' moved from nothing to version 1. `make rollback` goes back.",
+            "'producao' moved from nothing to version 1.",
         ),
         (
             Move("1", "2", moved=True),
