@@ -136,8 +136,8 @@ def test_every_threshold_of_the_gate_is_calibrated(calibration):
     judged, _ = calibration
     calibrated = [rule.setting for rule in gate_calibration.RULES]
 
-    # No twin of production is clearly better than it: test_mutations tries that threshold. `fall` is
-    # what age_fall and children_fall are where nobody has set them.
+    # No twin of production is clearly better than it: test_mutations tries that threshold.
+    # `fall` is what age_fall and children_fall are where nobody has set them.
     elsewhere = ["proven_quote_shift", "fall"]
     assert sorted([*calibrated, *elsewhere]) == sorted(GateThresholds.model_fields)
     named = {gate_calibration.rule_of(c.name) for each in judged for c in each.decision.checks}
