@@ -131,5 +131,5 @@ def test_a_column_comes_and_nobody_has_to_stop(
     [report] = (tmp_path / "after" / "reports").rglob("*version-2/report.html")
     assert "Franquia" in report.read_text()
     logged = pd.DataFrame(rows(log_url))
-    assert logged.groupby("version").size().to_dict() == {"1": QUOTED + 5, "2": QUOTED + 1}
+    assert logged.groupby("version").size().to_dict() == {"1": QUOTED + 6, "2": QUOTED + 1}
     assert logged.groupby("version")["deductible"].count().to_dict() == {"1": 0, "2": QUOTED + 1}
