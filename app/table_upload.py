@@ -70,7 +70,7 @@ class Rows:
 
     The features have their names, others their own. `first` is the number that a person
     sees beside the first row; `notices` tell what was done so that the columns could be read.
-    `features` are what was asked for.
+    `features` are what was asked for; in those of `commas` a comma may be the decimal mark.
     """
 
     path: Path
@@ -80,6 +80,7 @@ class Rows:
     separator: str = ","
     notices: tuple[Notice, ...] = ()
     features: tuple[Column, ...] = FEATURES
+    commas: frozenset[str] = frozenset()
 
     def pieces(self) -> Iterator[pd.DataFrame]:
         """At most 5,000 rows at once, as text, without blank ones; indexed by their numbers.
@@ -233,7 +234,7 @@ def is_small_text(source: Path, most: int) -> bool:
 
 def _decision(rows: Rows, progress: Callable[[int], object]) -> Decision:
     """How the features are to be read, which all the rows together say. Raises NotUnderstood."""
-    understanding = Understanding(rows.features, rows.separator in DECIMAL_COMMA)
+    understanding = Understanding(rows.features, rows.commas)
     for piece in rows.pieces():
         progress(0)
         understanding.look(piece)
@@ -348,7 +349,8 @@ def _csv_rows(source: Path, limits: BatchLimits, features: tuple[Column, ...]) -
     with source.open("rb") as file:
         if file.read(len(BYTE_ORDER_MARK)) == BYTE_ORDER_MARK:
             notices = (Notice(reading_notices.BYTE_ORDER_MARK), *notices)
-    return Rows(source, names, lines, 2, separator, notices, features)
+    commas = frozenset(names if separator in DECIMAL_COMMA else ())
+    return Rows(source, names, lines, 2, separator, notices, features, commas)
 
 
 def _require_lines(source: Path, limits: BatchLimits) -> None:
@@ -431,4 +433,5 @@ def _typed_rows(
     if len(found.sheets) > 1:
         values = {"sheet": quoted([found.sheet]), "count": len(found.sheets)}
         notices = (Notice(reading_notices.ONE_SHEET, values), *notices)
-    return Rows(target, names, 0, found.first, notices=notices, features=features)
+    commas = frozenset(name for place, name in enumerate(names) if place not in found.typed)
+    return Rows(target, names, 0, found.first, ",", notices, features, commas)

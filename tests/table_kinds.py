@@ -34,24 +34,28 @@ def csv(people: pd.DataFrame, **options: object) -> bytes:
     return people.to_csv(index=False, **options).encode()
 
 
-def respelled(words: Mapping[str, Mapping[str, object]]) -> pd.DataFrame:
-    return PEOPLE.assign(**{name: PEOPLE[name].map(said) for name, said in words.items()})
+def respelled(people: pd.DataFrame, words: Mapping[str, Mapping[str, object]]) -> pd.DataFrame:
+    return people.assign(**{name: people[name].map(said) for name, said in words.items()})
 
 
-def portuguese() -> pd.DataFrame:
-    return respelled(WORDS).rename(columns=PORTUGUESE)
+def portuguese(people: pd.DataFrame) -> pd.DataFrame:
+    return respelled(people, WORDS).rename(columns=PORTUGUESE)
 
 
-def written(form: str) -> pd.DataFrame:
+def written(people: pd.DataFrame, form: str) -> pd.DataFrame:
     """The charges by a format of Python."""
-    return PEOPLE.assign(charges=[form.format(number) for number in PEOPLE["charges"]])
+    return people.assign(charges=[form.format(number) for number in people["charges"]])
 
 
-def brazilian_thousands() -> bytes:
+def with_commas(people: pd.DataFrame) -> pd.DataFrame:
+    """Decimals after a comma, in texts."""
+    columns = {name: people[name].astype(str) for name in ("bmi", "charges")}
+    return people.assign(**{name: text.str.replace(".", ",") for name, text in columns.items()})
+
+
+def brazilian_thousands(people: pd.DataFrame) -> bytes:
     exchanged = str.maketrans(",.", ".,")
-    people = written("R$ {:,.2f}").assign(
-        bmi=[str(number).replace(".", ",") for number in PEOPLE["bmi"]]
-    )
+    people = written(with_commas(people).assign(charges=people["charges"]), "R$ {:,.2f}")
     charges = [cell.replace("R$", "US$").translate(exchanged) for cell in people["charges"]]
     return csv(people.assign(charges=charges), sep=";")
 
@@ -62,25 +66,26 @@ def parquet_bytes(table: pa.Table) -> bytes:
     return stream.getvalue()
 
 
-def parquet_decimals() -> bytes:
-    table = pa.Table.from_pandas(PEOPLE, preserve_index=False)
+def parquet_decimals(people: pd.DataFrame) -> bytes:
+    table = pa.Table.from_pandas(people, preserve_index=False)
     for name, digits in (("charges", pa.decimal128(12, 2)), ("bmi", pa.decimal128(6, 3))):
-        exact = [Decimal(repr(number)) for number in PEOPLE[name]]
+        exact = [Decimal(repr(number)) for number in people[name]]
         place = table.schema.get_field_index(name)
         table = table.set_column(place, name, pa.array(exact, digits))
     return parquet_bytes(table)
 
 
-def parquet_kinds() -> bytes:
+def parquet_kinds(people: pd.DataFrame) -> bytes:
     """Dictionaries, truth values, small integers, and the index of a table that was shuffled."""
-    people = respelled(TRUTH).astype({"age": "int8", "children": "uint16", "sex": "category"})
+    kinds = {"age": "int8", "children": "uint16", "sex": "category"}
     stream = io.BytesIO()
-    people.sample(frac=1, random_state=1).sort_values("age").to_parquet(stream)
+    shuffled = respelled(people, TRUTH).astype(kinds).sample(frac=1, random_state=1)
+    shuffled.sort_values("age").to_parquet(stream)
     return stream.getvalue()
 
 
-def parquet_texts() -> bytes:
-    return parquet_bytes(pa.Table.from_pandas(PEOPLE.astype(str), preserve_index=False))
+def parquet_of(people: pd.DataFrame) -> bytes:
+    return parquet_bytes(pa.Table.from_pandas(people, preserve_index=False))
 
 
 def case_name(value: object) -> str | None:
@@ -107,70 +112,100 @@ def workbook(people: pd.DataFrame, *, sheets: tuple[str, ...] = ("People",), top
     return stream.getvalue()
 
 
-Kind = tuple[str, Callable[[], bytes], str]
-# What it is: its file's name, its content, and a part of a notice.
+Kind = tuple[str, Callable[[pd.DataFrame], bytes], str]
+# What it is: its file's name, its content for some people, and a part of a notice.
 KINDS: Mapping[str, Kind] = {
-    "as ever": ("a.csv", lambda: csv(PEOPLE), ""),
+    "as ever": ("a.csv", csv, ""),
     "expenses": (
         "a.csv",
-        lambda: csv(PEOPLE.rename(columns={"charges": "expenses"})),
+        lambda people: csv(people.rename(columns={"charges": "expenses"})),
         "'expenses' was read as charges",
     ),
-    "title case": ("a.csv", lambda: csv(PEOPLE.rename(columns=str.title)), "'Bmi' was read as bmi"),
+    "title case": (
+        "a.csv",
+        lambda people: csv(people.rename(columns=str.title)),
+        "'Bmi' was read as bmi",
+    ),
     "spaces and underscores": (
         "a.csv",
-        lambda: csv(PEOPLE.rename(columns={"bmi": " Body_Mass Index "})),
+        lambda people: csv(people.rename(columns={"bmi": " Body_Mass Index "})),
         "'Body_Mass Index' was read as bmi",
     ),
     "an index without a name": (
         "a.csv",
-        lambda: PEOPLE.to_csv().encode(),
+        lambda people: people.to_csv().encode(),
         "columns that nobody knows, left out: ''",
     ),
     "capital words": (
         "a.csv",
-        lambda: csv(PEOPLE.assign(region=PEOPLE["region"].str.upper())),
+        lambda people: csv(people.assign(region=people["region"].str.upper())),
         "'SOUTHEAST' → southeast",
     ),
-    "initials and digits": ("a.csv", lambda: csv(respelled(INITIALS)), "'m' → male"),
-    "true and false": ("a.csv", lambda: csv(respelled(TRUTH)), "'False' → no"),
+    "initials and digits": ("a.csv", lambda people: csv(respelled(people, INITIALS)), "'m' → male"),
+    "true and false": ("a.csv", lambda people: csv(respelled(people, TRUTH)), "'False' → no"),
     "Portuguese": (
         "a.csv",
-        lambda: csv(portuguese(), sep=";", decimal=","),
+        lambda people: csv(portuguese(people), sep=";", decimal=","),
         "decimals come after a comma",
     ),
-    "tabs and commas": ("a.tsv", lambda: csv(PEOPLE, sep="\t", decimal=","), "separated by tabs"),
-    "tabs and points": ("a.tsv", lambda: csv(PEOPLE, sep="\t"), "separated by tabs"),
-    "bars": ("a.csv", lambda: csv(PEOPLE, sep="|"), "separated by vertical bars"),
-    "dollars": ("a.csv", lambda: csv(written("${:,.2f}")), "charges: the currency was taken off"),
-    "thousands": ("a.csv", lambda: csv(written("{:,.2f}")), "charges: thousands are set apart"),
+    "tabs and commas": (
+        "a.tsv",
+        lambda people: csv(people, sep="\t", decimal=","),
+        "separated by tabs",
+    ),
+    "tabs and points": ("a.tsv", lambda people: csv(people, sep="\t"), "separated by tabs"),
+    "bars": ("a.csv", lambda people: csv(people, sep="|"), "separated by vertical bars"),
+    "dollars": (
+        "a.csv",
+        lambda people: csv(written(people, "${:,.2f}")),
+        "charges: the currency was taken off",
+    ),
+    "thousands": (
+        "a.csv",
+        lambda people: csv(written(people, "{:,.2f}")),
+        "charges: thousands are set apart",
+    ),
     "Brazilian thousands": ("a.csv", brazilian_thousands, "charges: thousands are set apart"),
-    "a mark": ("a.csv", lambda: codecs.BOM_UTF8 + csv(PEOPLE), "a byte-order mark was ignored"),
+    "a mark": (
+        "a.csv",
+        lambda people: codecs.BOM_UTF8 + csv(people),
+        "a byte-order mark was ignored",
+    ),
     "UTF-16": (
         "a.csv",
-        lambda: csv(portuguese(), sep="\t", decimal=",").decode().encode("utf-16"),
+        lambda people: csv(portuguese(people), sep="\t", decimal=",").decode().encode("utf-16"),
         "read as UTF-16",
     ),
     "Windows-1252": (
         "a.csv",
-        lambda: csv(portuguese(), sep=";", decimal=",").decode().encode("cp1252"),
+        lambda people: csv(portuguese(people), sep=";", decimal=",").decode().encode("cp1252"),
         "read as Windows-1252",
     ),
-    "gzip": ("a.csv.gz", lambda: gzip.compress(csv(PEOPLE)), "the file was unpacked"),
-    "zip": ("a.zip", lambda: zipped(csv(PEOPLE), "__MACOSX/._people.csv"), "was unpacked"),
+    "gzip": ("a.csv.gz", lambda people: gzip.compress(csv(people)), "the file was unpacked"),
+    "zip": ("a.zip", lambda people: zipped(csv(people), "__MACOSX/._people.csv"), "was unpacked"),
     "gzip of Parquet": (
         "a.gz",
-        lambda: gzip.compress(parquet_bytes(pa.Table.from_pandas(PEOPLE))),
+        lambda people: gzip.compress(parquet_of(people)),
         "was unpacked",
     ),
-    "Excel": ("a.xlsx", lambda: workbook(PEOPLE), ""),
+    "Excel": ("a.xlsx", workbook, ""),
     "Excel in Portuguese": (
         "a.xlsx",
-        lambda: workbook(portuguese(), sheets=("Pessoas", "Notas"), top=2),
+        lambda people: workbook(portuguese(people), sheets=("Pessoas", "Notas"), top=2),
         "the sheet 'Pessoas' was read, the first of 2",
     ),
-    "Parquet": ("a.parquet", lambda: parquet_bytes(pa.Table.from_pandas(PEOPLE)), ""),
+    "Excel, texts with commas": (
+        "a.xlsx",
+        lambda people: workbook(with_commas(people)),
+        "decimals come after a comma",
+    ),
+    "Parquet": ("a.parquet", parquet_of, ""),
     "Parquet, decimals": ("a.parquet", parquet_decimals, ""),
     "Parquet, small kinds": ("a.parquet", parquet_kinds, "'false' → no"),
-    "Parquet, texts": ("a.parquet", parquet_texts, ""),
+    "Parquet, texts": ("a.parquet", lambda people: parquet_of(people.astype(str)), ""),
+    "Parquet, texts with commas": (
+        "a.parquet",
+        lambda people: parquet_of(with_commas(people)),
+        "decimals come after a comma",
+    ),
 }

@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,7 +41,7 @@ from insurance_predictor.table.reading.unpacking import (
     unpack,
 )
 from insurance_predictor.table.s3 import (
-    PARTS,
+    PARQUET_ENDINGS,
     NoObject,
     first_line,
     part_names,
@@ -99,11 +100,6 @@ def _local_parts(path: Path, variable: str) -> Parts:
             return [(path.name, path.read_bytes())]
         below = (found.relative_to(path).as_posix() for found in path.rglob("*"))
         parts = part_names(below, str(path))
-        if not parts:
-            raise InvalidTable(
-                f"{path} is a directory without Parquet files. Give {variable} a table, or a "
-                "directory of part files."
-            )
         require_memory_for_files([path / name for name in parts], str(path))
         return [(name, (path / name).read_bytes()) for name in parts]
     except FileNotFoundError as error:
@@ -155,50 +151,90 @@ def read_cells(parts: Parts, source: str, wanted: Wanted = Wanted()) -> Cells:
     Raises InvalidTable, with `source` in the sentence, for what cannot be read, or not without
     guessing.
     """
+    raw = [_raw(name, content, _within(source, name, parts), wanted) for name, content in parts]
+    written = _together(raw, parts, source)
+    commas = frozenset.intersection(*(part.commas for part in raw))
+    with _in_words(source):
+        cells, done = understood(written, wanted.every, commas)
+    told = (notice("en") for notice in (*_notices(raw, parts), *done))
+    return Cells(written, cells, tuple(told))
+
+
+@contextmanager
+def _in_words(source: str) -> Iterator[None]:
+    """Raise InvalidTable for what cannot be read without guessing."""
     try:
-        raw = [_raw(name, content, source, wanted) for name, content in parts]
-        written = _together(raw, parts, source)
-        cells, done = understood(written, wanted.every, raw[0].separator in DECIMAL_COMMA)
+        yield
     except NotUnderstood as error:
         raise InvalidTable(f"{source} cannot be used as it is: {error}") from error
-    notices = list(raw[0].notices)
-    if len(parts) > 1:
-        notices.insert(0, Notice(reading_notices.PARTS, {"count": len(parts)}))
-    told = (notice("en") for notice in (*notices, *done))
-    return Cells(written, cells, tuple(told))
 
 
 @dataclass(frozen=True, eq=False)
 class _Raw:
-    """The cells of one file as they are written there, in columns by the schema's names."""
+    """The cells of one file as they are written there, in columns by the schema's names.
+
+    In those of `commas` a comma may be the decimal mark. `separator` is what stands between the
+    columns of a text; `blank` rows were skipped.
+    """
 
     frame: pd.DataFrame
     notices: tuple[Notice, ...]
+    commas: frozenset[str]
     separator: str = ""
+    blank: int = 0
+
+
+def _within(source: str, name: str, parts: Parts) -> str:
+    """What a file is called in a sentence: as its table, unless it is a part of it."""
+    return source if len(parts) == 1 else f"{source.rstrip('/')}/{name}"
 
 
 def _together(raw: Sequence[_Raw], parts: Parts, source: str) -> pd.DataFrame:
-    if len(raw) == 1:
-        return raw[0].frame
-    names = set(raw[0].frame.columns)
+    """The rows of all parts, which must be alike. Raises InvalidTable."""
+    first = raw[0]
     for part, (name, _) in zip(raw, parts, strict=True):
-        if set(part.frame.columns) != names:
+        fault = ""
+        if set(part.frame.columns) != set(first.frame.columns):
+            fault = "does not have the columns of"
+        elif part.separator != first.separator:
+            fault = "separates its columns otherwise than"
+        if fault:
             raise InvalidTable(
-                f"{source}: {name} does not have the columns of {parts[0][0]}. Write the parts "
-                "again with the same columns."
+                f"{source}: {name} {fault} {parts[0][0]}. Write the parts again, all alike."
             )
-    frame = pd.concat([part.frame for part in raw], ignore_index=True)
+    if all(part.frame.empty for part in raw):
+        raise InvalidTable(f"{source} has a header but no rows. Give a table with people in it.")
+    if len(raw) == 1:
+        return first.frame
+    # A part without rows says nothing of the types.
+    frame = pd.concat([part.frame for part in raw if len(part.frame)], ignore_index=True)
     return frame.set_axis(pd.RangeIndex(1, len(frame) + 1))
 
 
+def _notices(raw: Sequence[_Raw], parts: Parts) -> Iterator[Notice]:
+    """What was done to each of the parts, said once of all that are alike."""
+    if len(parts) > 1:
+        names = quoted(name for name, _ in parts)
+        yield Notice(reading_notices.PARTS, {"count": len(parts), "names": names})
+    told: list[Notice] = []
+    for notice in (notice for part in raw for notice in part.notices):
+        if notice not in told:
+            told.append(notice)
+            yield notice
+    if count := sum(part.blank for part in raw):
+        words = reading_notices.BLANK_ROW if count == 1 else reading_notices.BLANK_ROWS
+        yield Notice(words, {"count": count})
+
+
 def _raw(name: str, content: bytes, source: str, wanted: Wanted) -> _Raw:
-    content, notices = _unpacked(content)
-    if name.lower().endswith(PARTS) or content.startswith(PARQUET_MARK):
-        raw = _parquet_cells(content, source, wanted)
-    elif content.startswith(ZIP_MARK):
-        raw = _workbook_cells(content, source, wanted)
-    else:
-        raw = _csv_cells(content, source, wanted)
+    with _in_words(source):
+        content, notices = _unpacked(content)
+        if name.lower().endswith(PARQUET_ENDINGS) or content.startswith(PARQUET_MARK):
+            raw = _parquet_cells(content, source, wanted)
+        elif content.startswith(ZIP_MARK):
+            raw = _workbook_cells(content, source, wanted)
+        else:
+            raw = _csv_cells(content, source, wanted)
     return replace(raw, notices=(*notices, *raw.notices))
 
 
@@ -254,7 +290,7 @@ def _workbook_cells(content: bytes, source: str, wanted: Wanted) -> _Raw:
     if len(found.sheets) > 1 and wanted.sheet is None:
         values = {"sheet": quoted([found.sheet]), "count": len(found.sheets)}
         told = [Notice(reading_notices.ONE_SHEET, values)]
-    layout = _Layout([name.strip() for name in found.columns], ",", 0, found.first)
+    layout = _Layout([name.strip() for name in found.columns], ",", 0, found.first, found.typed)
     return replace(_text_table(rows, layout, source, wanted, told), separator="")
 
 
@@ -270,12 +306,22 @@ def _workbook_fault(found: Converted) -> str:
 
 @dataclass(frozen=True)
 class _Layout:
-    """The columns of a CSV text, what separates them, and where and which the first row is."""
+    """The columns of a CSV text, what separates them, and where and which the first row is.
+
+    In a text that was made of numbers, `typed` are the places of the columns that have such.
+    """
 
     written: Sequence[str]
     separator: str
     header_lines: int
     first: int
+    typed: Sequence[int] | None = None
+
+    def commas(self, known: Mapping[str, int]) -> frozenset[str]:
+        """In which of the `known` columns, by their places, a comma may be the decimal mark."""
+        if self.typed is not None:
+            return frozenset(name for name, place in known.items() if place not in self.typed)
+        return frozenset(known if self.separator in DECIMAL_COMMA else ())
 
 
 def _text_table(
@@ -289,14 +335,9 @@ def _text_table(
     if len(header.known) < len(layout.written) and blank.any():
         blank = (_text_cells(content, layout, None, source) == "").all(axis=1)
     frame = frame[~blank].set_axis(list(header.known), axis=1)
-    if frame.empty:
-        raise InvalidTable(f"{source} has a header but no rows. Give a table with people in it.")
-    notices = [*told]
-    if count := int(blank.sum()):
-        words = reading_notices.BLANK_ROW if count == 1 else reading_notices.BLANK_ROWS
-        notices.append(Notice(words, {"count": count}))
-    every = (*notices, *header.notices, *left_out(header))
-    return _Raw(frame, every, layout.separator)
+    notices = (*told, *header.notices, *left_out(header))
+    commas = layout.commas(header.known)
+    return _Raw(frame, notices, commas, layout.separator, int(blank.sum()))
 
 
 def _header(written: Sequence[str], source: str, wanted: Wanted) -> Header:
@@ -375,7 +416,13 @@ def _parquet_cells(content: bytes, source: str, wanted: Wanted) -> _Raw:
         ) from error
     frame = pa.table({name: by_name[name] for name in header.known}).to_pandas()
     rows = pd.RangeIndex(1, len(frame) + 1)
-    return _Raw(frame.set_axis(rows), (*header.notices, *left_out(header)))
+    told = (*header.notices, *left_out(header))
+    commas = frozenset(
+        name
+        for name, place in header.known.items()
+        if _is_text(file.schema_arrow.field(place).type)
+    )
+    return _Raw(frame.set_axis(rows), told, commas)
 
 
 def _require_types(schema: Any, header: Header, columns: Sequence[Known], source: str) -> None:
@@ -392,8 +439,7 @@ def _require_types(schema: Any, header: Header, columns: Sequence[Known], source
 def _has_parquet_type(found: Any, column: Column) -> bool:
     from pyarrow import types
 
-    if types.is_dictionary(found):
-        found = found.value_type
+    found = _inner(found)
     if _is_text(found) or types.is_null(found) or types.is_integer(found):
         return True
     if isinstance(column, NumberColumn):
@@ -414,6 +460,13 @@ def _arrow_cells(cells: Any, column: Known) -> Any:
         return cells
     is_number = isinstance(column, NumberColumn) and not types.is_decimal(cells.type)
     return cells if is_number and not _is_text(cells.type) else cells.cast(pa.string())
+
+
+def _inner(kind: Any) -> Any:
+    """The type of the values, where those are kept in a dictionary."""
+    from pyarrow import types
+
+    return kind.value_type if types.is_dictionary(kind) else kind
 
 
 def _is_text(kind: Any) -> bool:

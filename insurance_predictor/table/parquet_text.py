@@ -57,7 +57,8 @@ class Converted:
     Faults are "rows", "columns" (`count` of them), "size", "nested" (`columns` are those), "sheet"
     (`sheets` are there, `sheet` is not), "ragged" (in the row `first`) and "damaged" (`detail` in
     the library's words). Nothing is written of a Parquet file that lacks a feature. `first` is the
-    number that a person sees beside the first row.
+    number that a person sees beside the first row, `typed` are the places of the columns that have
+    numbers with decimals and not texts that look like such.
     """
 
     columns: tuple[str, ...] = ()
@@ -67,6 +68,7 @@ class Converted:
     first: int = 1
     sheet: str = ""
     sheets: tuple[str, ...] = ()
+    typed: tuple[int, ...] = ()
 
 
 def write_text(
@@ -108,7 +110,7 @@ def _environment() -> Mapping[str, str]:
 def _converted(said: bytes) -> Converted:
     try:
         told = json.loads(said)
-        lists = {name: tuple(told[name]) for name in ("columns", "sheets")}
+        lists = {name: tuple(told[name]) for name in ("columns", "sheets", "typed")}
         return Converted(**told | lists)
     except (ValueError, TypeError, KeyError):  # it was ended before it could say anything
         return Converted(fault="size")
@@ -181,7 +183,8 @@ def _convert(source: Path, target: Path, bounds: Bounds) -> Converted:
             writer.write_batch(_as_text(batch, schema))
             if sink.tell() > bounds.text:
                 return Converted(fault="size")
-    return Converted(names)
+    typed = tuple(place for place, one in enumerate(file.schema_arrow) if _has_decimals(one.type))
+    return Converted(names, typed=typed)
 
 
 def _convert_workbook(source: Path, target: Path, bounds: Bounds) -> Converted:
@@ -200,6 +203,13 @@ def _is_plain(kind: Any) -> bool:
     from pyarrow import types
 
     return not types.is_nested(kind.value_type if types.is_dictionary(kind) else kind)
+
+
+def _has_decimals(kind: Any) -> bool:
+    from pyarrow import types
+
+    kind = kind.value_type if types.is_dictionary(kind) else kind
+    return bool(types.is_floating(kind) or types.is_decimal(kind))
 
 
 def _as_text(batch: "pa.RecordBatch", schema: "pa.Schema") -> "pa.RecordBatch":

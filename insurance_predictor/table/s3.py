@@ -10,7 +10,14 @@ from insurance_predictor.table.reading.memory import require_memory
 CONNECT_SECONDS = 3
 READ_SECONDS = 6
 ATTEMPTS = 2
-PARTS = (".parquet", ".pq")  # the endings of part files
+PARQUET_ENDINGS = (".parquet", ".pq")
+# How the files of a table end, by their kind.
+ENDINGS = {
+    "Parquet": PARQUET_ENDINGS,
+    "CSV": (".csv", ".csv.gz", ".tsv", ".tsv.gz"),
+    "Excel": (".xlsx",),
+}
+PART_KINDS = ("Parquet", "CSV")  # of which a folder is one table
 
 
 class NoObject(InvalidTable):
@@ -58,9 +65,9 @@ def s3_bytes(url: str) -> bytes:
 
 
 def s3_parts(url: str) -> list[tuple[str, bytes]]:
-    """The name and content of the Parquet files right below a folder of an s3:// bucket, by name.
+    """The name and content of the part files right below a folder of an s3:// bucket, by name.
 
-    None when there is no such folder. Raises as `s3_bytes` does.
+    None when there is no such folder. Raises as `s3_bytes` and `part_names` do.
     """
     from botocore import exceptions
 
@@ -86,17 +93,43 @@ def s3_parts(url: str) -> list[tuple[str, bytes]]:
 
 
 def part_names(names: Iterable[str], folder: str) -> list[str]:
-    """Which files of a folder are parts of a table. Raises InvalidTable for folders within."""
-    parts = [
-        name
-        for name in sorted(names)
-        if name.lower().endswith(PARTS) and not name.startswith(("_", "."))
-    ]
-    if any("/" in name for name in parts):
+    """Which files of a folder are the parts of a table: all CSV, or all Parquet, by name.
+
+    Raises InvalidTable for a folder without any, for one with files of several kinds, and for
+    folders within.
+    """
+    found: dict[str, list[str]] = {}
+    for name in sorted(names):
+        kind = _kind(name)
+        if kind and not name.startswith(("_", ".")):
+            found.setdefault(kind, []).append(name)
+    above = {
+        kind: direct
+        for kind, those in found.items()
+        if (direct := [name for name in those if "/" not in name])
+    }
+    if len(above) > 1:
+        told = ", ".join(f"{kind} ({those[0]!r})" for kind, those in above.items())
         raise InvalidTable(
-            f"{folder} has Parquet files in folders within it. Name one folder of part files."
+            f"{folder} has files of several kinds: {told}. Keep the parts of one table in a "
+            "folder of their own, or name one file."
         )
-    return parts
+    kind = next(iter(above or found), "")
+    if kind not in PART_KINDS:
+        raise InvalidTable(
+            f"{folder} is a folder without part files, which end in .csv, .csv.gz or .parquet. "
+            "Name a table, or a folder of such files."
+        )
+    if len(found[kind]) > len(above.get(kind, [])):
+        raise InvalidTable(
+            f"{folder} has {kind} files in folders within it. Name one folder of part files."
+        )
+    return found[kind]
+
+
+def _kind(name: str) -> str:
+    small = name.lower()
+    return next((kind for kind, endings in ENDINGS.items() if small.endswith(endings)), "")
 
 
 def _client() -> Any:

@@ -120,7 +120,7 @@ def test_parquet_comes_as_text_that_is_as_short_as_it_is_exact(read):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_table_is_the_same_however_it_was_written(read, kind: str):
     _, make, notice = KINDS[kind]
-    upload = read(make())
+    upload = read(make(KIND_PEOPLE))
     assert upload.faults.empty
     people = check_table(pd.concat(upload.sound_pieces())[list(FEATURE_NAMES)], FEATURES)
     names = list(FEATURE_NAMES)

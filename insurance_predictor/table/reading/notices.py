@@ -30,8 +30,8 @@ ONE_SHEET = Text(
     "the sheet {sheet} was read, the first of {count}",
 )
 PARTS = Text(
-    "{count} arquivos lidos na ordem dos nomes, as linhas contadas através deles",
-    "{count} part files were read in the order of their names, rows counted through them",
+    "{count} arquivos lidos na ordem dos nomes, as linhas contadas através deles: {names}",
+    "{count} part files were read in the order of their names, rows counted through them: {names}",
 )
 SEPARATED = Text("colunas separadas por {separator}", "columns are separated by {separator}")
 SEPARATORS = {

@@ -1,6 +1,6 @@
 """How the cells of a table are written, learned from all of them, and each as the schema has it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -59,11 +59,11 @@ class Decision:
 class Understanding:
     """Learns how a table is written, from some of its rows after the other.
 
-    `decimal_comma` says that a comma may be the decimal mark in files of this kind.
+    In those called in `commas` a comma may be the decimal mark.
     """
 
     columns: Sequence[Known]
-    decimal_comma: bool
+    commas: Collection[str]
     _readers: dict[str, Reader] = field(default_factory=dict)
     _spelled: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -72,7 +72,8 @@ class Understanding:
         for column in self.columns:
             name = column.name
             if isinstance(column, NumberColumn) and name in cells:
-                self._readers.setdefault(name, Reader(column, self.decimal_comma)).look(cells[name])
+                reader = self._readers.setdefault(name, Reader(column, name in self.commas))
+                reader.look(cells[name])
             elif isinstance(column, CategoryColumn) and name in cells:
                 for cell, value in respelled(cells[name], column).items():
                     found = self._spelled.setdefault(name, {})
@@ -86,10 +87,10 @@ class Understanding:
 
 
 def understood(
-    cells: pd.DataFrame, columns: Sequence[Known], decimal_comma: bool
+    cells: pd.DataFrame, columns: Sequence[Known], commas: Collection[str]
 ) -> tuple[pd.DataFrame, tuple[Notice, ...]]:
     """A whole table as the schema writes it, and what was done. Raises NotUnderstood."""
-    understanding = Understanding(columns, decimal_comma)
+    understanding = Understanding(columns, commas)
     understanding.look(cells)
     decision = understanding.decided()
     return decision.applied(cells), decision.notices

@@ -24,6 +24,7 @@ class Sheet:
     sheet: str = ""
     sheets: tuple[str, ...] = ()
     fault: str = ""
+    typed: tuple[int, ...] = ()
 
 
 def write_rows(
@@ -53,6 +54,7 @@ def _write(
     sheet.reset_dimensions()  # what a file says of its size need not be true
     header: tuple[str, ...] = ()
     first = 2
+    typed: set[int] = set()
     with target.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
         for number, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
@@ -66,10 +68,15 @@ def _write(
                 continue
             if len(found) > len(header):
                 return Sheet(first=number, fault="ragged")
+            typed.update(
+                place
+                for place, cell in enumerate(cells)
+                if isinstance(cell, float) and not cell.is_integer()
+            )
             writer.writerow([*found, *[""] * (len(header) - len(found))])
             if file.tell() > most:
                 return Sheet(fault="size")
-    return Sheet(header, first, name, titles)
+    return Sheet(header, first, name, titles, typed=tuple(sorted(typed)))
 
 
 def _without_end(cells: list[str]) -> list[str]:

@@ -94,7 +94,7 @@ def test_files_that_are_not_such_a_table_are_refused(
     ("location", "sentence"),
     [
         ("absent.csv", r"absent\.csv does not exist \(looked from "),
-        ("", "is a directory"),
+        ("", "is a folder without part files"),
         ("x" * 300, "cannot be read: File name too long"),
         ("nul\0.csv", "cannot be read: embedded null"),
     ],

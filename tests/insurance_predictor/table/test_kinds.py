@@ -2,9 +2,11 @@
 
 import gzip
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from insurance_predictor.base.errors import InvalidTable
@@ -13,7 +15,7 @@ from insurance_predictor.table.read import Table, read_table
 from insurance_predictor.table.split import split_table
 from insurance_predictor.table.synthetic import make_table
 from tests.insurance_predictor.table.tables import FIRST, GOOD, HEADER, SECOND, Read
-from tests.table_kinds import KINDS, PEOPLE, case_name, workbook, zipped
+from tests.table_kinds import KINDS, PEOPLE, case_name, csv, parquet_bytes, workbook, zipped
 
 
 def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
@@ -23,7 +25,7 @@ def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_table_is_the_same_however_it_was_written(tmp_path: Path, kind: str):
     name, make, notice = KINDS[kind]
-    (tmp_path / name).write_bytes(make())
+    (tmp_path / name).write_bytes(make(PEOPLE))
     table = read_table(Settings(data=str(tmp_path / name)))
     pd.testing.assert_frame_equal(_sorted(table.frame), _sorted(PEOPLE))
     assert notice in "\n".join(table.notices)
@@ -143,8 +145,88 @@ def test_a_folder_of_part_files_is_one_table(tmp_path: Path):
     table = read_table(Settings(data=str(folder)))
     pd.testing.assert_frame_equal(_sorted(table.frame), _sorted(PEOPLE))
     assert table.notices[0] == (
-        "2 part files were read in the order of their names, rows counted through them"
+        "2 part files were read in the order of their names, rows counted through them: "
+        "'a.parquet', 'b.parquet'"
     )
+
+
+def _text_parts(folder: Path, **parts: bytes) -> Path:
+    folder.mkdir()
+    for name, content in parts.items():
+        ending = ".csv.gz" if content.startswith(b"\x1f\x8b") else ".csv"
+        (folder / f"{name}{ending}").write_bytes(content)
+    (folder / "_SUCCESS").write_text("")
+    (folder / ".part-000.csv.crc").write_bytes(b"crc\0")
+    return folder
+
+
+def test_a_folder_of_text_parts_is_one_table_too(tmp_path: Path):
+    parts = {
+        "part-000": csv(PEOPLE[:10]) + b"\n\n",
+        "part-001": csv(PEOPLE[:0]),
+        "part-002": gzip.compress(csv(PEOPLE[10:].assign(id=1)[["id", *list(PEOPLE)[::-1]]])),
+    }
+    table = read_table(Settings(data=str(_text_parts(tmp_path / "people", **parts))))
+    assert table.frame.equals(PEOPLE)
+    assert table.notices == (
+        "3 part files were read in the order of their names, rows counted through them: "
+        "'part-000.csv', 'part-001.csv', 'part-002.csv.gz'",
+        "the file was unpacked",
+        "columns that nobody knows, left out: 'id'",
+        "2 blank rows skipped",
+    )
+
+
+def test_all_parts_decide_together_how_numbers_are_written(tmp_path: Path):
+    texts = {"a": _charges("1.234", separator=";"), "b": _charges("2,5", separator=";")}
+    parts = {name: text.encode() for name, text in texts.items()}
+    table = read_table(Settings(data=str(_text_parts(tmp_path / "people", **parts))))
+    assert _read_charges(table) == [1234.0, 2.5]
+    del parts["b"]
+    folder = _text_parts(tmp_path / "fewer", **parts)
+    with pytest.raises(InvalidTable, match="fewer cannot be used as it is: the column charges"):
+        read_table(Settings(data=str(folder)))
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (csv(PEOPLE.drop(columns="bmi")), "people/b.csv does not have the right columns: missing:"),
+        (csv(PEOPLE).partition(b"\n")[2], "people/b.csv does not have the right columns: missing:"),
+        (csv(PEOPLE, sep=";"), "people: b.csv separates its columns otherwise than a.csv"),
+        (b"", "people/b.csv is empty"),
+        (
+            csv(PEOPLE) + b"30,male\n",
+            "people/b.csv has 1 row without exactly 7 cells: row 26 has 2",
+        ),
+        (csv(PEOPLE) + b"\0", "people/b.csv cannot be used as it is: it has a NUL byte"),
+    ],
+)
+def test_a_text_part_that_is_not_like_the_others_is_named(
+    tmp_path: Path, content: bytes, sentence: str
+):
+    folder = _text_parts(tmp_path / "people", a=csv(PEOPLE), b=content)
+    with pytest.raises(InvalidTable, match=sentence):
+        read_table(Settings(data=str(folder)))
+
+
+def test_a_folder_with_files_of_several_kinds_is_refused(tmp_path: Path):
+    folder = _text_parts(tmp_path / "people", a=csv(PEOPLE))
+    PEOPLE.to_parquet(folder / "b.parquet")
+    with pytest.raises(InvalidTable, match=r"several kinds: CSV \('a.csv'\), Parquet \('b.parquet"):
+        read_table(Settings(data=str(folder)))
+    (folder / "b.parquet").rename(folder / "b.xlsx")
+    with pytest.raises(InvalidTable, match=r"several kinds: CSV .* Excel"):
+        read_table(Settings(data=str(folder)))
+    (folder / "a.csv").unlink()
+    with pytest.raises(InvalidTable, match="is a folder without part files, which end in"):
+        read_table(Settings(data=str(folder)))
+
+
+def test_folders_of_another_kind_within_are_not_looked_at(tmp_path: Path):
+    folder = _parts(tmp_path / "people", a=PEOPLE)
+    _text_parts(folder / "made from", a=csv(PEOPLE))
+    assert read_table(Settings(data=str(folder))).frame.equals(PEOPLE)
 
 
 def test_a_fault_of_a_part_is_told_by_the_row_of_the_whole(tmp_path: Path):
@@ -161,8 +243,55 @@ def test_parts_that_are_no_one_table_are_refused(tmp_path: Path):
     with pytest.raises(InvalidTable, match="has Parquet files in folders within it"):
         read_table(Settings(data=str(folder)))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InvalidTable, match="is a directory without Parquet files"):
+    with pytest.raises(InvalidTable, match="is a folder without part files"):
         read_table(Settings(data=str(tmp_path / "empty")))
+
+
+def _texts(bmis: Iterable[object], charges: Iterable[object]) -> bytes:
+    people = PEOPLE.astype({"bmi": object, "charges": object})[:2]
+    return workbook(people.assign(bmi=bmis, charges=charges))
+
+
+@pytest.mark.parametrize(
+    ("bmis", "charges", "found"),
+    [
+        (("27,5", "30"), ("1.234,50", "900"), ((27.5, 30), (1234.5, 900))),
+        (("27,5", 30), ("US$ 1.234", "2,5"), ((27.5, 30), (1234, 2.5))),
+        (("27,125", "30,125"), (900, 800.125), ((27.125, 30.125), (900, 800.125))),
+        (("27.125", "30"), ("1,234.5", "900"), ((27.125, 30), (1234.5, 900))),
+    ],
+)
+def test_texts_of_a_workbook_may_have_decimal_commas(
+    read: Read,
+    bmis: tuple[object, ...],
+    charges: tuple[object, ...],
+    found: tuple[tuple[float, ...], ...],
+):
+    table = read(_texts(bmis, charges))
+    assert (tuple(table.frame["bmi"]), tuple(table.frame["charges"])) == found
+
+
+@pytest.mark.parametrize(
+    ("charges", "sentence"),
+    [
+        (("1,234", "900"), "'1,234' is 1234 with thousands set apart or 1.234 with decimals"),
+        (("1.234", 900), "'1.234' is 1234 .* or 1.234 with"),
+        (("1,5", "1.5"), "written in two ways: '1.5' with a decimal point and '1,5'"),
+    ],
+)
+def test_texts_of_a_workbook_with_two_readings_are_refused(
+    read: Read, charges: tuple[object, ...], sentence: str
+):
+    with pytest.raises(InvalidTable, match=sentence):
+        read(_texts((27, 30), charges))
+
+
+def test_texts_in_parquet_may_have_decimal_commas(read: Read):
+    people = PEOPLE.assign(bmi=[str(number).replace(".", ",") for number in PEOPLE["bmi"]])
+    content = parquet_bytes(pa.Table.from_pandas(people, preserve_index=False))
+    table = read(content, "people.parquet")
+    assert table.frame.equals(PEOPLE)
+    assert table.notices == ("bmi: decimals come after a comma",)
 
 
 def test_a_sheet_is_read_by_its_name(tmp_path: Path):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pandas as pd
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -18,7 +19,7 @@ from insurance_predictor.base.settings import Settings
 from insurance_predictor.table import s3
 from insurance_predictor.table.read import read_table
 from insurance_predictor.table.synthetic import make_table, write_table
-from tests.table_kinds import KINDS, PEOPLE
+from tests.table_kinds import KINDS, PEOPLE, csv
 
 
 @pytest.fixture(scope="module")
@@ -86,11 +87,20 @@ def test_an_object_is_the_same_table_as_the_local_file(bucket: Any, tmp_path: Pa
     assert table.fingerprint == read_table(Settings(data=str(tmp_path / "table.csv"))).fingerprint
 
 
-def test_packed_objects_workbooks_and_folders_are_read_as_files_are(bucket: Any):
-    for kind in ("gzip", "Excel", "Portuguese"):
-        name, make, _ = KINDS[kind]
-        bucket.put_object(Key=f"kinds/{name}", Body=make())
-        assert read(f"s3://people/kinds/{name}").frame.equals(PEOPLE)
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_object_of_any_kind_is_read_as_a_file_is(bucket: Any, kind: str):
+    name, make, notice = KINDS[kind]
+    bucket.put_object(Key=f"kinds/{name}", Body=make(PEOPLE))
+    table = read(f"s3://people/kinds/{name}")
+    columns = list(PEOPLE)
+    pd.testing.assert_frame_equal(
+        table.frame.sort_values(columns, ignore_index=True),
+        PEOPLE.sort_values(columns, ignore_index=True),
+    )
+    assert notice in "\n".join(table.notices)
+
+
+def test_folders_are_read_as_folders_here_are(bucket: Any):
     for part, rows in (("b", PEOPLE[10:]), ("a", PEOPLE[:10])):
         stream = io.BytesIO()
         rows.to_parquet(stream, index=False)
@@ -98,6 +108,16 @@ def test_packed_objects_workbooks_and_folders_are_read_as_files_are(bucket: Any)
     bucket.put_object(Key="parts/_SUCCESS", Body=b"")
     for url in ("s3://people/parts", "s3://people/parts/"):
         assert read(url).frame.equals(PEOPLE)
+    for part, rows in (("b", PEOPLE[10:]), ("a", PEOPLE[:10])):
+        bucket.put_object(Key=f"texts/{part}.csv", Body=csv(rows))
+    bucket.put_object(Key="texts/", Body=b"")
+    assert read("s3://people/texts").frame.equals(PEOPLE)
+    bucket.put_object(Key="texts/c.parquet", Body=b"")
+    with pytest.raises(InvalidTable, match="s3://people/texts has files of several kinds: CSV"):
+        read("s3://people/texts")
+    bucket.put_object(Key="notes/read me.txt", Body=b"")
+    with pytest.raises(InvalidTable, match="s3://people/notes is a folder without part files"):
+        read("s3://people/notes")
 
 
 @pytest.mark.parametrize(
