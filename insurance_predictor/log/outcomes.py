@@ -13,13 +13,21 @@ from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.database import OUTCOMES, PREDICTIONS, insert_or_ignore, opened
 from insurance_predictor.log.prediction_log import PredictionLog
-from insurance_predictor.table.check import faulty_rows, number
+from insurance_predictor.table.check import (
+    about_leaving_out,
+    broken_rule,
+    can_be_left_out,
+    counted,
+    number,
+    rows_told,
+)
 from insurance_predictor.table.files import SHOWN_FAULTS, Wanted, read_cells, read_parts, shown
 from insurance_predictor.table.reading.header import TextColumn
 from insurance_predictor.table.reading.numerals import LONGEST_CELL
 from insurance_predictor.table.schema import TARGET
 
-ID = TextColumn("id", also_called=("prediction id", "quote number", "número da cotação"))
+# A table that comes back with premiums has ours in a column of its own, perhaps beside an id.
+ID = TextColumn("id", ("quote number", "número da cotação"), rather="prediction id")
 TIME = TextColumn("time")
 # A premium beside an id is what we quoted, and not what somebody was charged.
 CHARGED = replace(
@@ -72,8 +80,7 @@ def record_outcomes(settings: Settings, file: Path | str) -> OutcomeReport:
     Raises InvalidTable, before anything is recorded, with every value that cannot be used;
     InvalidSettings and Unreachable for a prediction log that does not do its part.
     """
-    share = settings.faulty_share if settings.faulty_rows == "drop" else 0.0
-    outcomes, notices = read_outcomes(file, settings.strict, settings.sheet, share)
+    outcomes, notices = read_outcomes(settings, file)
     PredictionLog(settings).close()  # predictions that were left in the spool are known, too
     recorded, repeated = 0, 0
     unknown: list[str] = []
@@ -89,16 +96,14 @@ def record_outcomes(settings: Settings, file: Path | str) -> OutcomeReport:
     return OutcomeReport(str(file), recorded, repeated, tuple(unknown), tuple(conflicts), notices)
 
 
-def read_outcomes(
-    file: Path | str, strict: bool = False, sheet: str | None = None, faulty_share: float = 0.0
-) -> tuple[list[Outcome], tuple[str, ...]]:
+def read_outcomes(settings: Settings, file: Path | str) -> tuple[list[Outcome], tuple[str, ...]]:
     """The outcomes in a file with the columns id, charges and perhaps time, and notices.
 
     A time is ISO 8601, in UTC unless it says otherwise; without one it is now. Raises InvalidTable
     with every value that cannot be used (row, column, value, rule; the first 20 and the count),
-    unless so few rows have one that they are no more than `faulty_share`: then those are left out.
+    unless so few rows have one that `settings` leave them out.
     """
-    wanted = Wanted((ID, CHARGED), (TIME,), strict, sheet)
+    wanted = Wanted((ID, CHARGED), (TIME,), settings.strict, settings.sheet)
     cells = read_cells(read_parts(str(file), "FILE"), str(file), wanted)
     frame = _with_time(cells.understood)
     faults: list[str] = []
@@ -109,33 +114,21 @@ def read_outcomes(
         faults += [fault] if total <= SHOWN_FAULTS else []
         faulty += [row] if faulty[-1:] != [row] else []
     notices = cells.notices
-    if faulty and (len(faulty) > faulty_share * len(frame) or len(faulty) == len(frame)):
-        counts = (total, len(faulty), len(frame))
-        raise InvalidTable(_refusal(str(file), faults, counts, faulty_share))
+    may_drop = can_be_left_out(len(faulty), len(frame), settings.faulty_share)
+    if faulty and not (may_drop and settings.faulty_rows == "drop"):
+        about = about_leaving_out(len(faulty), len(frame), settings)
+        told = [f"{counted(total, str(file))} Correct the file and run again:", *faults]
+        every = [*told, about] if may_drop else [about, *told]
+        raise InvalidTable("\n".join(filter(None, every)))
     if faulty:
         frame = frame.drop(index=faulty)
-        notices = (*notices, faulty_rows(faulty))
+        notices = (*notices, rows_told("faulty", faulty, "left out"))
     now = datetime.now(UTC)
     outcomes = [
         Outcome(str(name).strip(), number(charges), _moment(time) or now)
         for name, charges, time in zip(frame["id"], frame["charges"], frame["time"], strict=True)
     ]
     return outcomes, notices
-
-
-def _refusal(source: str, faults: Sequence[str], counts: tuple[int, int, int], share: float) -> str:
-    """`faults` are the first; `counts` those of all, of the rows that have one, and of all rows."""
-    total, faulty, rows = counts
-    too_many = ""
-    if share:
-        too_many = (
-            f"{faulty:,} of {rows:,} rows are faulty; FAULTY_ROWS=drop leaves out "
-            f"{int(share * rows):,} at most (FAULTY_SHARE={share:g}). "
-        )
-    count = f"{total} value{'s' * (total > 1)} that cannot be used"
-    first = f" (the first {SHOWN_FAULTS} shown)" if total > SHOWN_FAULTS else ""
-    told = f"{too_many}{source} has {count}{first}. Correct the file and run again:"
-    return "\n".join([told, *faults])
 
 
 def _record(connection: Connection, outcomes: Sequence[Outcome], source: str) -> OutcomeReport:
@@ -172,7 +165,7 @@ def _faults(frame: pd.DataFrame, written: pd.DataFrame) -> Iterator[tuple[int, s
         if not _is_id(name):
             yield row, f"  row {row}, id: {shown(name)} is not the id of a prediction"
         if not TARGET.allows(number(charges)):
-            yield row, f"  row {row}, {TARGET.name}: {shown(given)} is not {TARGET.rule}"
+            yield row, f"  row {row}, {TARGET.name}: {broken_rule(given, charges, TARGET)}"
         try:
             _moment(time)
         except (ValueError, OverflowError):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from math import nan
+from math import isnan, nan
 from numbers import Real
 
 import numpy as np
@@ -10,13 +10,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from insurance_predictor.base.errors import InvalidTable
+from insurance_predictor.base.settings import Settings
 from insurance_predictor.table.columns import Declared
 from insurance_predictor.table.files import (
     SHOWN_FAULTS,
     require_columns,
     shown,
 )
-from insurance_predictor.table.reading.numerals import LONGEST_CELL, NUMBER
+from insurance_predictor.table.reading.numerals import LONGEST_CELL, NUMBER, WITH_COMMA
 from insurance_predictor.table.schema import COLUMNS, NumberColumn
 
 
@@ -40,9 +41,8 @@ def check_table(
     typed = _typed_table(frame, columns)
     broken = _broken(typed, frame, columns)
     if broken.any():
-        raise InvalidTable(
-            _violations_sentence(frame if written is None else written, broken, columns, source)
-        )
+        written = frame if written is None else written
+        raise InvalidTable(_violations_sentence(frame, written, broken, columns, source))
     whole = [
         column.name
         for column in columns
@@ -56,13 +56,34 @@ def broken_cells(frame: pd.DataFrame, columns: Sequence[Declared] = COLUMNS) -> 
     return _broken(_typed_table(frame, columns), frame, columns)
 
 
-def faulty_rows(rows: Sequence[int]) -> str:
-    """A notice of the rows, by their numbers, that are left out as faulty."""
+def rows_told(fault: str, rows: Sequence[int], done: str) -> str:
+    """A notice of what was `done` to the rows with a `fault`, by their numbers."""
     told = ", ".join(str(row) for row in rows[:SHOWN_FAULTS])
     if len(rows) == 1:
-        return f"1 faulty row left out (row {told})"
+        return f"1 {fault} row {done} (row {told})"
     more = f" and {len(rows) - SHOWN_FAULTS} more" if len(rows) > SHOWN_FAULTS else ""
-    return f"{len(rows)} faulty rows left out (rows {told}{more})"
+    return f"{len(rows)} {fault} rows {done} (rows {told}{more})"
+
+
+def can_be_left_out(faulty: int, rows: int, share: float) -> bool:
+    """Whether so few of the rows are faulty that a table does without them."""
+    return faulty <= share * rows and faulty < rows
+
+
+def about_leaving_out(faulty: int, rows: int, settings: Settings) -> str:
+    """What FAULTY_ROWS=drop does, or would do, for a table that is refused; empty for nothing."""
+    share, most = settings.faulty_share, int(settings.faulty_share * rows)
+    if settings.faulty_rows == "drop":
+        return (
+            f"{faulty:,} of {rows:,} rows are faulty; FAULTY_ROWS=drop leaves out {most:,} at most "
+            f"(FAULTY_SHARE={share:g})."
+        )
+    if not can_be_left_out(faulty, rows, share):
+        return ""
+    return (
+        f"{faulty:,} of {rows:,} rows are faulty; FAULTY_ROWS=drop does without them "
+        f"(FAULTY_SHARE={share:g})."
+    )
 
 
 def _typed_table(frame: pd.DataFrame, columns: Sequence[Declared]) -> pd.DataFrame:
@@ -141,7 +162,11 @@ def _absent(series: pd.Series) -> NDArray[np.bool_]:
 
 
 def _violations_sentence(
-    given: pd.DataFrame, broken: NDArray[np.bool_], columns: Sequence[Declared], source: str
+    given: pd.DataFrame,
+    written: pd.DataFrame,
+    broken: NDArray[np.bool_],
+    columns: Sequence[Declared],
+    source: str,
 ) -> str:
     rows = np.flatnonzero(broken.any(axis=1))[:SHOWN_FAULTS]
     cells = [
@@ -149,19 +174,29 @@ def _violations_sentence(
     ]
     lines = [
         f"  row {given.index[row]}, {column.name}: "
-        + _broken_rule(given[column.name].iloc[row], column)
+        + broken_rule(written[column.name].iloc[row], given[column.name].iloc[row], column)
         for row, column in cells[:SHOWN_FAULTS]
     ]
-    total = int(broken.sum())
-    count = f"{total} value{'s' * (total > 1)} that cannot be used"
-    first = f" (the first {SHOWN_FAULTS} shown)" if total > SHOWN_FAULTS else ""
-    return "\n".join([f"{source} has {count}{first}. Correct the table and run again:", *lines])
+    return "\n".join(
+        [f"{counted(int(broken.sum()), source)} Correct the table and run again:", *lines]
+    )
 
 
-def _broken_rule(value: object, column: Declared) -> str:
+def counted(faults: int, source: str) -> str:
+    """How many values of a file cannot be used, and whether all are shown."""
+    count = f"{faults} value{'s' * (faults > 1)} that cannot be used"
+    first = f" (the first {SHOWN_FAULTS} shown)" if faults > SHOWN_FAULTS else ""
+    return f"{source} has {count}{first}."
+
+
+def broken_rule(written: object, understood: object, column: Declared) -> str:
+    """Why a cell that is `written` so cannot be used; as a number it was `understood` otherwise."""
     hint = ""
-    if isinstance(value, str) and len(value) > LONGEST_CELL:
-        hint = f" (it has {len(value):,} characters, {LONGEST_CELL} is the most)"
-    elif isinstance(column, NumberColumn) and isinstance(value, str) and "," in value:
-        hint = " (decimals come after a point)"
-    return f"{shown(value)} is not {column.rule}{hint}"
+    if isinstance(written, str) and len(written) > LONGEST_CELL:
+        hint = f" (it has {len(written):,} characters, {LONGEST_CELL} is the most)"
+    elif isinstance(column, NumberColumn) and isinstance(written, str):
+        if written != understood and not isnan(value := number(understood)):
+            return f"{shown(written)}, read as {value:.15g}, is not {column.rule}"
+        if re.fullmatch(WITH_COMMA, written.strip()) and "," in written:
+            hint = " (decimals come after a point)"
+    return f"{shown(written)} is not {column.rule}{hint}"

@@ -348,6 +348,12 @@ class Columns:
             return
         own = [fault for column in columns for fault in column.faults()]
         yield from own or self._faults()
+        alike: dict[str, list[str]] = {}
+        for name in dict.fromkeys(column.name for column in columns if not own):
+            alike.setdefault(name.replace("_", "").lower(), []).append(name)
+        for names in alike.values():
+            if len(names) > 1:
+                yield f"a file cannot tell {' and '.join(names)} apart: give one another name"
         for column in columns:
             if column.name in POSTGRESQL:
                 yield f"{column.name!r} is a name that PostgreSQL keeps for itself"

@@ -456,8 +456,9 @@ def _arrow_cells(cells: Any, column: Known) -> Any:
 
     if types.is_dictionary(cells.type):
         cells = cells.cast(cells.type.value_type)
-    if isinstance(column, TextColumn):
-        return cells
+    if isinstance(column, TextColumn):  # an identifier with gaps is a float there: 12345.0
+        is_number = types.is_integer(cells.type) or types.is_floating(cells.type)
+        return cells.cast(pa.string()) if is_number else cells
     is_number = isinstance(column, NumberColumn) and not types.is_decimal(cells.type)
     return cells if is_number and not _is_text(cells.type) else cells.cast(pa.string())
 

@@ -8,12 +8,17 @@ import pandas as pd
 
 from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.table.check import broken_cells, check_table, faulty_rows
+from insurance_predictor.table.check import (
+    about_leaving_out,
+    broken_cells,
+    can_be_left_out,
+    check_table,
+    rows_told,
+)
 from insurance_predictor.table.choice import SAMPLE, SAMPLE_SOURCE, choose_table
 from insurance_predictor.table.columns import Columns
 from insurance_predictor.table.download import DATA_FOLDER
 from insurance_predictor.table.files import (
-    SHOWN_FAULTS,
     Cells,
     Wanted,
     read_cells,
@@ -60,16 +65,16 @@ def read_table(settings: Settings, folder: Path = DATA_FOLDER) -> Table:
     wanted = Wanted(strict=settings.strict, sheet=settings.sheet)
     cells = read_cells(parts, source, wanted)
     del parts
-    sound, dropped = _without_faulty(cells, source, settings)
-    checked = check_table(sound, source=source, written=cells.written.loc[sound.index])
+    checked, dropped = _checked(cells, source, settings)
     repeated = checked.duplicated()
     notices = [*choice.notices, *cells.notices]
     if tuple(cells.understood.columns) != COLUMN_NAMES:
         notices.append("columns are in another order; read by name")
     if dropped:
-        notices.append(faulty_rows(dropped))
+        notices.append(rows_told("faulty", dropped, "left out"))
     if repeated.any():
-        notices.append(_duplicates(checked.index[repeated].tolist()))
+        those = checked.index[repeated].tolist()
+        notices.append(rows_told("exact duplicate", those, "dropped"))
     frame = checked[~repeated].reset_index(drop=True)
     told, left_out = tuple(notices), len(dropped)
     return Table(frame, source, _fingerprint(frame), told, synthetic, left_out=left_out)
@@ -83,32 +88,22 @@ def _fingerprint(frame: pd.DataFrame) -> str:
     return together.hexdigest()
 
 
-def _without_faulty(
-    cells: Cells, source: str, settings: Settings
-) -> tuple[pd.DataFrame, list[int]]:
+def _checked(cells: Cells, source: str, settings: Settings) -> tuple[pd.DataFrame, list[int]]:
     """The rows that can be used and the numbers of the others, if those may be left out.
 
-    Raises InvalidTable for more faulty rows than `settings.faulty_share`.
+    Raises InvalidTable for faulty rows otherwise, with what was done to read the table.
     """
     understood = cells.understood
-    if settings.faulty_rows != "drop":
-        return understood, []
-    faulty = broken_cells(understood).any(axis=1)
-    count, most = int(faulty.sum()), settings.faulty_share * len(understood)
-    if count > most or count == len(understood):
-        try:
-            check_table(understood, source=source, written=cells.written)
-        except InvalidTable as error:
-            raise InvalidTable(
-                f"{count:,} of {len(understood):,} rows are faulty; FAULTY_ROWS=drop leaves out "
-                f"{int(most):,} at most (FAULTY_SHARE={settings.faulty_share:g}). {error}"
-            ) from error
-    return understood[~faulty], understood.index[faulty].tolist()
-
-
-def _duplicates(rows: list[int]) -> str:
-    told = ", ".join(str(row) for row in rows[:SHOWN_FAULTS])
-    if len(rows) == 1:
-        return f"1 exact duplicate row dropped (row {told})"
-    more = f" and {len(rows) - SHOWN_FAULTS} more" if len(rows) > SHOWN_FAULTS else ""
-    return f"{len(rows)} exact duplicate rows dropped (rows {told}{more})"
+    try:
+        return check_table(understood, source=source, written=cells.written), []
+    except InvalidTable as error:
+        faulty = broken_cells(understood).any(axis=1)
+        count, rows = int(faulty.sum()), len(understood)
+        may_drop = can_be_left_out(count, rows, settings.faulty_share)
+        if not may_drop or settings.faulty_rows != "drop":
+            about = about_leaving_out(count, rows, settings)
+            told = [about, str(error)] if not may_drop else [str(error), about]
+            done = ["How it was read:", *(f"  {notice}" for notice in cells.notices)]
+            every = [*filter(None, told), *(done if cells.notices else ())]
+            raise InvalidTable("\n".join(every)) from error
+    return check_table(understood[~faulty], source=source), understood.index[faulty].tolist()

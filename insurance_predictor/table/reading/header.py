@@ -21,10 +21,14 @@ OURS = frozenset({"premium", "low", "high"})
 
 @dataclass(frozen=True)
 class TextColumn:
-    """A column beside those of the schema, whose cells are taken as they are written."""
+    """A column beside those of the schema, whose cells are taken as they are written.
+
+    Where a column is called `rather`, no other is meant, whatever that is called.
+    """
 
     name: str
     also_called: tuple[str, ...] = ()
+    rather: str = ""
 
 
 Known = Declared | TextColumn
@@ -117,7 +121,16 @@ def _meanings(written: Sequence[str], columns: Sequence[Known]) -> list[str | No
     known = _known(tuple((column.name, tuple(_other_names(column))) for column in columns))
     found = [folded(name) for name in written]
     ours = set(found) >= OURS
-    return [None if ours and name in OURS else known.get(name) for name in found]
+    meanings = [None if ours and name in OURS else known.get(name) for name in found]
+    rather = {
+        column.name: folded(column.rather)
+        for column in columns
+        if isinstance(column, TextColumn) and folded(column.rather) in found
+    }
+    return [
+        meaning if meaning is None or name == rather.get(meaning, name) else None
+        for name, meaning in zip(found, meanings, strict=True)
+    ]
 
 
 @cache
@@ -134,6 +147,7 @@ def _known(columns: tuple[tuple[str, tuple[str, ...]], ...]) -> Mapping[str, str
 def _other_names(column: Known) -> Iterable[str]:
     yield from column.also_called
     if isinstance(column, TextColumn):
+        yield from filter(None, [column.rather])
         return
     yield from column.label.values()
     if isinstance(column, NumberColumn):  # as a form says it: BMI (kg/m²)

@@ -17,6 +17,7 @@ from insurance_predictor.log.prediction_log import PredictionLog
 from tests.growth import MOST_GROWTH, growth
 from tests.predictions import PATIENCE, away, entries, entry, log_in
 from tests.servers import free_port
+from tests.table_kinds import KINDS, PEOPLE
 
 Made = Callable[..., Path]
 
@@ -165,7 +166,7 @@ def test_every_value_that_cannot_be_used_is_told_and_nothing_is_recorded(setting
         "  row 3, time: 'yesterday' is not a time like 2026-01-31T12:00:00Z",
         "  row 4, id: an empty cell is not the id of a prediction",
         "  row 4, charges: 'many' is not a number greater than 0",
-        "  row 6, charges: '8000,5' is not a number greater than 0",
+        "  row 6, charges: '8000,5' is not a number greater than 0 (decimals come after a point)",
         "  row 6, time: '0001-01-01T00:00:00+14:00' is not a time like 2026-01-31T12:00:00Z",
         "  row 7, charges: 'inf' is not a number greater than 0",
     ]
@@ -176,12 +177,12 @@ def test_parquet_values_that_cannot_be_used_are_told(tmp_path):
     frame = pd.DataFrame({"id": ["a", None], "charges": [0.0, -1.0], "time": [1, 2]})
     frame.to_parquet(tmp_path / "outcomes.parquet")
     with pytest.raises(InvalidTable) as caught:
-        read_outcomes(tmp_path / "outcomes.parquet")
+        read_outcomes(Settings(), tmp_path / "outcomes.parquet")
     assert "has 5 values that cannot be used" in str(caught.value)
     assert "row 2, id: a missing value is not the id of a prediction" in str(caught.value)
     frame.assign(charges=[True, False]).to_parquet(tmp_path / "outcomes.parquet")
     with pytest.raises(InvalidTable, match="wrong type: charges is bool"):
-        read_outcomes(tmp_path / "outcomes.parquet")
+        read_outcomes(Settings(), tmp_path / "outcomes.parquet")
 
 
 @pytest.mark.parametrize("column", ["id", "charges", "time"])
@@ -193,7 +194,7 @@ def test_a_long_cell_takes_time_in_proportion_to_its_length(table, column: str, 
 
     def read(path: Path) -> None:
         with pytest.raises(InvalidTable, match=f"has 20 values .*\n  row 2, {column}: ") as told:
-            read_outcomes(path)
+            read_outcomes(Settings(), path)
         assert len(str(told.value)) < 3_000
 
     assert growth(read, file, 500) < MOST_GROWTH
@@ -204,12 +205,12 @@ def test_what_no_database_or_terminal_takes_is_no_id(name: str, tmp_path: Path):
     file = tmp_path / "outcomes.parquet"
     pd.DataFrame({"id": pd.Series([name], dtype=object), "charges": [1.0]}).to_parquet(file)
     with pytest.raises(InvalidTable, match=r"row 1, id: .* is not the id of a prediction"):
-        read_outcomes(file)
+        read_outcomes(Settings(), file)
 
 
 def test_of_many_bad_values_the_first_are_shown(table):
     with pytest.raises(InvalidTable) as caught:
-        read_outcomes(table("id,charges", *["x,0"] * 50))
+        read_outcomes(Settings(), table("id,charges", *["x,0"] * 50))
     first, *shown = str(caught.value).splitlines()
     assert "has 50 values that cannot be used (the first 20 shown)." in first
     assert len(shown) == 20
@@ -220,7 +221,7 @@ def test_of_many_bad_values_the_first_are_shown(table):
     [
         (["id,premium", "a,1"], "missing: 'charges'; not known: 'premium'. The header must name "),
         (["id,charges,time,time", "a,1,,"], "the column 'time' is there more than once"),
-        (["id,prediction_id,charges", "a,a,1"], "the columns 'id', 'prediction_id' all mean"),
+        (["Prediction ID,prediction_id,charges", "a,a,1"], "'Prediction ID', 'prediction_id' all"),
         (["id,charges,expenses", "a,1,1"], "the columns 'charges', 'expenses' all mean the same"),
         (["id;charges", "a;1.234"], "the column charges can be read in two ways"),
         (["id,charges"], "has a header but no rows"),
@@ -230,7 +231,7 @@ def test_of_many_bad_values_the_first_are_shown(table):
 )
 def test_a_file_of_another_form_is_told(lines, said, table):
     with pytest.raises(InvalidTable) as caught:
-        read_outcomes(table(*lines))
+        read_outcomes(Settings(), table(*lines))
     assert said in str(caught.value)
 
 
@@ -271,7 +272,7 @@ def test_outcomes_come_in_a_workbook_or_packed_too(settings, quoted, tmp_path):
 
 def test_unknown_columns_are_refused_when_strict(table):
     with pytest.raises(InvalidTable, match="not known: 'note'"):
-        read_outcomes(table("id,charges,note", "a,1,x"), strict=True)
+        read_outcomes(Settings(strict=True), table("id,charges,note", "a,1,x"))
 
 
 def test_of_many_unknown_ids_the_command_shows_some(settings, quoted, table, command):
@@ -344,13 +345,75 @@ def command(
 def test_a_few_faulty_rows_are_left_out_when_that_is_wanted(table):
     lines = [f"a{number},1" for number in range(38)]
     file = table("id,charges", *lines, "x,-1", " ,0")
-    outcomes, notices = read_outcomes(file, faulty_share=0.05)
+    outcomes, notices = read_outcomes(Settings(faulty_rows="drop"), file)
     assert len(outcomes) == 38
     assert notices == ("2 faulty rows left out (rows 40, 41)",)
-    with pytest.raises(InvalidTable, match=r"has 3 values that cannot be used\. Correct the file"):
-        read_outcomes(file)
+    with pytest.raises(InvalidTable, match=r"has 3 values that cannot be used\.") as told:
+        read_outcomes(Settings(), file)
+    assert str(told.value).endswith(
+        "\n2 of 40 rows are faulty; FAULTY_ROWS=drop does without them (FAULTY_SHARE=0.05)."
+    )
     with pytest.raises(InvalidTable, match=r"^2 of 40 rows are faulty; .* leaves out 1 at"):
-        read_outcomes(file, faulty_share=0.04)
+        read_outcomes(Settings(faulty_rows="drop", faulty_share=0.04), file)
+    with pytest.raises(InvalidTable, match=r"row 40, charges: '-1' is not .*\n.*\n[^\n]*$"):
+        read_outcomes(Settings(faulty_share=0.04), file)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_outcomes_are_the_same_however_they_were_written(tmp_path: Path, kind: str):
+    name, make, _ = KINDS[kind]
+    people = PEOPLE.assign(id=[f"a-{place:02}" for place in range(len(PEOPLE))])
+    (tmp_path / name).write_bytes(make(people))
+    outcomes, _ = read_outcomes(Settings(), tmp_path / name)
+    found = {outcome.id: outcome.charges for outcome in outcomes}
+    assert found == people.set_index("id")["charges"].to_dict()
+
+
+def test_outcomes_come_in_a_folder_of_parts(tmp_path: Path):
+    for part in ("a", "b"):
+        (tmp_path / f"{part}.csv").write_text(f"prediction_id;charges\n{part};1.000,50\n")
+    outcomes, notices = read_outcomes(Settings(), tmp_path)
+    assert [(one.id, one.charges) for one in outcomes] == [("a", 1000.5), ("b", 1000.5)]
+    assert notices[0].startswith("2 part files were read")
+
+
+# As the page of tables gives it back, and as a spreadsheet in Portuguese saves that again.
+GIVEN_BACK = (
+    "id,Idade,bmi,premium,low,high,version,outside_range,prediction_id,charges",
+    "A-1,40,27.5,7935.12,6931.5,9000.0,1,,{},8000.5",
+)
+SAVED_AGAIN = (
+    "id;Idade;bmi;premium;low;high;version;outside_range;prediction_id;Custo",
+    "A-1;40;27,5;7935,12;6931,5;9000;1;;{};8.000,50",
+)
+
+
+@pytest.mark.parametrize("lines", [GIVEN_BACK, SAVED_AGAIN])
+def test_a_batch_that_came_back_takes_what_was_charged(settings, quoted, table, lines):
+    done = record_outcomes(settings, table(lines[0], lines[1].format(quoted[0])))
+    assert done.recorded == 1
+    assert recorded(settings)[quoted[0]][0] == 8000.5
+    assert any("left out: 'id', " in notice for notice in done.notices)
+
+
+def test_numbers_of_outcomes_are_judged_by_what_was_understood(table):
+    file = table("id;charges", "a;US$ 8.000,50", "b;-1.500,00", "c;US$ 0")
+    with pytest.raises(InvalidTable) as told:
+        read_outcomes(Settings(), file)
+    assert str(told.value).splitlines()[1:] == [
+        "  row 3, charges: '-1.500,00', read as -1500, is not a number greater than 0",
+        "  row 4, charges: 'US$ 0', read as 0, is not a number greater than 0",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["int64", "float64"])
+def test_an_identifier_of_numbers_has_no_decimals(tmp_path: Path, kind: str):
+    frame = pd.DataFrame({"id": pd.Series([12345, 6], dtype=kind), "charges": [1.0, 2.0]})
+    frame.to_parquet(tmp_path / "a.parquet")
+    frame.to_excel(tmp_path / "a.xlsx", index=False)
+    for path in sorted(tmp_path.iterdir()):
+        outcomes, _ = read_outcomes(Settings(), path)
+        assert [one.id for one in outcomes] == ["12345", "6"]
 
 
 def test_the_settings_say_whether_faulty_rows_of_outcomes_are_left_out(tmp_path, table):

@@ -58,6 +58,11 @@ def test_the_columns_of_release_0_1_are_known_whatever_the_schema_says_today():
     [
         ((), CHARGES, "there is no feature"),
         ((AGE, AGE), CHARGES, "age is there more than once"),
+        (
+            (AGE, replace(BMI, name="policy_no"), replace(BMI, name="policyno")),
+            CHARGES,
+            "a file cannot tell policy_no and policyno apart: give one another name",
+        ),
         ((AGE,), replace(CHARGES, name="age"), "age is there more than once"),
         ((replace(AGE, name="Âge"),), CHARGES, "is no name for a column"),
         ((replace(AGE, name="premium"),), CHARGES, "or is taken"),

@@ -347,6 +347,22 @@ def test_a_few_faulty_rows_are_left_out_on_request_and_counted(tmp_path: Path):
     assert table.notices == ("5 faulty rows left out (rows 2, 3, 4, 5, 6)",)
 
 
+def test_a_refusal_of_faulty_rows_says_what_else_there_is_to_know(tmp_path: Path):
+    path = _with_faults(tmp_path, 5)
+    people = pd.read_csv(path)
+    people.assign(note="x").to_csv(path, index=False)
+    with pytest.raises(InvalidTable) as caught:
+        read_table(Settings(data=str(path)))
+    assert str(caught.value).splitlines()[-3:] == [
+        "5 of 100 rows are faulty; FAULTY_ROWS=drop does without them (FAULTY_SHARE=0.05).",
+        "How it was read:",
+        "  columns that nobody knows, left out: 'note'",
+    ]
+    with pytest.raises(InvalidTable) as caught:
+        read_table(Settings(data=str(_with_faults(tmp_path, 6))))
+    assert "FAULTY_ROWS" not in str(caught.value)
+
+
 def test_more_faulty_rows_than_the_share_are_refused_with_every_cell(tmp_path: Path):
     path = _with_faults(tmp_path, 6)
     with pytest.raises(InvalidTable, match=r"6 of 100 rows are faulty; .* 5 at most") as caught:
