@@ -218,7 +218,7 @@ def _features_as_options(
     def with_options(**given: Any) -> None:
         person = {name: given.pop(name) for name in CURRENT.feature_names}
         carried = {name: given.pop(name) for name in logged}
-        command(person=_said(person), carried=_said(carried), **given)
+        command(person=_understood(_said(person)), carried=_said(carried), **given)
 
     own = signature(command).parameters.values()
     rest = [each for each in own if each.name not in ("person", "carried")]
@@ -234,18 +234,30 @@ def _said(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def _understood(person: dict[str, str]) -> dict[str, Any]:
+    """Numbers and words as people write them, in both languages."""
+    from insurance_predictor.base.errors import BadInput
+    from insurance_predictor.table.reading.notices import NotUnderstood
+    from insurance_predictor.table.reading.understanding import understood_person
+
+    try:
+        return understood_person(person, CURRENT.features)
+    except NotUnderstood as error:
+        raise BadInput(f"This person cannot be quoted: {error}") from error
+
+
 def _feature_option(column: Declared) -> Parameter:
-    kind: Any = str
+    kind = "TEXT"
     words = f"{column.label['en']}: {column.rule}"
     if isinstance(column, NumberColumn):
-        kind = int if column.whole else float
+        kind = "NUMBER"
         words += f" ({column.unit['en']})"
     # Which of them a version needs, it says itself.
     return Parameter(
         column.name,
         Parameter.KEYWORD_ONLY,
         default=None,
-        annotation=Annotated[kind | None, typer.Option(help=words)],
+        annotation=Annotated[str | None, typer.Option(help=words, metavar=kind)],
     )
 
 

@@ -96,6 +96,26 @@ def test_what_the_version_needs_and_nobody_gave_is_named(run, production):
     )
 
 
+def test_a_person_is_described_as_files_and_forms_have_it(run, production):
+    said = ["--age", "40,0", "--sex", " Feminino", "--bmi", "27,5", "--children", "2"]
+    said += ["--smoker", "NÃO", "--region", "South East"]
+    found, expected = (json.loads(run("predict", *who, "--json").out) for who in (said, ANA))
+    assert found | {"prediction_id": ""} == expected | {"prediction_id": ""}
+    assert (
+        json.loads(run("predict", *ANA, "--smoker", "0", "--json").out)["premium"]
+        == (expected["premium"])
+    )
+
+
+def test_what_is_no_number_is_told_with_the_rule(run):
+    refused = run("predict", *ANA, "--age", "forty", "--bmi", "7.500,00")
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.message == (
+        "This person cannot be quoted: age is 'forty'; it must be a whole number from 18 to 100; "
+        "bmi is 7500.0; it must be a number from 10 to 60."
+    )
+
+
 def test_every_rule_that_a_person_breaks_is_named_at_once(run):
     wrong = ["--age", "7", "--sex", "cat", "--bmi", "nan", "--children", "-1"]
     wrong += ["--smoker", "maybe", "--region", "north"]
@@ -105,7 +125,7 @@ def test_every_rule_that_a_person_breaks_is_named_at_once(run):
     assert refused.message == (
         "This person cannot be quoted: age is 7; it must be a whole number from 18 to 100; "
         "sex is 'cat'; it must be one of female, male; "
-        "bmi is nan; it must be a number from 10 to 60; "
+        "bmi is 'nan'; it must be a number from 10 to 60; "
         "children is -1; it must be a whole number from 0 to 20; "
         "smoker is 'maybe'; it must be one of no, yes; "
         "region is 'north'; it must be one of northeast, northwest, southeast, southwest."
@@ -242,7 +262,7 @@ def test_a_name_that_mlflow_forbids_is_bad_input(arguments, run, production):
     [
         ["train", "--loud"],
         ["sing"],
-        ["predict", *ANA, "--age", "forty"],
+        ["predict", *ANA, "--height", "2"],
         ["tag", "1", "key"],
         ["tag", "1", "key", "value", "--delete"],
         ["train", "--trials", "0"],

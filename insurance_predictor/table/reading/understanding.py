@@ -1,5 +1,6 @@
 """How the cells of a table are written, learned from all of them, and each as the schema has it."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -8,7 +9,7 @@ import pandas as pd
 from insurance_predictor.table.reading import notices
 from insurance_predictor.table.reading.header import Known
 from insurance_predictor.table.reading.notices import Notice, quoted
-from insurance_predictor.table.reading.numerals import Numerals, Reader
+from insurance_predictor.table.reading.numerals import NUMBER, Numerals, Reader
 from insurance_predictor.table.reading.spellings import respelled
 from insurance_predictor.table.schema import CategoryColumn, NumberColumn
 
@@ -94,3 +95,23 @@ def understood(
     understanding.look(cells)
     decision = understanding.decided()
     return decision.applied(cells), decision.notices
+
+
+def understood_person(
+    written: Mapping[str, str], columns: Sequence[Known]
+) -> dict[str, float | int | str]:
+    """The values of one person as the schema has them, numbers as such.
+
+    A point alone is the decimal mark; a comma may be. What is not understood stays as it is
+    written. Raises NotUnderstood for a number with two readings.
+    """
+    commas = [name for name, cell in written.items() if "," in cell]
+    cells = pd.DataFrame({name: pd.Series([cell], dtype="str") for name, cell in written.items()})
+    read, _ = understood(cells, columns, commas)
+    person: dict[str, float | int | str] = {name: read[name].iloc[0].strip() for name in read}
+    for column in columns:
+        cell = person.get(column.name)
+        if isinstance(column, NumberColumn) and re.fullmatch(NUMBER, str(cell)):
+            number = float(str(cell))
+            person[column.name] = int(number) if column.whole and number.is_integer() else number
+    return person

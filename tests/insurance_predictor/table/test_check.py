@@ -55,11 +55,10 @@ def test_a_cell_that_breaks_a_rule_is_told_with_row_column_value_and_rule(
 
 
 def test_a_number_that_was_understood_is_judged_by_what_it_is(read: Read):
-    people = "age;sex;bmi;children;smoker;region;charges\n40;male;{};0;no;southwest;{}\n"
+    header = HEADER.replace(",", ";")
+    person = "40;male;{};0;no;southwest;{}\n"
     with pytest.raises(InvalidTable) as caught:
-        read(
-            people.format("7.500,00", "8,5") + people.format("27,5", "-1.234,5").partition("\n")[2]
-        )
+        read(header + person.format("7.500,00", "8,5") + person.format("27,5", "-1.234,5"))
     assert str(caught.value).splitlines()[1:3] == [
         "  row 2, bmi: '7.500,00', read as 7500, is not a number from 10 to 60",
         "  row 3, charges: '-1.234,5', read as -1234.5, is not a number greater than 0",

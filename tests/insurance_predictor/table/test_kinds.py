@@ -3,6 +3,7 @@
 import gzip
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +13,9 @@ import pytest
 from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.table.read import Table, read_table
+from insurance_predictor.table.reading.notices import NotUnderstood
+from insurance_predictor.table.reading.understanding import understood_person
+from insurance_predictor.table.schema import AGE, BMI
 from insurance_predictor.table.split import split_table
 from insurance_predictor.table.synthetic import make_table
 from tests.insurance_predictor.table.tables import FIRST, GOOD, HEADER, SECOND, Read
@@ -292,6 +296,26 @@ def test_texts_in_parquet_may_have_decimal_commas(read: Read):
     table = read(content, "people.parquet")
     assert table.frame.equals(PEOPLE)
     assert table.notices == ("bmi: decimals come after a comma",)
+
+
+ALLOWANCE = replace(BMI, name="allowance", low=0, high=10_000)
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [("1.234", 1.234), ("1234,5", 1234.5), ("1.234,5", 1234.5), ("1,234.5", 1234.5), ("7", 7.0)],
+)
+def test_one_person_is_understood_as_a_table_is(written: str, number: float):
+    assert understood_person({"allowance": written}, [ALLOWANCE]) == {"allowance": number}
+
+
+def test_a_number_of_one_person_with_two_readings_is_refused():
+    with pytest.raises(NotUnderstood, match="allowance can be read in two ways: '1,234' is 1234"):
+        understood_person({"allowance": "1,234"}, [ALLOWANCE])
+    assert understood_person({"bmi": "27,125", "age": "40,5"}, [BMI, AGE]) == {
+        "bmi": 27.125,
+        "age": 40.5,
+    }
 
 
 def test_a_sheet_is_read_by_its_name(tmp_path: Path):
