@@ -104,9 +104,10 @@ def train(
     say(f"Training on {table.source}: {len(table.frame):,} people.")
     for notice in table.notices:
         say(f"  {notice}")
-    with _store() as (settings, client):
-        from insurance_predictor.training.train import TrainingOptions, train
+    # Before MLflow: on its way in, skops looks through every module that is there.
+    from insurance_predictor.training.train import TrainingOptions, train
 
+    with _store() as (settings, client):
         options = TrainingOptions(tune, trials, jobs, autolog, production)
         done = train(client, settings, table, options)
         say(training_summary(settings, done))

@@ -1,6 +1,8 @@
-"""How much memory this process may still take: of the machine, of its container, of its limit."""
+"""How much memory this process may still take, and giving back what it no longer uses."""
 
+import ctypes
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +21,20 @@ def available_memory(process: Path = PROCESS, groups: Path = GROUPS) -> int | No
     """
     found = [*_of_machine(process), *_of_groups(process, groups), *_of_limit(process)]
     return max(min(found), 0) if found else None
+
+
+def return_freed_memory() -> None:
+    """Give back what Arrow and the C library keep of what was freed, for whoever needs it next.
+
+    After a large table was read that is more than the table itself.
+    """
+    import pyarrow
+
+    pyarrow.default_memory_pool().release_unused()
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:  # not every C library has it
+            trim(0)
 
 
 def _of_machine(process: Path) -> Iterator[int]:

@@ -1,6 +1,6 @@
 """Candidates compared on the same folds, the whole pipeline fitted inside each fold."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite, nan
 from statistics import fmean, stdev
@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn import model_selection
-from sklearn.base import clone
 from sklearn.dummy import DummyRegressor
 from sklearn.pipeline import Pipeline
 
@@ -26,6 +25,12 @@ SPLITS, REPEATS = USUAL_FOLDING.splits, USUAL_FOLDING.repeats
 COMPARED_SPLITS = 5  # to ask what can be reached
 BELOW_MEAN = 0.98
 FOLD_METRICS = ("rmse", "mae", "r2", "total_bias")
+CURVE_SPLITS = 5
+
+# A fold's repeat, and which rows its models had not seen.
+_Unseen = tuple[int, IntArray]
+# What a candidate is at a stage, and what it predicts there of a fold's test side, (n,).
+_Stages = Sequence[tuple[CandidateEstimator, FloatArray]]
 
 
 @dataclass(frozen=True)
@@ -79,10 +84,22 @@ def make_folds(
     seed: int = 0,
     columns: Columns = CURRENT,
 ) -> tuple[Fold, ...]:
+    """All of `each_fold` at once, for those who go through them again and again."""
+    return tuple(each_fold(people, splits, repeats, seed, columns))
+
+
+def each_fold(
+    people: pd.DataFrame,
+    splits: int | None = None,
+    repeats: int | None = None,
+    seed: int = 0,
+    columns: Columns = CURRENT,
+) -> Iterator[Fold]:
     """Repeated k-fold splits of `people` (n, features), a preprocessor fitted on each train side.
 
-    As many as so many people need, unless told. Raises InvalidTable when there are fewer rows than
-    folds.
+    As many as so many people need, unless told; each is made when it is asked for, since together
+    they hold every row as often as there are folds. Raises InvalidTable, at once, when there are
+    fewer rows than folds.
     """
     needed = folding(len(people))
     splits, repeats = splits or needed.splits, repeats or needed.repeats
@@ -92,7 +109,7 @@ def make_folds(
             f"{2 * splits}. Use a longer table."
         )
     splitter = model_selection.RepeatedKFold(n_splits=splits, n_repeats=repeats, random_state=seed)
-    return tuple(
+    return (
         _fold(people, columns, number // splits, train, test)
         for number, (train, test) in enumerate(splitter.split(people))
     )
@@ -100,23 +117,48 @@ def make_folds(
 
 def score(
     candidate: CandidateEstimator,
-    folds: Sequence[Fold],
+    folds: Iterable[Fold],
     charges: FloatArray,
-    each_fold: Callable[[], None] = lambda: None,
+    each_fit: Callable[[], None] = lambda: None,
 ) -> Scores:
-    """Fit and measure `candidate` on every fold; `each_fold` is called after each one.
+    """`score_each` of one candidate."""
+    return score_each((candidate,), folds, charges, each_fit)[0]
 
-    Of its stages the one with the lowest mean RMSE is taken.
+
+def score_each(
+    candidates: Sequence[CandidateEstimator],
+    folds: Iterable[Fold],
+    charges: FloatArray,
+    each_fit: Callable[[], None] = lambda: None,
+) -> list[Scores]:
+    """Fit and measure every one of `candidates` on every fold; `each_fit` is called after each fit.
+
+    Of a candidate's stages, as far as each fold has them, the one with the lowest mean RMSE is
+    taken.
     """
-    predictions = []
+    sides: list[_Unseen] = []
+    predictions: list[list[_Stages]] = [[] for _ in candidates]
     for fold in folds:
-        model = clone(candidate.estimator).fit(fold.train_columns, charges[fold.train])
-        predictions.append(tuple(candidate.fitted_stages(model, fold.test_columns)))
-        each_fold()
+        sides.append((fold.repeat, fold.test))
+        for candidate, found in zip(candidates, predictions, strict=True):
+            found.append(
+                candidate.stages_on(
+                    (fold.train_columns, charges[fold.train]),
+                    (fold.test_columns, charges[fold.test]),
+                )
+            )
+            each_fit()
+        del fold  # before the next one is made
+    return [_best_stage(sides, charges, found) for found in predictions]
+
+
+def _best_stage(
+    sides: Sequence[_Unseen], charges: FloatArray, predictions: Sequence[_Stages]
+) -> Scores:
     return min(
         (
-            _scores(stages[0][0], folds, charges, [predicted for _, predicted in stages])
-            for stages in zip(*predictions, strict=True)
+            _scores(stages[0][0], sides, charges, [predicted for _, predicted in stages])
+            for stages in zip(*predictions, strict=False)
         ),
         key=lambda found: found.mean("rmse"),
     )
@@ -124,16 +166,16 @@ def score(
 
 def _scores(
     candidate: CandidateEstimator,
-    folds: Sequence[Fold],
+    sides: Sequence[_Unseen],
     charges: FloatArray,
     predictions: Sequence[FloatArray],
 ) -> Scores:
     """Those of `predictions`, one for each fold's test side."""
     measured = []
-    out_of_fold = np.full((folds[-1].repeat + 1, len(charges)), np.nan)
-    for fold, predicted in zip(folds, predictions, strict=True):
-        out_of_fold[fold.repeat, fold.test] = predicted
-        found = metrics(charges[fold.test], predicted)
+    out_of_fold = np.full((sides[-1][0] + 1, len(charges)), np.nan)
+    for (repeat, test), predicted in zip(sides, predictions, strict=True):
+        out_of_fold[repeat, test] = predicted
+        found = metrics(charges[test], predicted)
         measured.append({name: found[name] for name in FOLD_METRICS})
     return Scores(candidate, tuple(measured), out_of_fold)
 
@@ -174,19 +216,20 @@ def learning_curve(
     shares: Sequence[float],
     seed: int = 0,
     columns: Columns = CURRENT,
+    splits: int = CURVE_SPLITS,
 ) -> tuple[IntArray, FloatArray, FloatArray]:
     """RMSE (US dollars a year) when fewer rows are trained on: sizes, train and validation scores.
 
-    Shapes (sizes,), (sizes, 5) and (sizes, 5): five folds, each with the first rows of its
-    shuffled train side.
+    Shapes (sizes,), (sizes, folds) and (sizes, folds): `splits` folds, each with the first rows of
+    its shuffled train side.
     """
-    largest = len(people) * 4 // 5
+    largest = len(people) * (splits - 1) // splits
     sizes, train, validation = model_selection.learning_curve(
         Pipeline([("preprocessor", make_preprocessor(columns)), ("model", estimator)]),
         people,
         charges,
         train_sizes=np.unique([max(10, int(share * largest)) for share in shares]),
-        cv=model_selection.KFold(5, shuffle=True, random_state=seed),
+        cv=model_selection.KFold(splits, shuffle=True, random_state=seed),
         scoring="neg_root_mean_squared_error",
         shuffle=True,
         random_state=seed,

@@ -13,8 +13,15 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import GammaRegressor, HuberRegressor, LinearRegression, Ridge
 from sklearn.pipeline import Pipeline
 
+from insurance_predictor.base.arrays import FloatArray
 from insurance_predictor.model.preprocessing import EFFECTS_OF, by_kind, one_hot
-from insurance_predictor.model.sizes import USUAL_LEAVES, USUAL_ROWS, leaves, searched_leaves
+from insurance_predictor.model.sizes import (
+    USUAL_LEAVES,
+    USUAL_ROWS,
+    leaves,
+    patience,
+    searched_leaves,
+)
 from insurance_predictor.table.columns import Columns
 from insurance_predictor.table.schema import CURRENT
 
@@ -28,6 +35,9 @@ TRUSTED_TYPES = (
 
 # Trees of the deeper boosting at which it is judged: one fit shows all of them.
 STAGES = (40, 80, 120, 160, 240, 320, 480)
+
+# The model's columns, (n, columns), and charges, (n,).
+Rows = tuple[pd.DataFrame, FloatArray]
 
 
 class TypicalPlusMean(RegressorMixin, BaseEstimator):
@@ -72,25 +82,32 @@ class CandidateEstimator:
     """An unfitted estimator and the values a search may try for its parameters.
 
     Boosting is judged at each number of trees in `stages`, of which the best is taken; without any,
-    the estimator is judged as it is.
+    the estimator is judged as it is. With `patience` it grows no further when so many trees in a
+    row have brought the people it is judged by no gain.
     """
 
     name: str
     estimator: Any
     space: Mapping[str, list[Any]]
     stages: tuple[int, ...] = ()
+    patience: int | None = None
 
-    def fitted_stages(
-        self, model: Any, columns: pd.DataFrame
-    ) -> Iterator[tuple[Self, npt.NDArray[np.float64]]]:
-        """What the candidate is at each stage, and what its fitted `model` predicts there, (n,)."""
+    def stages_on(self, learned: Rows, unseen: Rows) -> tuple[tuple[Self, FloatArray], ...]:
+        """What the candidate, fitted to `learned`, is at each stage, and predicts of `unseen`."""
+        model, further = clone(self.estimator), {}
+        if self.patience is not None:
+            model.set_params(early_stopping=True, n_iter_no_change=self.patience)
+            further = dict(zip(("X_val", "y_val"), unseen, strict=True))
+        return tuple(self._predicted(model.fit(*learned, **further), unseen[0]))
+
+    def _predicted(self, model: Any, columns: pd.DataFrame) -> Iterator[tuple[Self, FloatArray]]:
         if not self.stages:
             yield self, np.asarray(model.predict(columns), dtype=float)
             return
         for trees, predicted in enumerate(model.staged_predict(columns), 1):
             if trees in self.stages:
                 estimator = clone(self.estimator).set_params(max_iter=trees)
-                yield replace(self, estimator=estimator, stages=()), predicted
+                yield replace(self, estimator=estimator, stages=(), patience=None), predicted
 
 
 def make_candidates(
@@ -102,7 +119,7 @@ def make_candidates(
     trees and a gamma regression beside the usual ones.
     """
     huber = HuberRegressor(epsilon=1.35, alpha=1e-4, max_iter=1000)
-    deeper = leaves(rows, len(columns.features))
+    needs_more = leaves(rows, len(columns.features)) > USUAL_LEAVES
     return (
         CandidateEstimator(
             "typical_plus_mean",
@@ -120,12 +137,12 @@ def make_candidates(
                 "min_samples_leaf": [10, 20],
             },
         ),
-        *(_beyond_usual(made, columns, deeper) if deeper > USUAL_LEAVES else ()),
+        *(_beyond_usual(made, columns, rows) if needs_more else ()),
     )
 
 
 def _beyond_usual(
-    made: tuple[str, ...], columns: Columns, chosen: int
+    made: tuple[str, ...], columns: Columns, rows: int
 ) -> Iterator[CandidateEstimator]:
     """What only more people or columns than usual can tell from luck.
 
@@ -133,7 +150,7 @@ def _beyond_usual(
     heavy, in a gamma regression (McCullagh & Nelder, Generalized Linear Models, 1989, ch. 8), and
     trees of Poisson's deviance find what else acts together.
     """
-    target = columns.target
+    target, chosen = columns.target, leaves(rows, len(columns.features))
     is_positive = target.low > 0 or (target.low == 0 and target.above_low)
     if is_positive:
         yield CandidateEstimator(
@@ -160,6 +177,7 @@ def _beyond_usual(
             "max_features": [0.5, 1.0],
         },
         STAGES,
+        patience(rows),
     )
 
 

@@ -20,9 +20,9 @@ Premiums = Callable[[pd.DataFrame], FloatArray]
 
 # Small enough for a block of resamples to stay in the processor's cache, whatever the table's size.
 RESAMPLED_NUMBERS_AT_ONCE = 20_000
-# Above 5,000 rows fewer resamples do: the ends of an interval that has become narrow are still
-# known to a tenth of its width by the fewest.
-RESAMPLES, LEAST_RESAMPLES, RESAMPLED_NUMBERS = 1_000, 200, 5_000_000
+RESAMPLES = 1_000
+# Of more rows than so many each resample draws no more, and the interval shrinks accordingly.
+MOST_DRAWN = 2_000
 
 
 @dataclass(frozen=True)
@@ -87,25 +87,26 @@ def metrics(actual: npt.ArrayLike, predicted: npt.ArrayLike) -> dict[str, float]
 
 
 def bootstrap_metrics(
-    actual: npt.ArrayLike, predicted: npt.ArrayLike, resamples: int | None = None, seed: int = 0
+    actual: npt.ArrayLike, predicted: npt.ArrayLike, resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, Estimate]:
     """The metrics of `metrics` with 95 % bootstrap percentile intervals.
 
     Rows are drawn with replacement, the same rows for every metric (Efron & Tibshirani, An
-    Introduction to the Bootstrap, 1993, ch. 13), 1,000 times, of more than 5,000 rows fewer,
-    unless `resamples` says how often. Where a metric is not finite, its interval is nan; resamples
-    in which it is not defined are left out of its interval.
+    Introduction to the Bootstrap, 1993, ch. 13), `resamples` times; of more than 2,000 rows so
+    many, and the interval shrinks to that of all (Politis, Romano & Wolf, Subsampling, 1999,
+    ch. 2). Where a metric is not finite, its interval is nan; resamples in which it is not defined
+    are left out of its interval.
     Raises BadInput when there are no rows.
     """
     actual_values, predicted_values = _aligned(actual, predicted)
     blocks = [
         _metrics_along_rows(actual_values[rows], predicted_values[rows])
-        for rows in _resampled_rows(
-            len(actual_values), resamples or _resamples(len(actual_values)), seed
-        )
+        for rows in _resampled_rows(len(actual_values), resamples, seed)
     ]
     return {
-        name: _estimate(value, np.concatenate([block[name] for block in blocks]))
+        name: _estimate(
+            value, np.concatenate([block[name] for block in blocks]), len(actual_values)
+        )
         for name, value in metrics(actual_values, predicted_values).items()
     }
 
@@ -162,7 +163,7 @@ def evaluate(
     predicted: npt.ArrayLike,
     low: npt.ArrayLike,
     high: npt.ArrayLike,
-    resamples: int | None = None,
+    resamples: int = RESAMPLES,
     seed: int = 0,
     columns: Columns = CURRENT,
 ) -> Evaluation:
@@ -236,7 +237,8 @@ def paired_bootstrap_difference(
         ]
     )
     value = float(_relative_difference(candidate_loss, production_loss))
-    low, at_least, at_most, high = _quantiles(value, differences, (0.025, 0.05, 0.95, 0.975))
+    shares = (0.025, 0.05, 0.95, 0.975)
+    low, at_least, at_most, high = _quantiles(value, differences, shares, len(values))
     return PairedDifference(value, low, high, at_least, at_most)
 
 
@@ -275,27 +277,30 @@ def _mean_gamma_deviance(actual: FloatArray, predicted: FloatArray) -> FloatArra
     return np.where(positive, deviance, np.nan)
 
 
-def _resamples(rows: int) -> int:
-    return min(RESAMPLES, max(LEAST_RESAMPLES, RESAMPLED_NUMBERS // rows))
-
-
 def _resampled_rows(rows: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
     generator = np.random.default_rng(seed)
-    block = max(1, RESAMPLED_NUMBERS_AT_ONCE // rows)
+    drawn = min(rows, MOST_DRAWN)
+    block = max(1, RESAMPLED_NUMBERS_AT_ONCE // drawn)
     for start in range(0, resamples, block):
-        yield generator.integers(rows, size=(min(block, resamples - start), rows))
+        yield generator.integers(rows, size=(min(block, resamples - start), drawn))
 
 
-def _estimate(value: float, resampled: FloatArray) -> Estimate:
-    low, high = _quantiles(value, resampled, (0.025, 0.975))
+def _estimate(value: float, resampled: FloatArray, rows: int) -> Estimate:
+    low, high = _quantiles(value, resampled, (0.025, 0.975), rows)
     return Estimate(value, low, high)
 
 
-def _quantiles(value: float, resampled: FloatArray, shares: tuple[float, ...]) -> list[float]:
+def _quantiles(
+    value: float, resampled: FloatArray, shares: tuple[float, ...], rows: int
+) -> list[float]:
+    """Those of the luck of drawing `rows` people, known from resamples of `_resampled_rows`."""
     defined = resampled[np.isfinite(resampled)]
     if not np.isfinite(value) or not len(defined):
         return [float("nan")] * len(shares)
-    return [float(quantile) for quantile in np.quantile(defined, shares)]
+    quantiles = np.quantile(defined, shares)
+    if rows > MOST_DRAWN:
+        quantiles = value + (quantiles - value) * np.sqrt(MOST_DRAWN / rows)
+    return [float(quantile) for quantile in quantiles]
 
 
 def _relative_difference(candidate_loss: FloatArray, production_loss: FloatArray) -> FloatArray:

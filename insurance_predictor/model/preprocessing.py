@@ -25,6 +25,7 @@ OBESE_ABOVE = 30.0
 BMI_SEEN = (15.0, 55.0)
 MOST_CHILDREN_SEEN = 5
 SMOKES = "yes"
+FEW = 100  # people, where what they say does not matter
 MISSING = "missing"  # what stands for a category that is not said
 
 # What each effect is made of, the column that it rises with first.
@@ -121,6 +122,11 @@ def make_preprocessor(columns: Columns = CURRENT) -> Pipeline:
         ]
     )
     return steps.set_output(transform="pandas")
+
+
+def made_columns(people: pd.DataFrame, columns: Columns = CURRENT) -> tuple[str, ...]:
+    """What a preprocessor of `columns` makes of `people`, of whom the first few are looked at."""
+    return tuple(make_preprocessor(columns).fit(people.head(FEW)).get_feature_names_out())
 
 
 def by_kind(columns: list[Column]) -> list[tuple[str, Any, list[str]]]:

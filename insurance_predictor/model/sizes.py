@@ -11,6 +11,7 @@ MOST_LEAVES = 31
 SMALLEST, LARGEST = 1 / 2, 2  # of the leaves, in a search
 
 MANY_ROWS, MORE_ROWS, MOST_ROWS = 1_500, 10_000, 50_000
+PATIENCE = 80  # trees, more than any boosting is judged at first
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,10 @@ class Folding:
 
     splits: int
     repeats: int
+
+    @property
+    def fits(self) -> int:
+        return self.splits * self.repeats
 
 
 USUAL_FOLDING = Folding(10, 3)
@@ -45,6 +50,14 @@ def leaves(rows: int, features: int) -> int:
     """
     size = USUAL_LEAVES * (rows / USUAL_ROWS) ** (1 / 3) * features / USUAL_FEATURES
     return int(min(max(round(size), USUAL_LEAVES), MOST_LEAVES))
+
+
+def patience(rows: int) -> int | None:
+    """How many trees in a row may bring nothing before a boosting on `rows` stops; None: any.
+
+    What a tree brings is measured on the people of a fold: few of them do not tell it from luck.
+    """
+    return PATIENCE if rows >= MOST_ROWS else None
 
 
 def searched_leaves(chosen: int) -> list[int]:

@@ -551,7 +551,7 @@ def _can_be_said(target: NumberColumn) -> bool:
 def _seen(column: Column, table: "pd.DataFrame") -> Column:
     if isinstance(column, NumberColumn):
         return column
-    there = set(table[column.name].dropna())
+    there = set(table[column.name].dropna().unique())
     values = tuple(value for value in column.values if value in there) or column.values
     if values == column.values:
         return column

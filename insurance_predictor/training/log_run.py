@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import joblib
 import pandas as pd
+import skops.io
 from sklearn.inspection import permutation_importance
 from sklearn.pipeline import Pipeline
 
 from insurance_predictor.base.errors import IntegrityFault
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.cross_validation import (
+    CURVE_SPLITS,
     FOLD_METRICS,
     learning_curve,
 )
@@ -63,7 +65,7 @@ if TYPE_CHECKING:
 FINGERPRINT_DIGITS = 12  # of the 64; enough to tell versions of a table apart by eye
 MODEL_REQUIREMENTS = ("mlflow", "scikit-learn", "skops", "pandas", "numpy")
 LEARNING_SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
-# 25 fits show how a model learns; of more people than so many they would cost as much as the rest.
+# Some fits show how a model learns; of more people they would cost as much as the rest.
 MOST_CURVE_ROWS = 10_000
 SCHEMA_ROWS = 1_000
 
@@ -111,8 +113,6 @@ def write_pair(folder: Path, trained: Trained) -> None:
 
     The rows are those that were learned from (≤ 5,000) and those that were held out.
     """
-    import skops.io
-
     for name in (PREPROCESSOR, SERVING, REFERENCE, HOLDOUT):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
     skops.io.dump(trained.pair.preprocessor, folder / PREPROCESSOR_SKOPS)
@@ -305,6 +305,7 @@ def _write_plots(folder: Path, run: TrainedRun) -> None:
         target(learned, columns),
         LEARNING_SHARES,
         columns=columns,
+        splits=min(CURVE_SPLITS, trained.scores.splits),
     )
     unit = columns.target.unit["en"]
     figures = {

@@ -10,16 +10,19 @@ from threadpoolctl import threadpool_limits
 
 from insurance_predictor.base.arrays import FloatArray
 from insurance_predictor.base.environment import git_commit, library_versions, progress
+from insurance_predictor.base.memory import return_freed_memory
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.cross_validation import (
     Fold,
     Scores,
-    make_folds,
+    each_fold,
     ranked,
-    score,
+    score_each,
 )
 from insurance_predictor.model.estimators import make_candidates
 from insurance_predictor.model.fitting import features, fit_best, target
+from insurance_predictor.model.preprocessing import made_columns
+from insurance_predictor.model.sizes import folding
 from insurance_predictor.model.tuning import Plan, Trial, planned, search
 from insurance_predictor.store.tracking import ask_storage, experiment_id
 from insurance_predictor.table.columns import Columns
@@ -67,7 +70,8 @@ def train(
     table = replace(table, columns=known.seen_in(table.frame))
     split = split_table(table.frame, table.columns)
     warnings = require_enough(split, table.source, settings.gate, known)
-    folds = make_folds(features(split.train, table.columns), columns=table.columns)
+    return_freed_memory()
+    folds = each_fold(features(split.train, table.columns), columns=table.columns)
     experiment = settings.experiment(options.production)
     where = experiment_id(client, experiment, settings)
     ask_storage(client, settings, where)
@@ -76,7 +80,6 @@ def train(
     with threadpool_limits(limits=1), mlflow.start_run(experiment_id=where) as started:
         run_id = started.info.run_id
         every, notices = compare(client, run_id, folds, split, options, table.columns)
-        del folds  # each row in the model's columns as often as there are folds
         with _autologging(options):
             trained = fit_best(every, split, table.columns)
         run = TrainedRun(
@@ -94,6 +97,7 @@ def train(
             notices=(*notices, *_passed_over(every[0], trained.scores)),
             warnings=warnings,
         )
+        return_freed_memory()
         log_run(client, settings, run)
     return run
 
@@ -101,21 +105,22 @@ def train(
 def compare(
     client: "MlflowClient",
     run_id: str,
-    folds: Sequence[Fold],
+    folds: Iterator[Fold],
     split: Split,
     options: TrainingOptions,
     columns: Columns = CURRENT,
 ) -> tuple[tuple[Scores, ...], tuple[str, ...]]:
     """Each candidate's scores, the best first, and notices; when tuning, each at its best."""
     charges = target(split.train, columns)
-    made = tuple(folds[0].train_columns.columns)
+    made = made_columns(features(split.train, columns), columns)
     candidates = make_candidates(made, columns, len(split.train))
     if options.tune:
         return _searched(
-            client, run_id, planned(candidates, options.trials), folds, charges, options
+            client, run_id, planned(candidates, options.trials), tuple(folds), charges, options
         )
-    with progress("cross-validation", len(candidates) * len(folds)) as advance:
-        scores = [score(candidate, folds, charges, advance) for candidate in candidates]
+    fits = len(candidates) * folding(len(split.train)).fits
+    with progress("cross-validation", fits) as advance:
+        scores = score_each(candidates, folds, charges, advance)
     return ranked(scores), ()
 
 

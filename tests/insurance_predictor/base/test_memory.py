@@ -90,3 +90,27 @@ def test_a_command_whose_memory_is_used_up_says_so_without_a_traceback():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("error: The memory that this process may take is used up.")
+
+
+def test_what_was_freed_goes_back_although_something_behind_it_is_still_used():
+    code = """
+import re
+from pathlib import Path
+from insurance_predictor.base.memory import return_freed_memory
+
+def resident():
+    return int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+
+return_freed_memory()
+before = resident()
+large = [bytes(2_000) for _ in range(50_000)]
+behind = bytes(2_000)
+del large
+kept = resident() - before
+return_freed_memory()
+print(kept, resident() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    kept, after = map(int, done.stdout.split())
+    assert kept > 50_000_000
+    assert after < 20_000_000

@@ -1,5 +1,8 @@
 """Candidates are compared on the same folds, and nothing of a test side is seen in training."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from sklearn.dummy import DummyRegressor
@@ -8,7 +11,14 @@ from sklearn.model_selection import RepeatedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from insurance_predictor.base.errors import InvalidTable
-from insurance_predictor.model.cross_validation import learning_curve, make_folds, ranked, score
+from insurance_predictor.model.cross_validation import (
+    each_fold,
+    learning_curve,
+    make_folds,
+    ranked,
+    score,
+    score_each,
+)
 from insurance_predictor.model.estimators import CandidateEstimator, make_candidates
 from insurance_predictor.model.fitting import features, target
 from insurance_predictor.model.preprocessing import make_preprocessor
@@ -86,6 +96,34 @@ def test_each_fold_is_told(folds):
     assert len(told) == len(folds) == 10
 
 
+def test_folds_that_are_gone_through_once_are_in_memory_one_at_a_time():
+    made = []
+
+    def watched():
+        for fold in each_fold(PEOPLE, splits=5, repeats=2):
+            made.append(weakref.ref(fold.train_columns))
+            yield fold
+            del fold
+            gc.collect()
+            assert not [columns for columns in made if columns() is not None]
+
+    candidates = (RIDGE, CandidateEstimator("d", DummyRegressor(), {}))
+    told = []
+    scores = score_each(candidates, watched(), CHARGES, lambda: told.append(1))
+    assert len(made) == 10
+    assert len(told) == 20
+    folds = make_folds(PEOPLE, splits=5, repeats=2)
+    for found, candidate in zip(scores, candidates, strict=True):
+        alone = score(candidate, folds, CHARGES)
+        np.testing.assert_array_equal(found.out_of_fold, alone.out_of_fold)
+        assert found.folds == alone.folds
+
+
+def test_too_few_rows_are_refused_before_a_fold_is_asked_for():
+    with pytest.raises(InvalidTable, match=r"leaves 19 rows"):
+        each_fold(PEOPLE.head(19))
+
+
 def test_too_few_rows_are_refused_with_the_number_needed():
     with pytest.raises(InvalidTable, match=r"leaves 19 rows .* at least 20"):
         make_folds(PEOPLE.head(19))
@@ -97,3 +135,9 @@ def test_a_learning_curve_falls_as_rows_are_added():
     assert sizes.tolist() == [16, 80, 160]
     assert train.shape == validation.shape == (3, 5)
     assert validation[-1].mean() < validation[0].mean()
+
+
+def test_a_learning_curve_has_as_many_folds_as_it_is_told():
+    sizes, train, validation = learning_curve(Ridge(), PEOPLE, CHARGES, (0.5, 1.0), splits=2)
+    assert sizes.tolist() == [50, 100]
+    assert train.shape == validation.shape == (2, 2)

@@ -188,6 +188,42 @@ def test_a_thousand_resamples_take_a_third_of_a_thousand_evaluations(actual, pre
     assert min(ours for ours, _ in pairs) < min(theirs for _, theirs in pairs) / 3
 
 
+def test_the_interval_of_many_rows_is_that_of_drawing_them_all():
+    actual = np.full(50_000, 1e4)
+    quotes = actual + np.random.default_rng(5).exponential(1000, 50_000)
+    errors = quotes - actual
+    found = bootstrap_metrics(actual, quotes)
+    mean, root = found["mae"], found["rmse"]
+    of_mean = 1.96 * errors.std() / np.sqrt(len(errors))
+    of_root = 1.96 * (errors**2).std() / np.sqrt(len(errors)) / (2 * root.value)
+    for estimate, half in ((mean, of_mean), (root, of_root)):
+        assert estimate.value - estimate.low == pytest.approx(half, rel=0.15)
+        assert estimate.high - estimate.value == pytest.approx(half, rel=0.15)
+
+
+def test_the_difference_on_many_rows_is_as_certain_as_so_many_rows_are():
+    generator = np.random.default_rng(6)
+    actual = np.full(50_000, 1e4)
+    ours, theirs = (actual + generator.normal(0, 1000, 50_000) for _ in range(2))
+    found = paired_bootstrap_difference(actual, ours, theirs, "absolute")
+    losses = np.abs(ours - actual) - np.abs(theirs - actual)
+    half = 1.96 * losses.std() / np.sqrt(50_000) / np.abs(theirs - actual).mean()
+    assert found.high - found.value == pytest.approx(half, rel=0.15)
+    assert found.value - found.low == pytest.approx(half, rel=0.15)
+    assert found.low < found.at_least < found.value < found.at_most < found.high
+
+
+def test_intervals_of_a_hundred_times_the_rows_take_no_ten_times_as_long():
+    def seconds(rows):
+        charges = np.random.default_rng(7).exponential(1000, rows)
+        started = time.process_time()
+        bootstrap_metrics(charges, charges[::-1])
+        return time.process_time() - started
+
+    pairs = [(seconds(200_000), seconds(2_000)) for _ in range(3)]
+    assert min(many for many, _ in pairs) < 10 * min(few for _, few in pairs)
+
+
 def test_each_group_of_slices_holds_everybody_once(people):
     masks = slice_masks(people)
     for group in ("smoker", "sex", "region", "age"):
@@ -320,17 +356,25 @@ def test_a_perfect_production_model_leaves_no_relative_difference(actual, predic
     assert np.isnan([difference.value, difference.at_least, difference.at_most]).all()
 
 
-def test_many_rows_are_resampled_less_often_and_their_interval_is_nearly_the_same():
+def test_the_interval_of_many_rows_is_nearly_that_of_drawing_all_of_them():
     generator = np.random.default_rng(5)
     actual = generator.gamma(2.0, 5_000.0, 30_000)
     predicted = actual * generator.uniform(0.5, 1.5, len(actual))
+    found = bootstrap_metrics(actual, predicted)
+    drawn = [generator.integers(len(actual), size=len(actual)) for _ in range(400)]
+    every = [metrics(actual[rows], predicted[rows]) for rows in drawn]
+    for name, estimate in found.items():
+        low, high = np.quantile([each[name] for each in every], (0.025, 0.975))
+        assert estimate.value == metrics(actual, predicted)[name]
+        assert abs(estimate.low - low) < 0.2 * (high - low)
+        assert abs(estimate.high - high) < 0.2 * (high - low)
+
+
+def test_of_two_thousand_rows_each_resample_draws_all():
+    generator = np.random.default_rng(5)
+    actual = generator.gamma(2.0, 5_000.0, 2_000)
+    predicted = actual * generator.uniform(0.5, 1.5, len(actual))
+    rows = np.random.default_rng(0).integers(2_000, size=(1_000, 2_000))
+    every = [metrics(actual[each], predicted[each])["rmse"] for each in rows]
     found = bootstrap_metrics(actual, predicted)["rmse"]
-    assert found == bootstrap_metrics(actual, predicted, resamples=200)["rmse"]
-    often = bootstrap_metrics(actual, predicted, resamples=1_000)["rmse"]
-    width = often.high - often.low
-    assert found.value == often.value
-    assert abs(found.low - often.low) < 0.25 * width
-    assert abs(found.high - often.high) < 0.25 * width
-    assert bootstrap_metrics(actual[:5_000], predicted[:5_000]) == bootstrap_metrics(
-        actual[:5_000], predicted[:5_000], resamples=1_000
-    )
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(every, (0.025, 0.975))))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
@@ -11,7 +12,13 @@ from threadpoolctl import threadpool_limits
 from insurance_predictor.model.cross_validation import make_folds, score
 from insurance_predictor.model.estimators import CandidateEstimator, make_candidates
 from insurance_predictor.model.fitting import features, target
-from insurance_predictor.model.sizes import USUAL_FOLDING, folding, leaves, searched_leaves
+from insurance_predictor.model.sizes import (
+    USUAL_FOLDING,
+    folding,
+    leaves,
+    patience,
+    searched_leaves,
+)
 from insurance_predictor.model.tuning import search
 from insurance_predictor.table.schema import CURRENT
 from insurance_predictor.table.synthetic import make_table
@@ -90,6 +97,37 @@ def test_boosting_is_judged_at_each_number_of_trees_as_if_fitted_with_so_many(de
     assert found.mean("rmse") == pytest.approx(min(each.values()))
     assert each[found.candidate.estimator.max_iter] == pytest.approx(min(each.values()))
     assert found.candidate.stages == ()
+
+
+def test_boosting_on_many_rows_stops_where_more_trees_bring_nothing(deep):
+    *_, many = make_candidates(MADE, CURRENT, 100_000)
+    assert many.patience == patience(100_000)
+    deep = replace(deep, estimator=clone(deep.estimator).set_params(min_samples_leaf=5))
+    impatient = replace(deep, patience=10)
+    fold = FOLDS[0]
+    luck = np.random.default_rng(1).permutation(target(TABLE))
+    sides = [
+        (columns, luck[rows])
+        for columns, rows in ((fold.train_columns, fold.train), (fold.test_columns, fold.test))
+    ]
+    reached = [stage.estimator.max_iter for stage, _ in impatient.stages_on(*sides)]
+    assert reached == [10]
+    every = {stage.estimator.max_iter: found for stage, found in deep.stages_on(*sides)}
+    for stage, found in impatient.stages_on(*sides):
+        assert not stage.estimator.early_stopping
+        np.testing.assert_array_equal(found, every[stage.estimator.max_iter])
+
+
+def test_the_best_number_of_trees_is_one_that_each_fold_has_reached(deep):
+    impatient = score(replace(deep, patience=10), FOLDS, target(TABLE))
+    assert impatient.candidate.estimator.max_iter in STAGES
+    assert np.isfinite(impatient.out_of_fold).all()
+
+
+@pytest.mark.parametrize("rows", [1_000, 20_000, 49_999])
+def test_boosting_on_fewer_rows_is_grown_to_its_last_stage(rows):
+    assert patience(rows) is None
+    assert {each.patience for each in make_candidates(MADE, CURRENT, rows)} == {None}
 
 
 def test_a_candidate_without_stages_is_judged_as_it_is():
