@@ -1,14 +1,22 @@
 """A column as pages show it: what a form begins with, and its values in words."""
 
+import csv
+import io
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from app import text
+from app.number_field import DECIMAL_MARK
 from insurance_predictor.base import formats
 from insurance_predictor.base.words import Language
 from insurance_predictor.table.columns import CategoryColumn, Column, Columns, NumberColumn
+from insurance_predictor.table.reading.spellings import word
 from insurance_predictor.table.schema import CURRENT
+
+# Between the columns of a file that a spreadsheet opens: where decimals follow a comma, it is none.
+SEPARATOR = {"pt": ";", "en": ","}
 
 
 def start(column: Column) -> float | int | str | None:
@@ -39,15 +47,31 @@ def _called_as_now(column: Column) -> Column:
     return column
 
 
-def template(columns: Sequence[Column]) -> str:
-    """A small table in CSV whose people keep the rules, with an identifier that is nobody's."""
-    names = [column.name for column in columns]
-    first = [start(column) for column in columns]
-    second = [column.tried_values[-1] for column in columns]
-    rows = [("id", *names), ("A-1", *first), ("A-2", *second)]
-    return "".join(
-        ",".join("" if cell is None else str(cell) for cell in row) + "\n" for row in rows
-    )
+def template(columns: Sequence[Column], language: Language) -> str:
+    """A small table in CSV whose people keep the rules, as a spreadsheet of the language opens it.
+
+    Beside them there is an identifier that is nobody's, and what is carried along.
+    """
+    beside = ["id", *(column.name for column in CURRENT.carried)]
+    people = [
+        [start(column) for column in columns],
+        [column.tried_values[-1] for column in columns],
+    ]
+    stream = io.StringIO()
+    writer = csv.writer(stream, delimiter=SEPARATOR[language], lineterminator="\n")
+    writer.writerow([*beside, *(column.name for column in columns)])
+    for name, person in zip(("A-1", "A-2"), people, strict=True):
+        cells = map(partial(_cell, language=language), columns, person)
+        writer.writerow([*[name] * len(beside), *cells])
+    return stream.getvalue()
+
+
+def _cell(column: Column, value: Any, language: Language) -> str:
+    if value is None:
+        return ""
+    if isinstance(column, CategoryColumn):
+        return word(column, value, language)
+    return str(value).replace(".", DECIMAL_MARK[language])
 
 
 def shown(column: Column, value: Any, language: Language) -> str:

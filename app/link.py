@@ -9,6 +9,7 @@ from app import text
 from insurance_predictor.base import formats
 from insurance_predictor.base.words import Language
 from insurance_predictor.table.columns import LONGEST_CARRIED, CarriedColumn, Declared
+from insurance_predictor.table.reading.spellings import word
 from insurance_predictor.table.schema import FEATURE_NAMES, FEATURES, CategoryColumn, Column
 
 Person = dict[str, float | int | str | None]  # None is a missing value
@@ -77,17 +78,18 @@ def person_of(parameters: Mapping[str, str], language: Language) -> Person | Non
     return person
 
 
-def rule(column: Declared, language: Language) -> str:
-    """What a value must be, in words."""
-    words = _rule(column, language)
+def rule(column: Declared, language: Language, *, in_file: bool = False) -> str:
+    """What a value must be, in words; a file may have the language's own words for values."""
+    words = _rule(column, language, in_file)
     return text.OPTIONAL_RULE(language, rule=words) if column.optional else words
 
 
-def _rule(column: Declared, language: Language) -> str:
+def _rule(column: Declared, language: Language, in_file: bool) -> str:
     if isinstance(column, CarriedColumn):
         return text.CARRIED_RULE(language, most=LONGEST_CARRIED)
     if isinstance(column, CategoryColumn):
-        return text.CATEGORY_RULE(language, values=", ".join(column.values))
+        values = [word(column, value, language) if in_file else value for value in column.values]
+        return text.CATEGORY_RULE(language, values=", ".join(values))
     words = text.WHOLE_RULE if column.whole else text.NUMBER_RULE
     low, high = (formats.number(limit, language) for limit in (column.low, column.high))
     return words(language, low=low, high=high)

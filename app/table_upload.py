@@ -85,12 +85,14 @@ class Rows:
     def pieces(self) -> Iterator[pd.DataFrame]:
         """At most 5,000 rows at once, as text, without blank ones; indexed by their numbers.
 
-        Raises UnusableFile for a row that does not have as many cells as there are columns.
+        A feature that the file does not have is there, empty. Raises UnusableFile for a row that
+        does not have as many cells as there are columns.
         """
         import pyarrow as pa
 
         ragged: list[str] = []
         number = self.first
+        absent = {one.name: "" for one in self.features if one.name not in self.columns}
         try:
             for batch in self._batches(ragged):
                 if ragged:
@@ -99,7 +101,7 @@ class Rows:
                     piece = batch.slice(start, ROWS_AT_ONCE).to_pandas()
                     piece.index = pd.RangeIndex(number, number + len(piece))
                     number += len(piece)
-                    yield piece[~(piece == "").all(axis=1)]
+                    yield piece[~(piece == "").all(axis=1)].assign(**absent)
         except pa.ArrowException as error:
             if str(error).startswith("Empty"):
                 return
@@ -381,14 +383,15 @@ def _columns(
 ) -> tuple[tuple[str, ...], tuple[Notice, ...]]:
     """What the columns of a file are called here, with notices. Raises NotUnderstood.
 
-    Raises UnusableFile unless every feature is there and no other column is a burden.
+    Raises UnusableFile unless every feature is there that must be, and no column is a burden.
     """
     if len(written) > MOST_COLUMNS:
         raise UnusableFile(text.TOO_MANY_COLUMNS, count=len(written), limit=MOST_COLUMNS)
     header = read_header(written, (*features, *CURRENT.carried))
     names = header.names
     wanted = [column.name for column in features]
-    missing = [name for name in wanted if name not in header.known]
+    absent = [column for column in features if column.name not in header.known]
+    missing = [column.name for column in absent if not column.optional]
     if missing:
         columns, every = ", ".join(missing), ", ".join(wanted)
         raise UnusableFile(text.MISSING_COLUMNS, columns=columns, all=every)
@@ -398,6 +401,9 @@ def _columns(
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise UnusableFile(text.REPEATED_COLUMNS, columns=", ".join(map(shortened, repeated)))
+    if absent:
+        columns = ", ".join(column.name for column in absent)
+        return names, (*header.notices, Notice(reading_notices.NOT_THERE, {"columns": columns}))
     return names, header.notices
 
 

@@ -91,7 +91,7 @@ def _template(features: Sequence[Column], language: Language) -> None:
     with st.expander(text.COLUMNS_HEADING(language)):
         every = (*features, *CURRENT.carried)
         st.table([_rule(column, language) for column in every], hide_index=True)
-    content = fields.template(features)
+    content = fields.template(features, language).encode("utf-8-sig")
     st.download_button(text.TEMPLATE(language), content, "template.csv", "text/csv")
 
 
@@ -102,7 +102,7 @@ def _rule(column: Declared, language: Language) -> Mapping[str, str]:
     return {
         text.COLUMN_HEADER(language): column.name,
         text.MEANING_HEADER(language): meaning,
-        text.RULE_HEADER(language): link.rule(column, language),
+        text.RULE_HEADER(language): link.rule(column, language, in_file=True),
     }
 
 
@@ -213,7 +213,7 @@ def _faults(upload: "Upload", language: Language) -> None:
     rows = formats.number(upload.faulty_rows, language)
     st.error(text.ROW_ERRORS(language, cells=cells, rows=rows))
     every = (*upload.rows.features, *CURRENT.carried)
-    rules = {column.name: link.rule(column, language) for column in every}
+    rules = {column.name: link.rule(column, language, in_file=True) for column in every}
     shown = upload.faults
     st.dataframe(
         {

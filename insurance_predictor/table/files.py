@@ -13,7 +13,13 @@ import numpy as np
 import pandas as pd
 
 from insurance_predictor.base.errors import InvalidTable
-from insurance_predictor.table.parquet_text import PARQUET_MARK, Bounds, Converted, write_text
+from insurance_predictor.table.parquet_text import (
+    PARQUET_MARK,
+    Bounds,
+    Converted,
+    as_text,
+    write_text,
+)
 from insurance_predictor.table.reading import notices as reading_notices
 from insurance_predictor.table.reading.encodings import BYTE_ORDER_MARK, NAMES, UTF_8, find_encoding
 from insurance_predictor.table.reading.header import (
@@ -458,7 +464,7 @@ def _arrow_cells(cells: Any, column: Known) -> Any:
         cells = cells.cast(cells.type.value_type)
     if isinstance(column, TextColumn):  # an identifier with gaps is a float there: 12345.0
         is_number = types.is_integer(cells.type) or types.is_floating(cells.type)
-        return cells.cast(pa.string()) if is_number else cells
+        return as_text(cells) if is_number else cells
     is_number = isinstance(column, NumberColumn) and not types.is_decimal(cells.type)
     return cells if is_number and not _is_text(cells.type) else cells.cast(pa.string())
 

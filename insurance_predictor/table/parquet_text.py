@@ -9,15 +9,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from insurance_predictor.table.reading.header import read_header
-from insurance_predictor.table.reading.notices import NotUnderstood
 from insurance_predictor.table.reading.workbook import write_rows
-from insurance_predictor.table.schema import FEATURES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,6 +24,7 @@ ROWS_AT_ONCE = 1_000
 BUFFER_BYTES = 2**16
 MOST_SECONDS = 120  # of processor time
 PARQUET_MARK = b"PAR1"
+MOST_WHOLE = 1e15  # beyond it a float is not every whole number
 MOST_WORDS = 60_000  # less than a pipe holds; bytes of what the process may say
 ROOT = Path(__file__).parents[2]
 # Memory comes from malloc alone, which fails when there is no more of it; Arrow's own pools
@@ -56,7 +54,7 @@ class Converted:
 
     Faults are "rows", "columns" (`count` of them), "size", "nested" (`columns` are those), "sheet"
     (`sheets` are there, `sheet` is not), "ragged" (in the row `first`) and "damaged" (`detail` in
-    the library's words). Nothing is written of a Parquet file that lacks a feature. `first` is the
+    the library's words). Nothing is written of a Parquet file that has a name twice. `first` is the
     number that a person sees beside the first row, `typed` are the places of the columns that have
     numbers with decimals and not texts that look like such.
     """
@@ -169,7 +167,7 @@ def _convert(source: Path, target: Path, bounds: Bounds) -> Converted:
     nested = [field.name for field in file.schema_arrow if not _is_plain(field.type)]
     if nested:
         return Converted(fault="nested", columns=tuple(name[:100] for name in nested))
-    if not _has_features(names) or len(set(names)) < len(names):
+    if len(set(names)) < len(names):
         return Converted(names)
     schema = pa.schema([(str(place), pa.string()) for place in range(len(names))])
     rows = 0
@@ -192,13 +190,6 @@ def _convert_workbook(source: Path, target: Path, bounds: Bounds) -> Converted:
     return Converted(**asdict(found))
 
 
-def _has_features(names: Sequence[str]) -> bool:
-    try:
-        return {column.name for column in FEATURES} <= set(read_header(names, FEATURES).known)
-    except NotUnderstood:
-        return False
-
-
 def _is_plain(kind: Any) -> bool:
     from pyarrow import types
 
@@ -215,8 +206,23 @@ def _has_decimals(kind: Any) -> bool:
 def _as_text(batch: "pa.RecordBatch", schema: "pa.Schema") -> "pa.RecordBatch":
     import pyarrow as pa
 
-    columns = [column.cast(pa.string()) for column in batch.columns]
+    columns = [as_text(column) for column in batch.columns]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def as_text(cells: Any) -> Any:
+    """An Arrow column as text: a whole number without decimals or exponent, as identifiers are."""
+    import pyarrow as pa
+    from pyarrow import compute, types
+
+    text = cells.cast(pa.string())
+    if not types.is_floating(cells.type) or types.is_float16(cells.type):
+        return text
+    is_whole = compute.and_(
+        compute.equal(cells, compute.floor(cells)), compute.less(compute.abs(cells), MOST_WHOLE)
+    )
+    whole = compute.if_else(is_whole, cells, None).cast(pa.int64()).cast(pa.string())
+    return compute.coalesce(whole, text)
 
 
 if __name__ == "__main__":

@@ -115,3 +115,17 @@ def test_predict_hands_it_in_and_refuses_what_the_log_cannot_keep(
     assert "policy_number is '999" in done.stderr
     assert "it must be a text of at most 100 printable signs, or missing." in done.stderr
     assert len(logged(tmp_path)) == 1
+
+
+def test_the_template_has_a_place_for_it(carrying: Path):
+    script = (
+        "from app.fields import template\n"
+        "from insurance_predictor.table.schema import FEATURES\n"
+        "print(template(FEATURES, 'pt'))"
+    )
+    done = python(carrying, "-c", script)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[:2] == [
+        "id;policy_number;note;age;sex;bmi;children;smoker;region",
+        "A-1;A-1;A-1;40;feminino;28,0;1;não;sudeste",
+    ]

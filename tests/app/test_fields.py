@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from app import fields
+from app import fields, link
 from insurance_predictor.table.columns import Columns, NumberColumn
 from insurance_predictor.table.schema import AGE, BMI, CHARGES, CURRENT, REGION, SEX, SMOKER
 
@@ -39,7 +39,7 @@ def test_a_form_begins_with_what_is_declared_or_usual_or_nothing(column, value):
 
 
 def test_the_people_of_the_template_keep_the_rules():
-    rows = list(csv.DictReader(io.StringIO(fields.template(CURRENT.features))))
+    rows = list(csv.DictReader(io.StringIO(fields.template(CURRENT.features, "en"))))
     assert len(rows) == 2
     for row in rows:
         assert list(row) == ["id", *CURRENT.feature_names]
@@ -47,6 +47,23 @@ def test_the_people_of_the_template_keep_the_rules():
             assert column.allows(float(row[column.name]))
         for column in CURRENT.categories:
             assert column.allows(row[column.name])
+
+
+def test_the_template_is_what_a_spreadsheet_of_the_language_opens():
+    columns = (replace(BMI, start=27.5), SEX, replace(PRESSURE, start=None, optional=True))
+    assert fields.template(columns, "pt").splitlines()[:2] == [
+        "id;bmi;sex;pressure",
+        "A-1;27,5;feminino;",
+    ]
+    assert fields.template(columns, "en").splitlines()[1] == "A-1,27.5,female,"
+
+
+def test_the_rules_of_a_file_are_in_words_that_it_may_have():
+    assert link.rule(SEX, "pt", in_file=True) == "um destes: feminino, masculino"
+    assert link.rule(SEX, "pt") == "um destes: female, male"  # in a link there are the schema's
+    person = {"pt": "pessoa", "en": "person"}
+    alike = replace(SEX, value_labels={"female": person, "male": person})
+    assert link.rule(alike, "pt", in_file=True) == "um destes: female, male"
 
 
 def test_a_value_has_the_digits_of_its_column_and_a_missing_one_says_so():

@@ -10,6 +10,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -17,13 +18,14 @@ import pyarrow as pa
 import pytest
 
 from app import text
+from app.fields import template
 from app.table_upload import KEPT_FAULTS, LONGEST_TEXT, UnusableFile, Upload, read_upload
 from insurance_predictor.base.settings import BatchLimits
-from insurance_predictor.base.words import Text
+from insurance_predictor.base.words import LANGUAGES, Language, Text
 from insurance_predictor.table.check import check_table
 from insurance_predictor.table.parquet_text import FRUGAL, MEGABYTE
 from insurance_predictor.table.reading import notices
-from insurance_predictor.table.schema import FEATURE_NAMES, FEATURES
+from insurance_predictor.table.schema import BMI, FEATURE_NAMES, FEATURES, REGION
 from tests.growth import MOST_GROWTH, growth
 from tests.repository import ROOT
 from tests.table_kinds import KINDS, case_name, workbook, zipped
@@ -103,6 +105,7 @@ def test_parquet_comes_as_text_that_is_as_short_as_it_is_exact(read):
         note=pd.Series(['a"b', None], dtype="category"),
         flag=[True, False],
         share=[0.1, 1e-9],
+        policy=[123456789012.0, None],
         time=pd.to_datetime(["2026-01-31 12:00", None]),
     )
     upload = read(_parquet(other))
@@ -114,6 +117,7 @@ def test_parquet_comes_as_text_that_is_as_short_as_it_is_exact(read):
     assert found["note"] == ['a"b', ""]
     assert found["flag"] == ["true", "false"]
     assert found["share"] == ["0.1", "1e-9"]
+    assert found["policy"] == ["123456789012", ""]
     assert [written[:19] for written in found["time"]] == ["2026-01-31 12:00:00", ""]
 
 
@@ -377,11 +381,41 @@ def test_parquet_that_is_damaged_is_refused_or_read(read, place: int):
         assert read(bytes(content)).count <= 2
 
 
-def test_the_template_can_be_uploaded(read):
-    from app.fields import template
-
-    upload = read(template(FEATURES).encode())
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_template_can_be_uploaded(read, language: Language):
+    upload = read(template(FEATURES, language).encode("utf-8-sig"))
     assert upload.faults.empty
+    people = check_table(pd.concat(upload.sound_pieces())[list(FEATURE_NAMES)], FEATURES)
+    assert people["bmi"].tolist() == [28, 54]
+    assert people["smoker"].tolist() == ["no", "yes"]
+
+
+PRESSURE = replace(BMI, name="blood_pressure", optional=True)
+PLAN = replace(REGION, name="plan", optional=True)
+
+
+@pytest.mark.parametrize("write", [lambda people: people.to_csv(index=False).encode(), _parquet])
+def test_a_column_that_may_be_missing_need_not_be_there(
+    tmp_path: Path, write: Callable[[pd.DataFrame], bytes]
+):
+    source = tmp_path / "source"
+    source.write_bytes(write(PEOPLE))
+    features = (*FEATURES, PRESSURE, PLAN)
+    upload = read_upload("people.csv", source, LIMITS, features=features)
+    assert upload.faults.empty
+    assert [notice("en") for notice in upload.notices] == [
+        "columns that are not in the file and may be missing: blood_pressure, plan; "
+        "nobody has a value there"
+    ]
+    [piece] = upload.sound_pieces()
+    assert check_table(piece[[one.name for one in features]], features)["plan"].isna().all()
+
+
+def test_parquet_needs_no_column_but_those_that_are_asked_for(tmp_path: Path):
+    source = tmp_path / "source"
+    source.write_bytes(_parquet(PEOPLE.drop(columns="region")))
+    features = tuple(column for column in FEATURES if column.name != "region")
+    assert read_upload("people.csv", source, LIMITS, features=features).count == 2
 
 
 # The most memory of the process that reads, and of the one that it starts.

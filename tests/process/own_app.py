@@ -58,7 +58,7 @@ def batch(language: Language, name: str, content: str) -> dict[str, Any]:
 def template() -> dict[str, Any]:
     """The file that the page of many quotes gives to be filled."""
     features = serving.served().predictor.columns.features
-    return {"content": fields.template(features)}
+    return {"content": fields.template(features, "en")}
 
 
 def watch(language: Language, feature: str) -> dict[str, Any]:

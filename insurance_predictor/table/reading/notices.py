@@ -14,6 +14,10 @@ LEFT_OUT = Text(
     "colunas que ninguém conhece, deixadas de fora: {columns}",
     "columns that nobody knows, left out: {columns}",
 )
+NOT_THERE = Text(
+    "colunas que não estão no arquivo e podem faltar: {columns}; ninguém tem valor nelas",
+    "columns that are not in the file and may be missing: {columns}; nobody has a value there",
+)
 SPELLED = Text("{name}: {pairs}", "{name}: {pairs}")
 DECIMAL_COMMA = Text(
     "{columns}: os decimais vêm depois de uma vírgula", "{columns}: decimals come after a comma"

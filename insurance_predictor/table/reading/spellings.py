@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from insurance_predictor.base.words import Language
 from insurance_predictor.table.reading.header import plain
 from insurance_predictor.table.reading.numerals import LONGEST_CELL
 from insurance_predictor.table.schema import CategoryColumn
@@ -21,6 +22,12 @@ def respelled(cells: pd.Series, column: CategoryColumn) -> dict[str, str]:
         if value is not None:
             found[cell] = value
     return found
+
+
+def word(column: CategoryColumn, value: str, language: Language) -> str:
+    """How people of a `language` write a value in a file: its label, if that is this value's."""
+    label = column.value_labels[value][language]
+    return label if _spellings(column).get(_folded(label)) == value else value
 
 
 def _spellings(column: CategoryColumn) -> Mapping[str, str]:

@@ -408,12 +408,13 @@ def test_numbers_of_outcomes_are_judged_by_what_was_understood(table):
 
 @pytest.mark.parametrize("kind", ["int64", "float64"])
 def test_an_identifier_of_numbers_has_no_decimals(tmp_path: Path, kind: str):
-    frame = pd.DataFrame({"id": pd.Series([12345, 6], dtype=kind), "charges": [1.0, 2.0]})
+    numbers = pd.Series([12345, 123456789012], dtype=kind)
+    frame = pd.DataFrame({"id": numbers, "charges": [1.0, 2.0]})
     frame.to_parquet(tmp_path / "a.parquet")
     frame.to_excel(tmp_path / "a.xlsx", index=False)
     for path in sorted(tmp_path.iterdir()):
         outcomes, _ = read_outcomes(Settings(), path)
-        assert [one.id for one in outcomes] == ["12345", "6"]
+        assert [one.id for one in outcomes] == ["12345", "123456789012"]
 
 
 def test_the_settings_say_whether_faulty_rows_of_outcomes_are_left_out(tmp_path, table):
