@@ -14,10 +14,11 @@ if sys.path[0] != str(HERE.parent):
 
 import streamlit as st  # noqa: E402
 
-from app import json_log, memory, text  # noqa: E402
+from app import memory, text  # noqa: E402
 from insurance_predictor.base.errors import InvalidSchema  # noqa: E402
 from insurance_predictor.base.schema_fault import schema_faults  # noqa: E402
 from insurance_predictor.base.words import Language, Text  # noqa: E402
+from insurance_predictor.serving import json_log  # noqa: E402
 
 FIRST = "quote"
 # Name in the address, title, and the module that shows it, imported when somebody looks.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import fields, json_log, link, serving, text
+from app import fields, link, serving, text
 from insurance_predictor.base import formats
 from insurance_predictor.base.errors import (
     InsurancePredictorError,
@@ -17,6 +17,7 @@ from insurance_predictor.base.errors import (
     Unreachable,
 )
 from insurance_predictor.base.words import Language, Text
+from insurance_predictor.serving import json_log
 
 if TYPE_CHECKING:
     from insurance_predictor.serving.served_model import Served

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import json_log
 from insurance_predictor.base.errors import InvalidSettings
 from insurance_predictor.base.settings import Settings, read_settings, unreadable_secrets
+from insurance_predictor.serving import json_log
 
 if TYPE_CHECKING:
     from insurance_predictor.log.prediction_log import PredictionLog, Source
@@ -46,7 +46,7 @@ def _read_secrets() -> None:
 def _served_model() -> "ServedModel":
     from insurance_predictor.serving.served_model import ServedModel
 
-    return ServedModel(settings(), HEAD_START, _tell)
+    return ServedModel(settings(), HEAD_START, json_log.tell_look)
 
 
 def served() -> "Served":
@@ -88,18 +88,6 @@ def _valid_settings() -> Settings | None:
         return settings()
     except InvalidSettings:
         return None
-
-
-def _tell(outcome: "Served | Exception", latency_ms: float) -> None:
-    if isinstance(outcome, Exception):
-        json_log.tell_error("nothing_to_serve", outcome, latency_ms=latency_ms)
-        return
-    event = "registry_checked"
-    if outcome.is_stale:
-        event = "registry_unreachable"
-    elif outcome.refusal is not None:
-        event = "version_refused"
-    json_log.tell(event, version=outcome.facts.version, latency_ms=latency_ms)
 
 
 @st.cache_resource(show_spinner=False)

@@ -25,7 +25,8 @@ HEALTHY_WITHIN = 300  # seconds
 DOCKER_WITHIN = 60  # seconds; a codespace begins to work before its daemon does
 # A variable that names a user of MLflow whom the server makes at its start -> the name without it.
 USERS = {"MLFLOW_ADMIN_USERNAME": "admin", "MLFLOW_READER_USERNAME": "stack-reader"}
-WRITERS = ("mlflow", "app")
+OPTIONAL = ("app", "api")  # each in a profile of its own name, of one image
+WRITERS = ("mlflow", *OPTIONAL)
 RUNNING = ("running", "restarting")
 
 
@@ -52,6 +53,7 @@ PUBLISHED = (
     Published("minio", "MINIO_CONSOLE_PORT", 9001, "MinIO console"),
     Published("postgres", "POSTGRES_PORT", 5432, "PostgreSQL"),
     Published("app", "APP_PORT", 8501, "App"),
+    Published("api", "API_PORT", 8000, "API"),
 )
 
 
@@ -74,7 +76,7 @@ def up(build: bool = False, patience: float = DOCKER_WITHIN) -> str:
     read_settings(ENV_FILE)
     names = wanted()
     _check_ports(names)
-    provide(*names, build=build)
+    provide(*_with_images(names), build=build)
     start(*names)
     return addresses(names)
 
@@ -86,7 +88,7 @@ def take_images(patience: float = DOCKER_WITHIN) -> list[str]:
     """
     wait_for_docker(patience)
     read_settings(ENV_FILE)
-    return pull(*wanted())
+    return pull(*_with_images(wanted()))
 
 
 def start(*names: str) -> None:
@@ -139,8 +141,17 @@ def _address(published: Published) -> str:
 
 def wanted() -> list[str]:
     """The services of this start: what COMPOSE_PROFILES adds, without a MinIO nobody asks."""
-    profiles = (os.environ.get("COMPOSE_PROFILES") or "").split(",")
-    return ["postgres", *object_store(), "mlflow", *(["app"] if "app" in profiles else [])]
+    return ["postgres", *object_store(), "mlflow", *filter(is_in_profile, OPTIONAL)]
+
+
+def is_in_profile(service: str) -> bool:
+    """Whether COMPOSE_PROFILES names the profile of an OPTIONAL service."""
+    return service in (os.environ.get("COMPOSE_PROFILES") or "").split(",")
+
+
+def _with_images(names: list[str]) -> list[str]:
+    """Those that have an image of their own: the API's is the app's."""
+    return list(dict.fromkeys("app" if name == "api" else name for name in names))
 
 
 def object_store() -> list[str]:

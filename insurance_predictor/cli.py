@@ -315,6 +315,14 @@ def outcomes(
 
 
 @app.command()
+def api() -> None:
+    """Answer other programs that ask for quotes, by HTTP; Ctrl-C ends it."""
+    from insurance_predictor.api.server import serve
+
+    serve(_settings())
+
+
+@app.command()
 def ui(
     port: Annotated[int, typer.Option(envvar="PORT", min=1, max=65535)] = 5000,
 ) -> None:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from app import fields, frame, json_log, link, memory, serving, text
+from app import fields, frame, link, memory, serving, text
 from app.upload_folder import SOURCE
 from insurance_predictor.base import formats
 from insurance_predictor.base.words import Language
+from insurance_predictor.serving import json_log
 from insurance_predictor.table.columns import Declared
 from insurance_predictor.table.schema import CURRENT, Column, NumberColumn
 

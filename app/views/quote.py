@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app import fields, frame, json_log, link, number_field, serving, text
+from app import fields, frame, link, number_field, serving, text
 from insurance_predictor.base import formats
 from insurance_predictor.base.words import Language, Text
+from insurance_predictor.serving import json_log
 from insurance_predictor.table.columns import Columns
 from insurance_predictor.table.schema import CURRENT, FEATURES, Column, NumberColumn
 

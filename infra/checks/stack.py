@@ -16,7 +16,7 @@ from infra.checks.finding import (
     wrong,
 )
 from infra.compose import Service, check_docker, last_words, services
-from infra.stack import PUBLISHED, Published, is_taken
+from infra.stack import OPTIONAL, PUBLISHED, Published, is_in_profile, is_taken
 from insurance_predictor.base.errors import InsurancePredictorError
 from insurance_predictor.base.settings import Settings
 
@@ -100,7 +100,7 @@ def _last_words(service: Service) -> str:
 
 
 def _is_wanted(published: Published) -> bool:
-    """Outside its profile the app runs without a container, on the same port."""
-    if published.service == "app":
-        return "app" in (os.environ.get("COMPOSE_PROFILES") or "").split(",")
+    """Outside their profiles app and API run without a container, on the same port."""
+    if published.service in OPTIONAL:
+        return is_in_profile(published.service)
     return published.service != "minio" or not os.environ.get("S3_ENDPOINT_URL")

@@ -173,6 +173,14 @@ class Settings(BaseSettings):
     batch: BatchLimits = BatchLimits()
     upload_folder: Path = Path(".cache/uploads")
 
+    api_host: str = "127.0.0.1"  # where the API listens
+    api_port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    api_workers: Annotated[int, Field(ge=1, le=64)] = 1  # processes
+    api_keys: SecretStr | None = None  # apart by spaces or commas; each is good
+    api_megabytes: Annotated[int, Field(ge=1, le=100)] = 1  # of a request's body
+    api_seconds: Annotated[float, Field(ge=0.1, le=600)] = 10.0  # that a request may take
+    api_waiting: Annotated[int, Field(ge=1, le=100_000)] = 500  # requests, in each process
+
     monitoring_experiment_name: str = "insurance_predictor_monitoring"
     report_folder: Path = Path(".cache/reports")
     monitor: MonitorThresholds = MonitorThresholds()
@@ -207,6 +215,12 @@ class Settings(BaseSettings):
         written = self.alert_urls.get_secret_value() if self.alert_urls else ""
         found = re.split(r"(?<![\s,])[\s,]+(?=[\w.+-]+://)", written.strip())
         return tuple(address for address in found if address)
+
+    @property
+    def good_api_keys(self) -> tuple[str, ...]:
+        """The keys in API_KEYS, which stand apart by spaces or commas; each is a secret."""
+        written = self.api_keys.get_secret_value() if self.api_keys else ""
+        return tuple(re.findall(r"[^\s,]+", written))
 
     @property
     def trusted_digests(self) -> frozenset[str]:

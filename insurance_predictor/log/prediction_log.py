@@ -36,7 +36,7 @@ CHUNK = 200  # quotes of one call that are put on the disk before another call h
 RETRY = 2.0  # seconds between looks at what was left behind or could not be delivered
 CLOSING = 5.0  # seconds
 
-Source = Literal["app", "batch", "command"]
+Source = Literal["app", "batch", "command", "api"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,8 +116,8 @@ class PredictionLog:
         """How many quotes could not even be put on the disk; each time is logged as an error."""
         return self._lost
 
-    def write(self, entries: Iterable[Entry | Failure]) -> bool:
-        """Keep quotes and failures; whether all are safe on the disk, waiting at most 30 ms for it.
+    def write(self, entries: Iterable[Entry | Failure], patience: float = WAIT) -> bool:
+        """Keep quotes and failures; whether all are safe on the disk after `patience` seconds.
 
         False is no loss: a large batch or a slow disk goes on in the background. What is lost is
         counted in `lost`; nothing is raised.
@@ -129,7 +129,7 @@ class PredictionLog:
                 return False
             self._calls.append(call)
             self._changed.notify_all()
-        return call.is_over.wait(WAIT) and not call.has_losses
+        return call.is_over.wait(patience) and not call.has_losses
 
     def flush(self, timeout: float) -> bool:
         """Whether the database has all that was written here, after at most `timeout` seconds."""

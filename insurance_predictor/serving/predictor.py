@@ -1,6 +1,6 @@
 """One version that predicts: an alias is resolved once to a model and its own preprocessor."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -101,6 +101,23 @@ class Predictor:
         premium, low, high = answers[0].tolist()
         quote = Quote(premium, low, high, self.version, self._cautions(person))
         return quote, answers[1:, 0]
+
+    def quote_all(self, people: Sequence[Mapping[str, object]]) -> list[Quote]:
+        """The premiums of people, who are taken as they are, in one batch."""
+        answers = self.pair.predict(self.columns.people(people)).to_numpy().tolist()
+        return [
+            Quote(premium, low, high, self.version, self._cautions(person))
+            for person, (premium, low, high) in zip(people, answers, strict=True)
+        ]
+
+    def faults_of(self, person: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+        """As `Columns.faults_of`; a column that the schema has got since is not looked at."""
+        return self.columns.faults_of(self._own(person))
+
+    def later_names(self, person: Mapping[str, object]) -> tuple[str, ...]:
+        """The features that a person is given with and the version does not know."""
+        own = set(self.columns.feature_names)
+        return tuple(name for name in CURRENT.feature_names if name in person and name not in own)
 
     def predict(self, people: pd.DataFrame) -> pd.DataFrame:
         """Premium, low and high, (n, 3) in US dollars a year, for a table of people (n, features).

@@ -4,14 +4,15 @@ Pages, commands and whatever else gives quotes call this; so every quote is in t
 with what it took, and so is every one that somebody asked for in vain.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
+import numpy as np
 import pandas as pd
 
 from insurance_predictor.base.arrays import FloatArray
@@ -23,6 +24,7 @@ from insurance_predictor.table.columns import persons
 from insurance_predictor.table.schema import CURRENT
 
 ROWS_AT_ONCE = 5_000  # a moment each, so that people who ask for one quote get their turn
+NOBODY: FloatArray = np.empty(0)
 ADDED = ("premium", "low", "high", "version", "outside_range", "prediction_id")
 
 
@@ -39,6 +41,20 @@ class GivenQuote:
     beside: FloatArray
 
 
+@dataclass(frozen=True)
+class Ask:
+    """One person who is asked about, since `start` by `perf_counter`, with what is `carried`.
+
+    The same `ask` for the same person, answered by the same version, is one quote with one id, of
+    which the log keeps the first row, however often it is asked.
+    """
+
+    person: Mapping[str, Any]
+    ask: UUID | None = None
+    carried: Mapping[str, str] = field(default_factory=dict)
+    start: float = field(default_factory=perf_counter)
+
+
 def quote_person(
     predictor: Predictor,
     person: Mapping[str, Any],
@@ -52,34 +68,64 @@ def quote_person(
 ) -> GivenQuote:
     """The quote of one person, and the premiums of the people in `beside`, (n, features).
 
-    `stale` says that the registry could not be asked whether the version still serves. The same
-    `ask` for the same person, answered by the same version, is one quote with one id, of which the
-    log keeps the first row, however often it is asked. `carried` is logged with the quote. Raises
-    BadInput with every rule that the person or what is `carried` breaks; any other error is
-    recorded and goes on.
+    `stale` says that the registry could not be asked whether the version still serves; `ask` and
+    `carried` are as of an Ask. Raises BadInput with every rule that the person or what is `carried`
+    breaks; any other error is recorded and goes on.
     """
     predictor.check(person)
     check_carried(carried)
-    start = perf_counter()
+    asked = Ask(person, ask, carried)
     with _recording(log, source, predictor):
         quote, premiums = predictor.quote_beside(person, beside)
-    entry = Entry(
-        version=quote.version,
-        person={name: person.get(name) for name in predictor.columns.feature_names},
-        premium=quote.premium,
-        low=quote.low,
-        high=quote.high,
-        latency_ms=_milliseconds_since(start),
-        source=source,
-        stale=stale,
-        incarnation=predictor.incarnation,
-        features=predictor.columns.feature_names,
-        carried=carried,
-        id=_prediction_id(predictor, person, ask),
-    )
+    entry = _entry(predictor, asked, quote, source, stale)
     lost_before = log.lost
     log.write([entry])  # whatever it answers: slow is not lost
     return GivenQuote(quote, entry, log.lost == lost_before, premiums)
+
+
+def quote_people(
+    predictor: Predictor,
+    asks: Sequence[Ask],
+    log: PredictionLog,
+    source: Source,
+    *,
+    stale: bool = False,
+    patience: float,
+) -> list[GivenQuote]:
+    """The quotes of people who came together and whom `faults_of` finds nothing wrong with.
+
+    They are on the disk before they are given, unless that takes more than `patience` seconds: then
+    they are not known to be recorded. An error is recorded for each of them and goes on.
+    """
+    if not asks:
+        return []
+    with _recording(log, source, predictor, len(asks)):
+        quotes = predictor.quote_all([one.person for one in asks])
+    entries = [
+        _entry(predictor, one, quote, source, stale)
+        for one, quote in zip(asks, quotes, strict=True)
+    ]
+    is_recorded = log.write(entries, patience)
+    return [
+        GivenQuote(quote, entry, is_recorded, NOBODY)
+        for quote, entry in zip(quotes, entries, strict=True)
+    ]
+
+
+def faults_of(predictor: Predictor, person: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What is wrong with a person and what goes with the quote: names, and what to say of each."""
+    faults = list(predictor.faults_of(person))
+    return faults + [
+        (column.name, f"must be {column.rule}")
+        for column in CURRENT.logged
+        if not column.allows(person.get(column.name))
+    ]
+
+
+def carried_of(person: Mapping[str, Any]) -> dict[str, str]:
+    """What goes with the quote of a person who is given with it."""
+    names = [column.name for column in CURRENT.logged]
+    return {name: person[name] for name in names if person.get(name) is not None}
 
 
 def quote_table(
@@ -131,8 +177,9 @@ def recording_failure(
     source: Source,
     version: str | None = None,
     incarnation: str | None = None,
+    quotes: int = 1,
 ) -> Iterator[None]:
-    """Log as a Failure what is raised inside, except a table that breaks the rules.
+    """Log as a Failure of each of `quotes` what is raised inside, unless a table breaks the rules.
 
     Whatever it is goes on to the caller. `version` is None when there was none to ask.
     """
@@ -142,15 +189,37 @@ def recording_failure(
     except InvalidTable:
         raise
     except Exception as error:
-        failure = Failure(
-            version=version,
-            source=source,
-            error=type(error).__name__,
-            incarnation=incarnation,
-            latency_ms=_milliseconds_since(start),
+        latency_ms = _milliseconds_since(start)
+        log.write(
+            Failure(
+                version=version,
+                source=source,
+                error=type(error).__name__,
+                incarnation=incarnation,
+                latency_ms=latency_ms,
+            )
+            for _ in range(quotes)
         )
-        log.write([failure])
         raise
+
+
+def _entry(predictor: Predictor, asked: Ask, quote: Quote, source: Source, stale: bool) -> Entry:
+    """What the log keeps of a quote that is given now."""
+    names = predictor.columns.feature_names
+    return Entry(
+        version=quote.version,
+        person={name: asked.person.get(name) for name in names},
+        premium=quote.premium,
+        low=quote.low,
+        high=quote.high,
+        latency_ms=_milliseconds_since(asked.start),
+        source=source,
+        stale=stale,
+        incarnation=predictor.incarnation,
+        features=names,
+        carried=asked.carried,
+        id=_prediction_id(predictor, asked.person, asked.ask),
+    )
 
 
 def _prediction_id(predictor: Predictor, person: Mapping[str, Any], ask: UUID | None) -> str:
@@ -162,9 +231,9 @@ def _prediction_id(predictor: Predictor, person: Mapping[str, Any], ask: UUID | 
 
 
 def _recording(
-    log: PredictionLog, source: Source, predictor: Predictor
+    log: PredictionLog, source: Source, predictor: Predictor, quotes: int = 1
 ) -> AbstractContextManager[None]:
-    return recording_failure(log, source, predictor.version, predictor.incarnation)
+    return recording_failure(log, source, predictor.version, predictor.incarnation, quotes)
 
 
 def _quote_chunk(

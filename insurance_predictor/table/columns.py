@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 SHOWN_FAULTS = 5
+MUST = "must be "
 LONGEST_WORD, MOST_DIGITS = 200, 15  # of a target that is shown
 LONGEST_CARRIED = 100  # characters, as of any cell that is read
 NAME = "[a-z][a-z0-9_]{0,62}"  # PostgreSQL keeps no longer one
@@ -423,20 +424,28 @@ class Columns:
 
         An optional feature may be absent or None, and any other one of who is not whole.
         """
-        given = [column for column in self.features if column.name in person]
+        return tuple(
+            (f"{name} is {person[name]!r}; it " if fault.startswith(MUST) else f"{name} ") + fault
+            for name, fault in self.faults_of(person, is_whole=is_whole)
+        )
+
+    def faults_of(
+        self, person: Mapping[str, object], *, is_whole: bool = True
+    ) -> tuple[tuple[str, str], ...]:
+        """As `violations`, each as a name and what to say of it, which never quotes a value."""
         needed = [column for column in self.features if is_whole and not column.optional]
-        sentences = [f"{column.name} is missing" for column in needed if column.name not in person]
-        sentences += [
-            f"{name} is not a known column"
+        found = [(column.name, "is missing") for column in needed if column.name not in person]
+        found += [
+            (name, "is not a known column")
             for name in map(str, person)
             if name not in self.feature_names
         ]
-        sentences += [
-            f"{column.name} is {person[column.name]!r}; it must be {column.rule}"
-            for column in given
-            if not column.allows(person[column.name])
+        found += [
+            (column.name, f"{MUST}{column.rule}")
+            for column in self.features
+            if column.name in person and not column.allows(person[column.name])
         ]
-        return tuple(sentences)
+        return tuple(found)
 
     def people(self, persons: Iterable[Mapping[str, Any]]) -> "pd.DataFrame":
         """Persons as a table of the features, (n, features): float64 and str, missing as NaN."""

@@ -129,7 +129,7 @@ def logged_rows() -> list[dict[str, Any]]:
 def events(errors: str) -> list[dict[str, Any]]:
     """The JSON lines of the app in what went to stderr."""
     lines = [line for line in errors.splitlines() if line.startswith('{"time"')]
-    return [event for event in map(json.loads, lines) if event["logger"] == "app"]
+    return [event for event in map(json.loads, lines) if event["logger"].endswith(".events")]
 
 
 def until(found: Callable[[], bool]) -> None:

@@ -46,6 +46,7 @@ NOT_READ = {
     "DOWNLOAD_TIMEOUT": "no container downloads",
     "DOWNLOAD_RETRIES": "no container downloads",
     "GATE_*": "no container registers",
+    "API_*": "of the API, whose container has them",
 }
 # The app reads none of these, and strangers reach it.
 NOT_OF_THE_APP = {
@@ -77,7 +78,7 @@ def not_read(settings: Iterable[str]) -> set[str]:
 
 
 def planted(name: str) -> str:
-    return f"planted-{name}"
+    return "8123" if name == "API_PORT" else f"planted-{name}"  # Compose publishes that one
 
 
 def compose_config(env_file: Path, profile: str = "*", **environment: str) -> dict[str, Any]:
@@ -139,6 +140,13 @@ def test_each_setting_of_the_env_file_reaches_both_containers_or_has_a_reason_no
     found = containers({name: planted(name) for name in names()})
     assert unplaced(names(), found["monitor"]) == set()
     assert unplaced(names(), found["app"]) == NOT_OF_THE_APP
+
+
+def test_the_api_s_container_has_what_the_app_s_has_and_its_own(containers):
+    found = containers({name: planted(name) for name in names()})
+    own = {name for name in names() if name.startswith("API_")} - {"API_HOST", "API_PORT"}
+    assert {name: found["api"][name] for name in own} == {name: planted(name) for name in own}
+    assert found["app"].items() <= found["api"].items()
 
 
 def test_a_new_setting_that_nobody_has_placed_is_named():

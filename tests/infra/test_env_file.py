@@ -41,7 +41,7 @@ def test_no_secret_is_used_twice_and_none_is_short(env_file, tmp_path):
         for name, value in dotenv_values(path).items()
         if re.search("PASSWORD|SECRET|KEY", name) and not name.startswith("MLFLOW_TRACKING")
     ]
-    assert len(secrets) == 2 * 8
+    assert len(secrets) == 2 * 9
     assert len(set(secrets)) == len(secrets)
     assert min(len(str(secret)) for secret in secrets) >= 20
 

@@ -23,7 +23,7 @@ TRAINING = MODEL | {"matplotlib"}
 HEAVY = TRAINING | {"boto3", "evidently", "streamlit", "dask"}
 
 COMMANDS = ("data", "check-data", "synthetic", "train", "register", "promote", "rollback")
-COMMANDS += ("status", "tag", "predict", "ui", "alias", "outcomes")
+COMMANDS += ("status", "tag", "predict", "ui", "alias", "outcomes", "api")
 
 # In one process, so each command may load what the ones before it may.
 ON_THE_STORE = {

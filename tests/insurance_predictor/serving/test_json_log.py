@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from app import json_log
+from insurance_predictor.serving import json_log
 
 
 def test_an_event_is_one_line_with_its_fields(capsys: pytest.CaptureFixture[str]):

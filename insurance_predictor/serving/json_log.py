@@ -10,15 +10,19 @@ import sys
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-LOGGER = logging.getLogger("app")
+if TYPE_CHECKING:
+    from insurance_predictor.serving.served_model import Served
+
+LOGGER = logging.getLogger("insurance_predictor.events")
 OWN = "fields"
 OURS = ("app", "insurance_predictor")
 
 
-def set_up() -> None:
-    """Send the logs of the app and of the library to stderr; calling it again changes nothing."""
-    for name in OURS:
+def set_up(*others: str) -> None:
+    """Send events and the logs of app, library and `others` to stderr; a second call adds none."""
+    for name in (*OURS, *others):
         logger = logging.getLogger(name)
         if not any(isinstance(handler, _Stderr) for handler in logger.handlers):
             handler = _Stderr()
@@ -39,6 +43,19 @@ def tell_error(event: str, error: BaseException | None, **fields: object) -> Non
     where = [f"{Path(step.filename).name}:{step.lineno}" for step in steps]
     told = {"error": type(error).__name__, "where": where[-5:], **fields}
     LOGGER.error(event, extra={OWN: told})
+
+
+def tell_look(outcome: "Served | Exception", latency_ms: float) -> None:
+    """Log how a look at the registry ended, for `ServedModel`."""
+    if isinstance(outcome, Exception):
+        tell_error("nothing_to_serve", outcome, latency_ms=latency_ms)
+        return
+    event = "registry_checked"
+    if outcome.is_stale:
+        event = "registry_unreachable"
+    elif outcome.refusal is not None:
+        event = "version_refused"
+    tell(event, version=outcome.facts.version, latency_ms=latency_ms)
 
 
 class _Stderr(logging.StreamHandler):  # type: ignore[type-arg]
