@@ -19,18 +19,15 @@ QUOTE, LANGUAGE = "quote", "lang"
 
 @dataclass(frozen=True)
 class Ask:
-    """One wish for a quote: who opens its link once more asks for the same one, not for another."""
+    """One wish for a quote: who opens its link once more asks for the same one, not for another.
+
+    `faults` say, in the visitor's language and by the name of the column, what cannot be used; the
+    person has nothing there.
+    """
 
     person: Person
     id: UUID = field(default_factory=uuid4)
-
-
-class UnusableLink(Exception):
-    """A link whose features cannot be used: `faults` in the visitor's language."""
-
-    def __init__(self, faults: str) -> None:
-        super().__init__(faults)
-        self.faults = faults
+    faults: Mapping[str, str] = field(default_factory=dict)
 
 
 def query(person: Mapping[str, object]) -> dict[str, str]:
@@ -49,33 +46,21 @@ def address(base: str | None, asked: Ask, language: Language) -> str:
 
 
 def ask_of(parameters: Mapping[str, str], language: Language) -> Ask | None:
-    """What a link asks for; a new quote where it names none. Raises as `person_of` does."""
-    person = person_of(parameters, language)
-    if person is None:
-        return None
-    try:
-        return Ask(person, UUID(parameters.get(QUOTE, "")))
-    except ValueError:
-        return Ask(person)
-
-
-def person_of(parameters: Mapping[str, str], language: Language) -> Person | None:
-    """The person in a link's parameters, None when they name no feature at all.
-
-    Raises UnusableLink with everything that is missing or wrong.
-    """
+    """What a link asks for; a new quote where it names none, None when it names no feature."""
     if not any(name in parameters for name in FEATURE_NAMES):
         return None
     person = {column.name: _value(column, parameters) for column in FEATURES}
-    faults = [
-        fault(column, parameters.get(column.name), language)
+    faults = {
+        column.name: fault(column, parameters.get(column.name), language)
         for column in FEATURES
         if not column.allows(person[column.name])
         or (person[column.name] is None and parameters.get(column.name))
-    ]
-    if faults:
-        raise UnusableLink("; ".join(faults))
-    return person
+    }
+    sound = {name: None if name in faults else value for name, value in person.items()}
+    try:
+        return Ask(sound, UUID(parameters.get(QUOTE, "")), faults)
+    except ValueError:
+        return Ask(sound, faults=faults)
 
 
 def rule(column: Declared, language: Language, *, in_file: bool = False) -> str:

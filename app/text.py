@@ -81,8 +81,8 @@ FIELD = Text("{label} ({unit})", "{label} ({unit})")
 FIELD_HELP = Text("{help} De {low} a {high}.", "{help} From {low} to {high}.")
 CALCULATE = Text("Calcular prêmio", "Calculate premium")
 LINK_UNUSABLE = Text(
-    "O link não pôde ser usado: {faults}. O formulário está com os valores iniciais.",
-    "The link could not be used: {faults}. The form shows its initial values.",
+    "O link não pôde ser usado: {faults}. O formulário está com os demais valores.",
+    "The link could not be used: {faults}. The form shows its other values.",
 )
 LINK_MISSING = Text("{label} falta", "{label} is missing")
 LINK_WRONG = Text(

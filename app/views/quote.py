@@ -61,11 +61,12 @@ class Answer:
 def show(language: Language) -> None:
     intro = st.empty()
     intro.write(_about(text.QUOTE_INTRO, CURRENT.target, language))
-    asked = _from_link(language)
-    asked = _form(language) or asked
+    linked = _from_link(language)
+    asked = _form(language) or linked
     with st.spinner(text.LOADING(language)):
-        served = serving.served() if asked is None else serving.served_for_quote("app")
-        if asked is not None and _can_be_asked(served, asked, language):
+        is_sound = asked is not None and not asked.faults
+        served = serving.served_for_quote("app") if is_sound else serving.served()
+        if asked is not None and _can_be_asked(served, asked, language, is_link=asked is linked):
             st.session_state[ANSWER] = _answered(served, asked)
             st.query_params.from_dict(link.parameters(asked, language))
     intro.write(_about(text.QUOTE_INTRO, served.predictor.columns.target, language))
@@ -76,16 +77,27 @@ def show(language: Language) -> None:
         _result(answer, language)
 
 
-def _can_be_asked(served: "Served", asked: link.Ask, language: Language) -> bool:
-    """Whether the version, whose limits may be others than the schema's, can be asked this."""
+def _can_be_asked(served: "Served", asked: link.Ask, language: Language, *, is_link: bool) -> bool:
+    """Whether the version, whose columns and limits may be others than the schema's, can be asked.
+
+    What is wrong in a column that it does not know changes nothing.
+    """
     columns = served.predictor.columns
     if fields.labels_of_lost(columns, language):
         st.session_state.pop(ANSWER, None)
         return False  # the page says so anyway
-    wrong = [one for one in columns.features if not one.allows(asked.person.get(one.name))]
-    for column in wrong:
+    wrong = []
+    for column in columns.features:
         value = asked.person.get(column.name)
-        st.error(link.fault(column, None if value is None else str(value), language))
+        if column.name in asked.faults:
+            wrong.append(asked.faults[column.name])
+        elif not column.allows(value):
+            wrong.append(link.fault(column, None if value is None else str(value), language))
+    if wrong and is_link:
+        st.warning(text.LINK_UNUSABLE(language, faults="; ".join(wrong)))
+    elif wrong:
+        for fault in wrong:
+            st.error(fault)
     if wrong:
         st.session_state.pop(ANSWER, None)
     return not wrong
@@ -96,18 +108,15 @@ def _from_link(language: Language) -> link.Ask | None:
     if LINK_READ in st.session_state:
         return None
     st.session_state[LINK_READ] = True
-    try:
-        asked = link.ask_of(st.query_params, language)
-    except link.UnusableLink as error:
-        st.warning(text.LINK_UNUSABLE(language, faults=error.faults))
-        return None
+    asked = link.ask_of(st.query_params, language)
     for name, value in (asked.person if asked else {}).items():
-        st.session_state[_key(name)] = _in_field(BY_NAME[name], value, language)
+        if asked and name not in asked.faults:
+            st.session_state[_key(name)] = _in_field(BY_NAME[name], value, language)
     return asked
 
 
 def _form(language: Language) -> link.Ask | None:
-    """A new wish, when the button has just been pressed and every field can be used."""
+    """A new wish, when the button has just been pressed."""
     _retype(st.session_state.get(TYPED_IN, language), language)
     person: dict[str, Any] = {}
     with st.form("person"):
@@ -122,14 +131,13 @@ def _form(language: Language) -> link.Ask | None:
         )
     if not is_pressed:
         return None
-    wrong = [column for column in FEATURES if not _is_sound(column, person[column.name])]
-    for column in wrong:
-        written = st.session_state[_key(column.name)]
-        st.error(link.fault(column, written, language))
-    if wrong:
-        st.session_state.pop(ANSWER, None)
-        return None
-    return link.Ask(person)
+    faults = {
+        column.name: link.fault(column, st.session_state[_key(column.name)], language)
+        for column in FEATURES
+        if not _is_sound(column, person[column.name])
+    }
+    sound = {name: None if name in faults else value for name, value in person.items()}
+    return link.Ask(sound, faults=faults)
 
 
 def _is_sound(column: Column, value: Any) -> bool:
@@ -193,11 +201,10 @@ def _key(name: str) -> str:
 
 def _answered(served: "Served", asked: link.Ask) -> Answer:
     from app.what_if import questions
-    from insurance_predictor.serving.predictor import check_person
     from insurance_predictor.serving.quoting import quote_person
 
-    check_person(asked.person)  # before anything of the size of its values is made
     predictor, log = served.predictor, serving.prediction_log()
+    predictor.check(asked.person)  # before anything of the size of its values is made
     columns = predictor.columns
     what_if = questions(asked.person, columns, predictor.pair.serving.ranges)
     given = quote_person(

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from app import text
+from app.link import query
 from insurance_predictor.store.versions import Version
 from insurance_predictor.table.schema import CURRENT
 from tests.app.conftest import logged_rows
 from tests.other_columns import NARROWER, WIDER, program
+from tests.predictions import ANA
 from tests.repository import ROOT
 
 pytestmark = pytest.mark.process
@@ -92,6 +94,24 @@ def test_a_column_that_the_version_does_not_know_is_asked_for_and_said_to_change
     [row] = logged_rows()
     assert (row["age"], row["region"]) == (40, "southeast")
     assert (row["deductible"], row["pressure"], row["plan"]) == (None, None, None)
+
+
+def test_what_is_wrong_in_a_column_that_the_version_does_not_know_refuses_no_quote(
+    quoting: Version, tmp_path: Path
+):
+    typing = 'visit.text_input(key="person_deductible").set_value("9.999,5")\n'
+    of_before = "visit = AppTest.from_file(sys.argv[1], default_timeout=200)\n"
+    of_before += "for name, value in %r.items():\n    visit.query_params[name] = value\n"
+    by_link = VISIT.replace(
+        "visit = AppTest.from_file(sys.argv[1], default_timeout=200).run()\n",
+        of_before % query({**ANA, "age": 41}) + "visit = visit.run()\n",
+    )
+    by_form = by_link.replace("[button] =", f"{typing}[button] =")
+    seen = visited(tmp_path / "wider", WIDER, by_form)
+    assert (seen["headers"], seen["fields"]["person_deductible"]) == (1, "9999.5")
+    assert not any("Deductible is" in said for said in seen["said"])
+    assert {row["age"] for row in logged_rows()} == {41}
+    assert len(logged_rows()) == 2  # of the link, which knows no deductible, and of the form
 
 
 def test_a_version_that_needs_a_lost_column_is_named_with_what_to_do(
