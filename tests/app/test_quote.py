@@ -33,7 +33,8 @@ def address(visit: AppTest) -> dict[str, str]:
 def test_the_form_is_there_before_any_quote(quoting: Version, language: str):
     visit = page(language)
     assert visit.title[0].value == text.QUOTE_PAGE(language)
-    assert [field.value for field in visit.text_input] == ["40", "28", "1"]
+    bmi = {"pt": "33,5", "en": "33.5"}[language]
+    assert [field.value for field in visit.text_input] == ["40", bmi, "0"]
     assert not visit.header
     assert logged_rows() == []
 
