@@ -33,8 +33,7 @@ def address(visit: AppTest) -> dict[str, str]:
 def test_the_form_is_there_before_any_quote(quoting: Version, language: str):
     visit = page(language)
     assert visit.title[0].value == text.QUOTE_PAGE(language)
-    bmi = {"pt": "33,5", "en": "33.5"}[language]
-    assert [field.value for field in visit.text_input] == ["40", bmi, "0"]
+    assert [field.value for field in visit.text_input] == ["40", "28", "1"]
     assert not visit.header
     assert logged_rows() == []
 
@@ -116,7 +115,8 @@ def test_a_link_that_cannot_be_used_says_so_and_nothing_is_quoted(quoting: Versi
     visit = page(language, **{**SMOKER, "age": "17"})
     [warning] = visit.warning
     assert "17" in warning.value
-    assert [field.value for field in visit.text_input] == ["40", "28", "1"]
+    bmi = {"pt": "33,5", "en": "33.5"}[language]
+    assert [field.value for field in visit.text_input] == ["40", bmi, "0"]
     assert not visit.header
     assert logged_rows() == []
 
