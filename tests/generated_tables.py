@@ -148,6 +148,29 @@ def interacting(rows: int, seed: int) -> tuple[pd.DataFrame, FloatArray]:
     return _with_charges(people, expected + generator.normal(0, 2_000, rows)), expected
 
 
+CROSSING = Columns(
+    (
+        number("age", 18, 80, True),
+        number("tenure", 0, 30, must_matter=True),
+        number("power", 40, 300, must_matter=True),
+        number("score", 0, 1),
+        category("plan", "basic", "full", is_group=True),
+    ),
+    CHARGES,
+)
+
+
+def crossing(rows: int, seed: int) -> tuple[pd.DataFrame, FloatArray]:
+    """What tenure and power do is turned round by the plan, so a textbook sees next to nothing."""
+    generator = np.random.default_rng(seed)
+    people = _people(CROSSING, rows, generator)
+    u = _scaled(people, CROSSING)
+    turned = np.where(people["plan"] == "full", 1.0, -1.0)
+    together = 6_000 * np.sign(u["tenure"]) + 2_500 * u["power"]
+    expected = 12_000 + 1_000 * u["age"] + turned * together
+    return _with_charges(people, expected + generator.normal(0, 600, rows)), expected
+
+
 HEAVY = Columns(
     (
         number("age", 18, 80, True, rises=True, must_matter=True),

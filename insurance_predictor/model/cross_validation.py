@@ -189,7 +189,7 @@ def ranked(scores: Iterable[Scores]) -> tuple[Scores, ...]:
 
 
 def least_of_textbook(people: pd.DataFrame, charges: FloatArray, columns: Columns) -> float | None:
-    """The least RMSE of the usual candidates over the textbook's, on people they have not seen.
+    """The least RMSE of the candidates over the textbook's, on people they have not seen.
 
     None where not even that is clearly below the RMSE of asking everybody the mean: such charges
     have nothing to do with the columns.
@@ -204,7 +204,8 @@ def least_of_textbook(people: pd.DataFrame, charges: FloatArray, columns: Column
         for name, estimator in (("textbook", make_baseline(columns)), ("mean", DummyRegressor()))
     )
     made = tuple(folds[0].train_columns.columns)
-    every = ranked(score(each, folds, charges) for each in make_candidates(made, columns))
+    candidates = make_candidates(made, columns, len(people))
+    every = ranked(score_each(candidates, folds, charges))
     least = every[0].mean("rmse")
     return least / textbook if least < BELOW_MEAN * mean else None
 

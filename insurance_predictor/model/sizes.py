@@ -46,9 +46,11 @@ def leaves(rows: int, features: int) -> int:
     """Leaves of a tree that `rows` people with `features` columns can bear: 4 to 31.
 
     A tree of few leaves sees each column nearly by itself. More columns leave more of them to find
-    that act together, and more people tell them from luck.
+    that act together, and more people tell them from luck. Fewer than usual may act together all
+    the same.
     """
-    size = USUAL_LEAVES * (rows / USUAL_ROWS) ** (1 / 3) * features / USUAL_FEATURES
+    columns = max(features, USUAL_FEATURES) / USUAL_FEATURES
+    size = USUAL_LEAVES * (rows / USUAL_ROWS) ** (1 / 3) * columns
     return int(min(max(round(size), USUAL_LEAVES), MOST_LEAVES))
 
 

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
-# Of the textbook's RMSE; a candidate below it need not be asked what could be reached.
-FAR_BELOW = 0.8
+# Of the textbook's RMSE; a candidate between them need not be asked what could be reached.
+LEAST_USUAL, MOST_USUAL = 0.5, 0.8
 
 
 @dataclass(frozen=True)
@@ -187,10 +187,10 @@ class _Everybody:
     def reachable(self, ratio: chance.Ratio, columns: Columns) -> float | None:
         """The least RMSE of our candidates over the textbook's, on people they have not seen.
 
-        A table may have little that the textbook misses. Up to 5,000 people are asked, and nobody
-        where the candidate is far better than the textbook.
+        A table may have little that the textbook misses, or nearly all. Up to 5,000 people are
+        asked, and nobody where the candidate is as much better than the textbook as usual.
         """
-        if ratio.value <= FAR_BELOW and ratio.everybody <= FAR_BELOW:
+        if all(LEAST_USUAL <= each <= MOST_USUAL for each in (ratio.value, ratio.everybody)):
             return None
         rows = np.random.default_rng(0).permutation(len(self.charges))[:REFERENCE_ROWS]
         people, charges = self.people.iloc[rows].reset_index(drop=True), self.charges[rows]

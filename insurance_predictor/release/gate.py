@@ -8,7 +8,10 @@ from insurance_predictor.base.settings import GateThresholds
 from insurance_predictor.model.chance import Bias, Ratio, Share
 from insurance_predictor.table.columns import NumberColumn, former_columns
 
-REACHED = 1.02  # of the least RMSE that our candidates reach on the same people
+# Of the least RMSE that our candidates reach on the same people: a good candidate comes as near,
+REACHED = 1.02
+# and none, however much more it has learned from, comes below.
+BEYOND_REACH = 0.7
 # Shares of the typical charge.
 SAME_QUOTE = 1 / 2_000_000
 BATCH_TOLERANCE = 1 / 1_000_000
@@ -162,7 +165,7 @@ def _enough_people(found: Measurements, limits: GateThresholds) -> Check:
 
 def _quality(found: Measurements, limits: GateThresholds) -> Iterator[Check]:
     ratio, people, figure = found.ratio, f"{found.people:,} people", found.target.figure
-    most, least = _most_ratio(found, limits), _least_ratio(ratio, limits)
+    most, least = _most_ratio(found, limits), _least_ratio(found, limits)
     yield Check(
         "better than the textbook",
         f"{ratio.value:.3f} of its RMSE, {people}",
@@ -199,10 +202,15 @@ def _most_ratio(found: Measurements, limits: GateThresholds) -> float:
     return most if not ratio.everybody <= most else max(most, ratio.high)
 
 
-def _least_ratio(ratio: Ratio, limits: GateThresholds) -> float:
-    """Luck excuses an easy hold-out, but not a candidate to which everybody is easy."""
-    leaked = not ratio.everybody >= limits.least_of_baseline
-    return limits.least_of_baseline if leaked else min(limits.least_of_baseline, ratio.low)
+def _least_ratio(found: Measurements, limits: GateThresholds) -> float:
+    """Luck excuses an easy hold-out, but not a candidate to which everybody is easy.
+
+    Where columns act together, whoever sees it is far better than the baseline without any leak.
+    """
+    ratio, least = found.ratio, limits.least_of_baseline
+    if found.reachable is not None:
+        least = min(least, BEYOND_REACH * found.reachable)
+    return least if not ratio.everybody >= least else min(least, ratio.low)
 
 
 def _bias_check(name: str, whose: str, bias: Bias, limit: float) -> Check:

@@ -80,6 +80,7 @@ def train(
     with threadpool_limits(limits=1), mlflow.start_run(experiment_id=where) as started:
         run_id = started.info.run_id
         every, notices = compare(client, run_id, folds, split, options, table.columns)
+        return_freed_memory()
         with _autologging(options):
             trained = fit_best(every, split, table.columns)
         run = TrainedRun(

@@ -2,7 +2,8 @@
 
 `make bench DATA=...` prints the table and writes bench.json. BENCH_REPEATS=n changes the number of
 rounds; BENCH_SETUP=0 leaves out the last row, which builds two environments in each round;
-BENCH_ROWS=100000 says how many rows the large tables have, and BENCH_ROWS=0 leaves them out.
+BENCH_ROWS=100000 says how many rows the large tables have, and BENCH_ROWS=0 leaves them out;
+BENCH_ONLY=large measures nothing but them.
 """
 
 import json
@@ -274,14 +275,18 @@ def main() -> None:
     large = [int(many) for many in os.environ.get("BENCH_ROWS", LARGE_ROWS).split(",") if int(many)]
     people = len(read_table(settings).frame)
     forget_configuration()
+    only_large = os.environ.get("BENCH_ONLY") == "large"
+    rows: list[Row] = []
     with TemporaryDirectory() as name:
         folder = Path(name)
-        rows = _said("train", train_rows(data, folder, repeats))
+        if not only_large:
+            rows += _said("train", train_rows(data, folder, repeats))
         for many in large:
             rows += _said(f"{many:,} rows", large_rows(many, folder, LARGE_REPEATS))
-        rows += _said("registry", registry_rows(data, folder, repeats))
-        rows += _said("quote", [quote_row(folder, QUOTES)])
-    if os.environ.get("BENCH_SETUP") != "0":
+        if not only_large:
+            rows += _said("registry", registry_rows(data, folder, repeats))
+            rows += _said("quote", [quote_row(folder, QUOTES)])
+    if not only_large and os.environ.get("BENCH_SETUP") != "0":
         rows += _said("setup", [setup_row(min(repeats, SETUP_REPEATS))])
     Path("bench.json").write_text(as_json(rows, data.name))
     print(f"{data.name}: {people:,} people\n\n{rows_table(rows)}")

@@ -3,11 +3,15 @@
 import pytest
 from threadpoolctl import threadpool_limits
 
-from tests.generated_tables import GENERATED
-from tests.studies.other_tables import Found, measure
+from insurance_predictor.base.settings import GateThresholds
+from insurance_predictor.table.split import split_table
+from tests.generated_tables import CROSSING, GENERATED, crossing
+from tests.planting import Planted, judged
+from tests.studies.other_tables import Found, measure, trained_on
 
 ROWS = 2_000
 FRESH = 20_000
+LIMITS = GateThresholds()
 
 
 @pytest.fixture(scope="module", params=GENERATED)
@@ -26,3 +30,21 @@ def test_intervals_hold_what_they_promise_in_each_group(found):
 
 def test_the_gate_approves_it(found):
     assert found.decision.reasons == ()
+
+
+@pytest.mark.parametrize("rows", [600, ROWS])
+def test_a_model_of_what_only_acts_together_is_not_taken_for_a_leak(rows):
+    split = split_table(crossing(rows, 1)[0], CROSSING)
+    with threadpool_limits(limits=1):
+        _, trained = trained_on(split, CROSSING, splits=5, repeats=1)
+        decision = judged(Planted(trained, len(split.train)), None, LIMITS)
+    assert trained.evaluation.overall["rmse"].value < LIMITS.least_of_baseline * 6_500
+    assert decision.reasons == ()
+
+
+def test_few_columns_that_act_together_are_learned_by_trees_deep_enough():
+    split = split_table(crossing(ROWS, 1)[0], CROSSING)
+    with threadpool_limits(limits=1):
+        every, _ = trained_on(split, CROSSING, splits=5, repeats=1)
+    assert every[0].candidate.name == "deep_boosting"
+    assert every[0].mean("rmse") < 2 * 600  # of which no model can know the noise

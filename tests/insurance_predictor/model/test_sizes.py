@@ -60,6 +60,7 @@ def test_trees_have_more_leaves_with_more_people_and_with_more_columns_up_to_a_l
     assert by_rows[-1] == leaves(10**9, 500) == 31
     assert leaves(1_600, 6) < leaves(1_600, 12) < leaves(1_600, 24)
     assert min(leaves(rows, 1) for rows in (1, 1_000)) == 4
+    assert leaves(20_000, 2) == leaves(20_000, 6)
 
 
 @pytest.mark.parametrize("chosen", [5, 12, 31])

@@ -298,6 +298,25 @@ def test_no_more_is_asked_of_a_candidate_than_the_table_has(ratio, reachable, re
     assert names == (["better than the textbook"] if refused else [])
 
 
+@pytest.mark.parametrize(
+    ("ratio", "reachable", "refused"),
+    [
+        (0.13, 0.15, False),  # columns act together, which the textbook cannot see
+        (0.13, 0.18, False),
+        (0.1, 0.15, True),  # nobody comes so far below what can be reached
+        (0.3, 0.7, True),
+        (0.44, 0.9, True),  # the limit is never above what is set
+        (0.46, 0.9, False),
+        (0.44, None, True),
+        (0.44, nan, True),
+    ],
+)
+def test_a_candidate_is_no_leak_where_others_come_as_far_below_the_textbook(
+    ratio, reachable, refused
+):
+    assert refusals(ratio=steady(ratio), reachable=reachable) == (["no leak"] if refused else [])
+
+
 def test_a_candidate_that_no_longer_quotes_whom_production_quotes_is_refused():
     decision = decide(replace(GOOD, lost=("smoker=yes",)), LIMITS)
     assert decision.reasons == (
