@@ -205,6 +205,6 @@ def test_a_table_that_can_be_read_and_not_trained_on_is_refused_before_anything_
         [sys.executable, "-c", TRAIN_WITH_LITTLE], capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith(
-        "people.csv is too large to be trained on here: it takes about 98 MB of memory for its "
+        "people.csv is too large to be trained on here: it takes about 77 MB of memory for its "
         "about 200,000 rows, and "
     )
