@@ -94,7 +94,7 @@ def read_parts(location: str, variable: str = "DATA") -> Parts:
     try:
         return [(location, s3_bytes(location))]
     except NoObject:
-        if parts := s3_parts(location):
+        if parts := s3_parts(location, variable):
             return parts
         raise
 
@@ -105,7 +105,7 @@ def _local_parts(path: Path, variable: str) -> Parts:
             require_memory_for_files([path], str(path))
             return [(path.name, path.read_bytes())]
         below = (found.relative_to(path).as_posix() for found in path.rglob("*"))
-        parts = part_names(below, str(path))
+        parts = part_names(below, str(path), variable)
         require_memory_for_files([path / name for name in parts], str(path))
         return [(name, (path / name).read_bytes()) for name in parts]
     except FileNotFoundError as error:

@@ -64,7 +64,7 @@ def s3_bytes(url: str) -> bytes:
         ) from error
 
 
-def s3_parts(url: str) -> list[tuple[str, bytes]]:
+def s3_parts(url: str, variable: str) -> list[tuple[str, bytes]]:
     """The name and content of the part files right below a folder of an s3:// bucket, by name.
 
     None when there is no such folder. Raises as `s3_bytes` and `part_names` do.
@@ -87,16 +87,16 @@ def s3_parts(url: str) -> list[tuple[str, bytes]]:
         if response is not None:
             raise _refusal(url, response) from error
         raise Unreachable(f"The storage of {url} does not answer: {first_line(error)}.") from error
-    parts = part_names(sizes, url)
+    parts = part_names(sizes, url, variable)
     require_memory(sum(sizes[name] for name in parts), 0, url)
     return [(name, s3_bytes(f"s3://{bucket}/{folder}{name}")) for name in parts]
 
 
-def part_names(names: Iterable[str], folder: str) -> list[str]:
+def part_names(names: Iterable[str], folder: str, variable: str) -> list[str]:
     """Which files of a folder are the parts of a table: all CSV, or all Parquet, by name.
 
-    Raises InvalidTable for a folder without any, for one with files of several kinds, and for
-    folders within.
+    `variable` is what names the folder. Raises InvalidTable for a folder without any, for one with
+    files of several kinds, and for folders within.
     """
     found: dict[str, list[str]] = {}
     for name in sorted(names):
@@ -112,17 +112,18 @@ def part_names(names: Iterable[str], folder: str) -> list[str]:
         told = ", ".join(f"{kind} ({those[0]!r})" for kind, those in above.items())
         raise InvalidTable(
             f"{folder} has files of several kinds: {told}. Keep the parts of one table in a "
-            "folder of their own, or name one file."
+            f"folder of their own, or give {variable} one file."
         )
     kind = next(iter(above or found), "")
     if kind not in PART_KINDS:
         raise InvalidTable(
             f"{folder} is a folder without part files, which end in .csv, .csv.gz or .parquet. "
-            "Name a table, or a folder of such files."
+            f"Give {variable} a table, or a folder of such files."
         )
     if len(found[kind]) > len(above.get(kind, [])):
         raise InvalidTable(
-            f"{folder} has {kind} files in folders within it. Name one folder of part files."
+            f"{folder} has {kind} files in folders within it. Give {variable} one folder of part "
+            "files."
         )
     return found[kind]
 
