@@ -3,6 +3,7 @@
 `make other-tables` prints the tables of docs/quality.md.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from time import perf_counter
@@ -135,10 +136,12 @@ def ratios_table(found: list[Found]) -> str:
 
 def main() -> None:
     found = []
+    seed = int(os.environ.get("OTHER_SEED") or TRAINED_SEED)
+    sizes = [int(os.environ["OTHER_ROWS"])] if os.environ.get("OTHER_ROWS") else SIZES
     with threadpool_limits(limits=1):
-        for rows in SIZES:
+        for rows in sizes:
             for name in GENERATED:
-                found.append(measure(name, rows))
+                found.append(measure(name, rows, seed=seed))
                 print(ratios_table(found[-1:]), end="\n\n", flush=True)
     print(ratios_table(found))
 
