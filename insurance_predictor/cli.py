@@ -298,6 +298,26 @@ def predict(
 
 
 @app.command()
+def score(
+    source: Annotated[
+        str, typer.Argument(envvar="IN", help="Parquet or CSV: a file, a folder or a pattern")
+    ],
+    out: Annotated[str, typer.Argument(envvar="OUT", help="the folder of parts to write")],
+    version: Annotated[
+        str | None, typer.Option(envvar="VERSION", help="default: the one in production")
+    ] = None,
+    jobs: Annotated[int, typer.Option(envvar="N_JOBS", help="processes; -1 for every core")] = -1,
+) -> None:
+    """Premiums for a portfolio of any size, here or on s3://; they are not logged."""
+    from insurance_predictor.console import score_summary
+    from insurance_predictor.scoring.score import ScoreOptions, score
+
+    if jobs == 0:
+        raise typer.BadParameter("N_JOBS=0 is no number of processes; give 1 or more, or -1")
+    say(score_summary(score(_settings(), source, out, ScoreOptions(version, jobs)), out))
+
+
+@app.command()
 def outcomes(
     file: Annotated[
         str,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from insurance_predictor.log.outcomes import OutcomeReport
     from insurance_predictor.release.promotion import Move
     from insurance_predictor.release.registration import Registration
+    from insurance_predictor.scoring.score import ScoreReport
     from insurance_predictor.serving.predictor import Quote
     from insurance_predictor.store.ledger import Line
     from insurance_predictor.store.status import RegistryState
@@ -26,6 +27,25 @@ if TYPE_CHECKING:
     from insurance_predictor.training.trained_run import TrainedRun
 
 SHOWN_LINES = 10
+
+
+def score_summary(done: "ScoreReport", out: str) -> str:
+    """How many people have premiums now, and where."""
+    manifest, target = done.manifest, done.target
+    rate = f", {done.done / max(done.seconds, 0.001):,.0f} a second" if done.done else ""
+    lines = [
+        f"{out}: {manifest.rows:,} people quoted by version {manifest.version}, "
+        f"{target.figure(manifest.premium)} in all.",
+        *(f"  {notice}" for notice in done.notices),
+    ]
+    if manifest.outside:
+        lines.append(f"  {manifest.outside:,} are beyond what the model saw (outside_range)")
+    if manifest.faulty:
+        lines.append(f"  {manifest.faulty:,} rows could not be quoted: {out.rstrip('/')}/_faults")
+    was = (
+        f"{done.done:,} of them now in {done.seconds:,.1f} s{rate}" if done.done else "no new ones"
+    )
+    return "\n".join([*lines, f"  {was}; _manifest.json names every part."])
 
 
 def table_summary(table: "Table", split: "Split", warnings: Sequence[str] = ()) -> str:

@@ -83,9 +83,22 @@ def is_watched() -> bool:
 
 
 @contextmanager
-def progress(description: str, total: int) -> Iterator[Callable[[], Any]]:
-    """A bar on a terminal, nothing in CI or a pipe; the value advances it by one."""
+def progress(
+    description: str, total: int, unit: str = "it", done: int = 0
+) -> Iterator[Callable[..., Any]]:
+    """A bar on a terminal, nothing in CI or a pipe; the value advances it by one, or by so many.
+
+    It begins with what is `done`, and tells how many of the `unit` a second and the time left.
+    """
     from tqdm import tqdm
 
-    with tqdm(desc=description, total=total, leave=False, disable=not is_watched()) as bar:
+    with tqdm(
+        desc=description,
+        total=total,
+        unit=unit,
+        unit_scale=unit != "it",
+        initial=done,
+        leave=False,
+        disable=not is_watched(),
+    ) as bar:
         yield bar.update

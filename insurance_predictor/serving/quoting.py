@@ -160,6 +160,14 @@ def quote_table(
     return pd.concat(answers)
 
 
+def quotes_unlogged(predictor: Predictor, people: pd.DataFrame) -> pd.DataFrame:
+    """The columns ADDED but the id for each of `people`, (n, features), whose index they keep.
+
+    Nothing is checked, and nothing is logged: what comes of a portfolio is its own record.
+    """
+    return _answer(predictor, people, predictor.pair.predict(people))
+
+
 def check_carried(carried: Mapping[str, str]) -> None:
     """Raise BadInput with everything that the log cannot keep beside a quote."""
     wrong = [
@@ -268,10 +276,12 @@ def _quote_chunk(
         )
     ]
     log.write(entries)
-    return answer.round(2).assign(
-        version=predictor.version,
-        outside_range=predictor.outside_range(people),
-        prediction_id=[entry.id for entry in entries],
+    return _answer(predictor, people, answer).assign(prediction_id=[entry.id for entry in entries])
+
+
+def _answer(predictor: Predictor, people: pd.DataFrame, premiums: pd.DataFrame) -> pd.DataFrame:
+    return premiums.round(2).assign(
+        version=predictor.version, outside_range=predictor.outside_range(people)
     )
 
 

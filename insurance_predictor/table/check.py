@@ -51,9 +51,20 @@ def check_table(
     return typed.astype(dict.fromkeys(whole, "int64")).set_axis(frame.index)
 
 
+def typed_cells(
+    frame: pd.DataFrame, columns: Sequence[Declared] = COLUMNS
+) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
+    """Just `columns` of `frame` as float64 and str, and which cells break a rule, (rows, columns).
+
+    The index is 0..n-1; cells that break a rule may be anything.
+    """
+    typed = _typed_table(frame, columns)
+    return typed, _broken(typed, frame, columns)
+
+
 def broken_cells(frame: pd.DataFrame, columns: Sequence[Declared] = COLUMNS) -> NDArray[np.bool_]:
     """Which cells of `frame` break a rule, (rows, columns of the schema)."""
-    return _broken(_typed_table(frame, columns), frame, columns)
+    return typed_cells(frame, columns)[1]
 
 
 def rows_told(fault: str, rows: Sequence[int], done: str) -> str:

@@ -405,13 +405,13 @@ def _parquet_cells(content: bytes, source: str, wanted: Wanted) -> _Raw:
         file = parquet.ParquetFile(pa.BufferReader(content))
         names = file.schema_arrow.names
         header = _header(names, source, wanted)
-        _require_types(file.schema_arrow, header, wanted.every, source)
+        require_types(file.schema_arrow, header, wanted.every, source)
         require_memory_for_rows(file.metadata.num_rows, source)
         table = file.read(columns=[names[place] for place in header.known.values()])
         table = table.replace_schema_metadata(None)
         table.validate(full=True)
         by_name = {
-            column.name: _arrow_cells(table.column(names[place]), column)
+            column.name: arrow_cells(table.column(names[place]), column)
             for column in wanted.every
             if (place := header.known.get(column.name)) is not None
         }
@@ -431,7 +431,7 @@ def _parquet_cells(content: bytes, source: str, wanted: Wanted) -> _Raw:
     return _Raw(frame.set_axis(rows), told, commas)
 
 
-def _require_types(schema: Any, header: Header, columns: Sequence[Known], source: str) -> None:
+def require_types(schema: Any, header: Header, columns: Sequence[Known], source: str) -> None:
     wrong = [
         f"{column.name} is {kind}, it must be {column.rule}"
         for column in columns
@@ -455,7 +455,7 @@ def _has_parquet_type(found: Any, column: Column) -> bool:
     return bool(types.is_boolean(found) or types.is_floating(found))
 
 
-def _arrow_cells(cells: Any, column: Known) -> Any:
+def arrow_cells(cells: Any, column: Known) -> Any:
     """An Arrow column as pandas shall have it. Decimals go by their text to the nearest float."""
     import pyarrow as pa
     from pyarrow import types

@@ -1,0 +1,498 @@
+"""What is to be scored: files, each cut into pieces that one process reads by itself."""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import csv as arrow_csv
+from pyarrow import parquet, types
+
+from insurance_predictor.base.errors import InvalidTable
+from insurance_predictor.scoring.storage import File, is_damage, opened, storage_errors
+from insurance_predictor.table.check import typed_cells
+from insurance_predictor.table.columns import CategoryColumn, Column, Columns, NumberColumn
+from insurance_predictor.table.files import arrow_cells, require_types
+from insurance_predictor.table.reading.encodings import BYTE_ORDER_MARK
+from insurance_predictor.table.reading.header import (
+    DECIMAL_COMMA,
+    Header,
+    find_separator,
+    first_row,
+    read_header,
+)
+from insurance_predictor.table.reading.notices import NotUnderstood
+from insurance_predictor.table.reading.numerals import Numerals
+from insurance_predictor.table.reading.spellings import respelled
+from insurance_predictor.table.reading.understanding import Understanding
+from insurance_predictor.table.s3 import first_line
+
+ADDED = ("premium", "low", "high", "version", "outside_range")
+ROWS_OF_A_PIECE = 2**19
+BYTES_OF_A_PIECE = 2**24  # of CSV; a row is shorter
+ROWS_AT_ONCE = 2**17
+MOST_HEADER = 2**20  # bytes in which the header must be
+FOOTER = 2**16
+SHOWN_FILES = 20
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns of a file by its own names, and where the features are among them.
+
+    `separator` is that of CSV, empty for Parquet; `numerals` say how numbers are written in text.
+    """
+
+    names: tuple[str, ...]
+    known: Mapping[str, int]
+    separator: str = ""
+    numerals: Mapping[str, Numerals] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some rows of a file that has the sha256 `digest`: of Parquet that of its footer.
+
+    `start` and `stop` are rows within Parquet, whose row groups they lie in are `groups`, and bytes
+    within CSV. `first` is the number a person sees beside the first of them: in CSV that of the
+    spreadsheet, in Parquet from 1.
+    """
+
+    url: str
+    digest: str
+    size: int
+    start: int
+    stop: int
+    first: int
+    rows: int
+    groups: tuple[int, int] = (0, 0)
+    skipped: int = 0  # rows of the first row group that are another piece's
+
+    @property
+    def identity(self) -> str:
+        """What must be the same for a part that was made of it to be used."""
+        name = self.url.rsplit("/", 1)[-1]
+        said = {**asdict(self), "url": name}
+        return sha256(repr(sorted(said.items())).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Portfolio:
+    """All pieces in order, how each file is laid out, and what was done to read them."""
+
+    pieces: tuple[Piece, ...]
+    layouts: Mapping[str, Layout]
+    notices: tuple[str, ...]
+
+    @property
+    def rows(self) -> int:
+        return sum(piece.rows for piece in self.pieces)
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over the files' names, sizes and digests, by their order."""
+        named = {
+            piece.url: (piece.url.rsplit("/", 1)[-1], piece.size, piece.digest)
+            for piece in self.pieces
+        }
+        return sha256(repr(list(named.values())).encode()).hexdigest()
+
+
+def survey(files: Sequence[File], columns: Columns) -> Portfolio:
+    """Look at the header and the size of every file, before any of them is scored.
+
+    Raises InvalidTable with every file that cannot be used.
+    """
+    pieces: list[Piece] = []
+    layouts: dict[str, Layout] = {}
+    notices: dict[str, None] = {}
+    faults: list[str] = []
+    for file in files:
+        try:
+            with storage_errors(file.url):
+                layout, header, found = _look(file, columns)
+        except InvalidTable as error:
+            faults.append(str(error))
+            continue
+        pieces += found
+        layouts[file.url] = layout
+        notices |= dict.fromkeys(notice("en") for notice in header.notices)
+    _require_alike(layouts, faults)
+    if faults:
+        more = f"\n... and {len(faults) - SHOWN_FILES} more files." if faults[SHOWN_FILES:] else ""
+        raise InvalidTable("\n".join(faults[:SHOWN_FILES]) + more)
+    if not sum(piece.rows for piece in pieces):
+        raise InvalidTable(f"{files[0].url} has no rows. Give IN people to quote.")
+    layouts = _numerals_learned(pieces, layouts, columns)
+    return Portfolio(tuple(pieces), layouts, tuple(notices))
+
+
+def _look(file: File, columns: Columns) -> tuple[Layout, Header, list[Piece]]:
+    return _look_at_parquet(file, columns) if file.is_parquet else _look_at_csv(file, columns)
+
+
+def _require_alike(layouts: Mapping[str, Layout], faults: list[str]) -> None:
+    """All parts of what is written have the same columns."""
+    for url, layout in layouts.items():
+        first, expected = next(iter(layouts.items()))
+        if set(layout.names) != set(expected.names):
+            faults.append(f"{url} does not have the columns of {first}. Score them one by one.")
+
+
+def _header(names: Sequence[str], url: str, columns: Columns) -> Header:
+    try:
+        header = read_header(names, columns.features)
+    except NotUnderstood as error:
+        raise InvalidTable(f"{url} cannot be used as it is: {error}") from error
+    needed = [column.name for column in columns.features if not column.optional]
+    if missing := [name for name in needed if name not in header.known]:
+        raise InvalidTable(
+            f"{url} does not have the right columns: missing: {', '.join(missing)}. The header "
+            f"must name {','.join(needed)}, in any order, once each."
+        )
+    if taken := [name for name in names if name in ADDED]:
+        raise InvalidTable(
+            f"{url} has columns of the names that are added: {', '.join(taken)}. Rename or leave "
+            "out those."
+        )
+    if repeated := sorted({name for name in names if list(names).count(name) > 1}):
+        raise InvalidTable(f"{url} has columns of the same name: {', '.join(repeated)}.")
+    return header
+
+
+def _look_at_parquet(file: File, columns: Columns) -> tuple[Layout, Header, list[Piece]]:
+
+    try:
+        with opened(file.url) as stream:
+            digest = _footer_digest(stream, file.size)
+            footer = parquet.ParquetFile(stream)
+            metadata, schema = footer.metadata, footer.schema_arrow
+            groups = [
+                metadata.row_group(place).num_rows for place in range(metadata.num_row_groups)
+            ]
+    except Exception as error:
+        if not is_damage(error):
+            raise
+        raise InvalidTable(
+            f"{file.url} is not a Parquet file that can be read: {first_line(error)}. Write it "
+            "again, or take it away."
+        ) from error
+    header = _header(schema.names, file.url, columns)
+    require_types(schema, header, columns.features, file.url)
+    layout = Layout(tuple(schema.names), header.known)
+    return layout, header, list(_cut(file, digest, groups))
+
+
+def _footer_digest(stream: Any, size: int) -> str:
+    """Of where the rows lie and what their least and greatest values are."""
+    stream.seek(max(0, size - 8))
+    length = int.from_bytes(stream.read(4), "little")
+    stream.seek(max(0, size - 8 - min(length, size)))
+    digest = sha256(stream.read()).hexdigest()
+    stream.seek(0)
+    return digest
+
+
+def _cut(file: File, digest: str, groups: Sequence[int]) -> Iterator[Piece]:
+    """Pieces of nearly the same size, each within the row groups that it begins and ends in."""
+    total = sum(groups)
+    count = max(1, -(-total // ROWS_OF_A_PIECE))
+    ends = [total * place // count for place in range(count + 1)]
+    for start, stop in pairwise(ends):
+        if start == stop:
+            continue
+        first, before = _group_of(start, groups)
+        last, _ = _group_of(stop - 1, groups)
+        yield Piece(
+            url=file.url,
+            digest=digest,
+            size=file.size,
+            start=start,
+            stop=stop,
+            first=start + 1,
+            rows=stop - start,
+            groups=(first, last + 1),
+            skipped=start - before,
+        )
+
+
+def _group_of(row: int, groups: Sequence[int]) -> tuple[int, int]:
+    before = 0
+    for place, rows in enumerate(groups):
+        if row < before + rows:
+            return place, before
+        before += rows
+    raise IndexError(row)
+
+
+def _look_at_csv(file: File, columns: Columns) -> tuple[Layout, Header, list[Piece]]:
+    digest, pieces = sha256(), []
+    with opened(file.url) as stream:
+        beginning = bytes(stream.read(MOST_HEADER))
+        text = _decoded(beginning, file.url)
+        separator = find_separator(text, columns.features)
+        try:
+            names, lines = first_row(text, separator)
+        except csv.Error as error:
+            raise InvalidTable(f"{file.url}: line 1 is not a CSV header: {error}.") from error
+        header = _header(names, file.url, columns)
+        start = _after(beginning, lines)
+        stream.seek(0)
+        digest.update(stream.read(start))
+        first, rest = 2, b""
+        while read := bytes(stream.read(BYTES_OF_A_PIECE)):
+            digest.update(read)
+            block = rest + read
+            end = _last_line_end(block)
+            if not end and len(block) > 2 * BYTES_OF_A_PIECE:
+                raise _endless(file.url, first)
+            if end:
+                rows = _rows_in(block[:end])
+                pieces.append((start, start + end, first, rows))
+                start, first = start + end, first + rows
+            rest = block[end:]
+        if rest.strip():
+            if rest.count(b'"') % 2:
+                raise _endless(file.url, first)
+            pieces.append((start, start + len(rest), first, _rows_in(rest) + 1))
+    known = digest.hexdigest()
+    layout = Layout(tuple(names), header.known, separator)
+    found = [Piece(file.url, known, file.size, *each) for each in pieces]
+    return layout, header, found
+
+
+def _endless(url: str, row: int) -> InvalidTable:
+    return InvalidTable(
+        f"{url} has a row without an end after row {row}. Look for a quotation mark that is open."
+    )
+
+
+def _decoded(beginning: bytes, url: str) -> str:
+    try:
+        cut = beginning[: beginning.rfind(b"\n") + 1] or beginning
+        return cut.removeprefix(BYTE_ORDER_MARK).decode()
+    except UnicodeDecodeError as error:
+        raise InvalidTable(
+            f"{url} is not plain CSV in UTF-8. Unpack it, or save it as CSV in UTF-8 or as Parquet."
+        ) from error
+
+
+def _after(beginning: bytes, lines: int) -> int:
+    """Where the rows begin, below so many lines of a header."""
+    end = 0
+    for _ in range(lines):
+        end = beginning.find(b"\n", end) + 1 or len(beginning)
+    return end
+
+
+def _last_line_end(block: bytes) -> int:
+    """Behind the last newline that is not within quotation marks; 0 where there is none."""
+    end = block.rfind(b"\n")
+    while end >= 0 and block.count(b'"', 0, end) % 2:
+        end = block.rfind(b"\n", 0, block.rfind(b'"', 0, end))
+    return end + 1
+
+
+def _rows_in(block: bytes) -> int:
+    return sum(outside.count(b"\n") for outside in block.split(b'"')[::2])
+
+
+def batches(piece: Piece, layout: Layout) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """The rows of a piece, at most 131,072 at once, each batch with its first row's number.
+
+    Raises InvalidTable for what cannot be read, or is not the file that was looked at.
+    """
+
+    with storage_errors(piece.url):
+        try:
+            with opened(piece.url) as stream:
+                read = _csv_batches if layout.separator else _parquet_batches
+                number = piece.first
+                for batch in read(stream, piece, layout):
+                    yield number, batch
+                    number += batch.num_rows
+        except Exception as error:
+            if not is_damage(error):
+                raise
+            raise InvalidTable(
+                f"{piece.url} cannot be read from row {piece.first} on: {first_line(error)[:300]}. "
+                "Write it again, then run the same command: it goes on where it stopped."
+            ) from error
+
+
+def _parquet_batches(stream: Any, piece: Piece, layout: Layout) -> Iterator[pa.RecordBatch]:
+
+    if stream.size() != piece.size or _footer_digest(stream, piece.size) != piece.digest:
+        raise _changed(piece)
+    file = parquet.ParquetFile(stream, pre_buffer=False, buffer_size=2**20)
+    left, skip = piece.rows, piece.skipped
+    for batch in file.iter_batches(
+        ROWS_AT_ONCE, row_groups=list(range(*piece.groups)), use_threads=False
+    ):
+        if skip >= batch.num_rows:
+            skip -= batch.num_rows
+            continue
+        part = batch.slice(skip, left)
+        skip, left = 0, left - part.num_rows
+        yield part
+        if not left:
+            return
+
+
+def _csv_batches(stream: Any, piece: Piece, layout: Layout) -> Iterator[pa.RecordBatch]:
+
+    if stream.size() != piece.size:
+        raise _changed(piece)
+    stream.seek(piece.start)
+    content = stream.read_buffer(piece.stop - piece.start)
+    ragged: list[int] = []
+
+    def note(row: Any) -> str:
+        ragged.append(row.actual_columns)
+        return "error"
+
+    try:
+        yield from arrow_csv.open_csv(
+            pa.BufferReader(content),
+            arrow_csv.ReadOptions(
+                use_threads=False, block_size=2**22, column_names=list(layout.names)
+            ),
+            # Blank lines are kept so that row numbers stay those of a spreadsheet.
+            arrow_csv.ParseOptions(
+                delimiter=layout.separator,
+                newlines_in_values=True,
+                ignore_empty_lines=False,
+                invalid_row_handler=note,
+            ),
+            arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(layout.names, pa.string()), strings_can_be_null=False
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        if str(error).startswith("Empty"):
+            return
+        if ragged:
+            raise ValueError(
+                f"a row has {ragged[0]} cells, the header {len(layout.names)}"
+            ) from error
+        raise
+
+
+def _changed(piece: Piece) -> InvalidTable:
+    return InvalidTable(
+        f"{piece.url} has changed since it was looked at. Run the command again when nobody "
+        "writes to it."
+    )
+
+
+def _numerals_learned(
+    pieces: Sequence[Piece], layouts: dict[str, Layout], columns: Columns
+) -> dict[str, Layout]:
+    """How numbers are written that are text, which all rows of all files together say."""
+
+    understanding: dict[bool, Understanding] = {}
+    for piece in pieces:
+        layout = layouts[piece.url]
+        may_be_comma = layout.separator in DECIMAL_COMMA
+        for _, batch in _text_numbers(piece, layout, columns.numbers):
+            known = understanding.setdefault(
+                may_be_comma, Understanding(columns.numbers, may_be_comma)
+            )
+            known.look(batch)
+    try:
+        decided = {comma: known.decided().numerals for comma, known in understanding.items()}
+    except NotUnderstood as error:
+        raise InvalidTable(f"{pieces[0].url} cannot be used as it is: {error}") from error
+    return {
+        url: replace(layout, numerals=decided.get(layout.separator in DECIMAL_COMMA, {}))
+        for url, layout in layouts.items()
+    }
+
+
+def _text_numbers(
+    piece: Piece, layout: Layout, numbers: Sequence[NumberColumn]
+) -> Iterator[tuple[int, Any]]:
+
+    places = {one.name: layout.known[one.name] for one in numbers if one.name in layout.known}
+    if not layout.separator:
+        if piece.start:  # once a file
+            return
+        with storage_errors(piece.url), opened(piece.url) as stream:
+            file = parquet.ParquetFile(stream)
+            schema = file.schema_arrow
+            texts = {
+                name: place
+                for name, place in places.items()
+                if types.is_string(kind := schema.field(place).type)
+                or types.is_large_string(kind)
+                or types.is_dictionary(kind)
+            }
+            if not texts:
+                return
+            wanted = [schema.names[place] for place in texts.values()]
+            for batch in file.iter_batches(ROWS_AT_ONCE, columns=wanted, use_threads=False):
+                cells = {
+                    name: batch.column(schema.names[place]).cast(pa.string())
+                    for name, place in texts.items()
+                }
+                yield 0, pa.table(cells).to_pandas()
+        return
+    for number, batch in batches(piece, layout):
+        cells = {name: batch.column(place) for name, place in places.items()}
+        yield number, pa.table(cells).to_pandas()
+
+
+def features_of(
+    batch: pa.RecordBatch, layout: Layout, columns: Sequence[Column]
+) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
+    """The features in a batch, and which cells break a rule, (rows, features).
+
+    Numbers are float64, categories categorical with the schema's values; what breaks a rule may be
+    anything. What may be missing and is not there is missing.
+    """
+    people, broken = {}, []
+    for column in columns:
+        cells = written(batch, layout, column)
+        people[column.name], faults = (
+            _category(cells, column)
+            if isinstance(column, CategoryColumn)
+            else _number(cells, column, layout.numerals.get(column.name))
+        )
+        broken.append(faults)
+    return pd.DataFrame(people), np.column_stack(broken)
+
+
+def written(batch: pa.RecordBatch, layout: Layout, column: Column) -> pa.Array:
+    """A feature's cells as they stand in the file."""
+
+    if column.name not in layout.known:
+        return pa.nulls(batch.num_rows, pa.string())
+    return arrow_cells(batch.column(layout.known[column.name]), column)
+
+
+def _number(
+    cells: pa.Array, column: NumberColumn, numerals: Numerals | None
+) -> tuple[Any, NDArray[np.bool_]]:
+    found = cells.to_pandas()
+    understood = found if numerals is None else numerals.applied(found)
+    typed, broken = typed_cells(understood.to_frame(column.name), [column])
+    return typed[column.name].to_numpy(), broken[:, 0]
+
+
+def _category(cells: pa.Array, column: CategoryColumn) -> tuple[Any, NDArray[np.bool_]]:
+    """Each different word is understood once, however many people have it."""
+
+    encoded = cells.cast(pa.string()).dictionary_encode(null_encoding="encode")
+    words = pd.Series(encoded.dictionary.to_pandas(), dtype="str")
+    meant = words.map(respelled(words, column))
+    typed, broken = typed_cells(words.where(meant.isna(), meant).to_frame(column.name), [column])
+    values = pd.Index(column.values)
+    codes = encoded.indices.to_numpy()
+    places = values.get_indexer(typed[column.name])[codes]
+    return pd.Categorical.from_codes(places, values), broken[:, 0][codes]

@@ -1,0 +1,146 @@
+"""`score`: one version's premiums for all people in a file, a folder or a pattern of files."""
+
+from dataclasses import dataclass, replace
+from os import cpu_count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+from insurance_predictor.base.environment import progress
+from insurance_predictor.base.errors import BadInput, InvalidTable
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.scoring.output import (
+    Manifest,
+    finished,
+    publish,
+    read_manifest,
+    write_manifest,
+)
+from insurance_predictor.scoring.part import Facts, Kit, Order
+from insurance_predictor.scoring.portfolio import survey
+from insurance_predictor.scoring.storage import find_files, require_storage
+from insurance_predictor.scoring.workers import Processes, ThisProcess, Workers
+from insurance_predictor.table.columns import Columns, NumberColumn, target_json
+
+SMALL = 2**23  # bytes; so much is scored by one process before others have started
+SHOWN_FILES = 20
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """`version` by its number (default: what is in production); `jobs` processes, -1 for a core
+    each."""
+
+    version: str | None = None
+    jobs: int = -1
+
+
+@dataclass(frozen=True)
+class ScoreReport:
+    """What is there now, in `target`'s unit; `seconds` and `done` are of this run."""
+
+    manifest: Manifest
+    target: NumberColumn
+    notices: tuple[str, ...]
+    seconds: float
+    done: int  # rows
+
+
+def score(
+    settings: Settings,
+    source: str,
+    out: str,
+    options: ScoreOptions = ScoreOptions(),
+) -> ScoreReport:
+    """Write the parts of `out` that are not there yet, and in the end its manifest.
+
+    Raises BadInput for what cannot be used, with nothing lost; the same call goes on where it
+    stopped.
+    """
+    start = perf_counter()
+    require_storage(source, "IN")
+    require_storage(out, "OUT")
+    files = find_files(source)
+    count = cpu_count() or 1 if options.jobs < 0 else options.jobs
+    is_small = sum(file.size for file in files) < SMALL
+    processes = None if count == 1 or is_small else Processes(count)
+    with TemporaryDirectory() as folder:
+        kit, columns = _kit(settings, options.version, Path(folder))
+    portfolio = survey(files, columns)
+    orders = [
+        Order(number, piece, portfolio.layouts[piece.url], out, settings.strict, kit.identity)
+        for number, piece in enumerate(portfolio.pieces)
+    ]
+    known = read_manifest(out)
+    if known is not None:
+        if (known.version_sha256, known.input) != (kit.identity, portfolio.fingerprint):
+            raise BadInput(
+                f"{out} has a portfolio already, scored by version {known.version}"
+                f"{'' if known.input == portfolio.fingerprint else ' from another input'}. "
+                "Give another OUT; nothing was touched."
+            )
+        return ScoreReport(known, columns.target, (), perf_counter() - start, 0)
+    there = finished(out, orders, kit.version)
+    left = [order for order in orders if order.name not in there]
+    workers: Workers = (
+        processes.with_kit(kit, settings.trusted_digests)
+        if processes is not None
+        else ThisProcess(kit, settings.trusted_digests)
+    )
+    facts = _scored(workers, left, portfolio.rows)
+    every = [*there.values(), *facts]
+    parts = publish(out, orders)
+    seconds = perf_counter() - start
+    manifest = Manifest(
+        version=kit.version,
+        incarnation=kit.incarnation,
+        model=settings.model_name,
+        version_sha256=kit.identity,
+        input=portfolio.fingerprint,
+        rows=sum(each.rows for each in every),
+        faulty=sum(each.faulty for each in every),
+        outside=sum(each.outside for each in every),
+        premium=round(sum(each.premium for each in every), 2),
+        seconds=round(seconds, 1),
+        parts=parts,
+        columns={"target": target_json(columns.target)},
+    )
+    write_manifest(out, manifest)
+    return ScoreReport(
+        manifest, columns.target, portfolio.notices, seconds, sum(each.rows for each in facts)
+    )
+
+
+def _scored(workers: Workers, orders: list[Order], total: int) -> list[Facts]:
+    facts, faults = [], []
+    done = total - sum(order.piece.rows for order in orders)
+    with progress("scoring", total, unit=" rows", done=done) as advance:
+        for order, became in workers.score(orders):
+            if isinstance(became, InvalidTable):
+                faults.append(str(became))
+            else:
+                facts.append(became)
+                advance(order.piece.rows)
+    if faults:
+        more = f"\n... and {len(faults) - SHOWN_FILES} more." if faults[SHOWN_FILES:] else ""
+        raise InvalidTable("\n".join(sorted(set(faults))[:SHOWN_FILES]) + more)
+    return facts
+
+
+def _kit(settings: Settings, number: str | None, folder: Path) -> tuple[Kit, Columns]:
+    """The version that scores, whatever its alias does meanwhile."""
+    from insurance_predictor.model.pair import version_columns
+    from insurance_predictor.serving.predictor import fetch_files
+    from insurance_predictor.store.tracking import connect, store_errors
+    from insurance_predictor.store.versions import get_version, incarnation, version_behind
+
+    with store_errors(settings):
+        client = connect(settings)
+        if number:
+            version = get_version(client, settings, number)
+            version = replace(version, incarnation=incarnation(client, settings))
+        else:
+            version = version_behind(client, settings, settings.production_alias)
+        fetch_files(client, settings, version, folder)
+    kit = Kit.of(folder, version.number, version.incarnation, version.digests)
+    return kit, version_columns(folder)
