@@ -11,7 +11,7 @@ MONITOR := $(BIN)/python -m monitoring
 
 # What a person may type after the target reaches the command through the environment.
 export DATA TUNE N_TRIALS N_JOBS AUTOLOG PRODUCTION RUN_ID VERSION FORCE REASON PORT
-export FILE SERVICE YES APP_PORT BUILD
+export FILE SERVICE YES APP_PORT BUILD IN OUT SCHEDULER SCALE
 export API_HOST API_PORT API_WORKERS
 export STRICT SHEET FAULTY_ROWS FAULTY_SHARE
 export WINDOW WINDOW_FROM WINDOW_TO LAST DRY_RUN FULL RETRAIN SCENARIO MONTHS YEARS
@@ -161,12 +161,15 @@ rollback: $(READY) ## move `producao` back to the version before (REASON=...)
 status: $(READY) ## aliases, versions, the ledger and what is wrong with them
 	@$(RUN) status
 
-.PHONY: app api outcomes
+.PHONY: app api score outcomes
 app: $(READY) ## the Streamlit app over the version in production (APP_PORT=8501)
 	@$(BIN)/python -m streamlit run app/app.py --server.port "$${APP_PORT:-8501}"
 
 api: $(READY) ## quotes for other programs, by HTTP (API_PORT=8000 API_WORKERS=n API_HOST=...)
 	@$(RUN) api
+
+score: $(READY) ## premiums for a portfolio, here or on s3:// (IN=... OUT=... SCHEDULER=local)
+	@$(RUN) score
 
 outcomes: $(READY) ## join actual charges to logged quotes (FILE=... with the columns id and charges)
 	@$(RUN) outcomes

@@ -108,7 +108,7 @@ def train(
     from insurance_predictor.training.train import TrainingOptions, train
 
     with _store() as (settings, client):
-        options = TrainingOptions(tune, trials, jobs, autolog, production)
+        options = TrainingOptions(tune, trials, jobs, autolog, production, settings.scheduler)
         done = train(client, settings, table, options)
         say(training_summary(settings, done))
     hand_on("run_id", done.run_id)

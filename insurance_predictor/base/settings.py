@@ -190,6 +190,9 @@ class Settings(BaseSettings):
     github_repository: str | None = None
     github_api_url: Uri = "https://api.github.com"
 
+    # Of a Dask cluster, as tcp://host:8786; "local" makes one here, None does without.
+    scheduler: str | None = None
+
     data: str | None = None  # of this command
     data_default: str | None = None  # when neither the command nor its branch has one
     strict: bool = False  # whether columns of a file that nobody knows are refused

@@ -1,5 +1,7 @@
 """`score`: one version's premiums for all people in a file, a folder or a pattern of files."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from os import cpu_count
 from pathlib import Path
@@ -9,6 +11,7 @@ from time import perf_counter
 from insurance_predictor.base.environment import progress
 from insurance_predictor.base.errors import BadInput, InvalidTable
 from insurance_predictor.base.settings import Settings
+from insurance_predictor.cluster import connected, require_file
 from insurance_predictor.scoring.output import (
     Manifest,
     finished,
@@ -18,8 +21,8 @@ from insurance_predictor.scoring.output import (
 )
 from insurance_predictor.scoring.part import Facts, Kit, Order
 from insurance_predictor.scoring.portfolio import survey
-from insurance_predictor.scoring.storage import find_files, require_storage
-from insurance_predictor.scoring.workers import Processes, ThisProcess, Workers
+from insurance_predictor.scoring.storage import S3, File, find_files, require_storage
+from insurance_predictor.scoring.workers import Cluster, Processes, ThisProcess, Workers
 from insurance_predictor.table.columns import Columns, NumberColumn, target_json
 
 SMALL = 2**23  # bytes; so much is scored by one process before others have started
@@ -63,7 +66,8 @@ def score(
     files = find_files(source)
     count = cpu_count() or 1 if options.jobs < 0 else options.jobs
     is_small = sum(file.size for file in files) < SMALL
-    processes = None if count == 1 or is_small else Processes(count)
+    alone = settings.scheduler is not None or count == 1 or is_small
+    processes = None if alone else Processes(count)
     with TemporaryDirectory() as folder:
         kit, columns = _kit(settings, options.version, Path(folder))
     portfolio = survey(files, columns)
@@ -82,12 +86,8 @@ def score(
         return ScoreReport(known, columns.target, (), perf_counter() - start, 0)
     there = finished(out, orders, kit.version)
     left = [order for order in orders if order.name not in there]
-    workers: Workers = (
-        processes.with_kit(kit, settings.trusted_digests)
-        if processes is not None
-        else ThisProcess(kit, settings.trusted_digests)
-    )
-    facts = _scored(workers, left, portfolio.rows)
+    with _workers(settings, processes, kit, files) as workers:
+        facts = _scored(workers, left, portfolio.rows)
     every = [*there.values(), *facts]
     parts = publish(out, orders)
     seconds = perf_counter() - start
@@ -109,6 +109,22 @@ def score(
     return ScoreReport(
         manifest, columns.target, portfolio.notices, seconds, sum(each.rows for each in facts)
     )
+
+
+@contextmanager
+def _workers(
+    settings: Settings, processes: Processes | None, kit: Kit, files: Sequence[File]
+) -> Iterator[Workers]:
+    trusted = settings.trusted_digests
+    if processes is not None:
+        yield processes.with_kit(kit, trusted)
+    elif settings.scheduler is None:
+        yield ThisProcess(kit, trusted)
+    else:
+        with connected(settings.scheduler) as client:
+            if not files[0].url.startswith(S3):
+                require_file(client, files[0].url)
+            yield Cluster(client, kit, trusted)
 
 
 def _scored(workers: Workers, orders: list[Order], total: int) -> list[Facts]:

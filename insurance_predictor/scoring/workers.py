@@ -11,6 +11,8 @@ from insurance_predictor.scoring.part import Facts, Kit, Order, predictor_of, sc
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
 
+    from distributed import Client
+
 # What every process needs: loaded once, by the one that the others are copies of.
 LOADED = (
     "pandas",
@@ -88,6 +90,34 @@ class ProcessPool:
             ) from error
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+class Cluster:
+    """The workers of a Dask cluster; what one was doing that is lost, another one does again."""
+
+    def __init__(self, client: "Client", kit: Kit, trusted: frozenset[str]) -> None:
+        self._client, self._kit, self._trusted = client, kit, trusted
+
+    def score(self, orders: Sequence[Order]) -> Iterator[Scored]:
+        from distributed import KilledWorker, as_completed
+
+        kit = self._client.scatter(self._kit, broadcast=True, hash=False)
+        asked = self._client.map(
+            _attempted_there, orders, kit=kit, trusted=self._trusted, pure=False
+        )
+        mine = {future.key: order for future, order in zip(asked, orders, strict=True)}
+        try:
+            for future, became in as_completed(asked, with_results=True):
+                yield mine[future.key], became
+        except KilledWorker as error:
+            raise BadInput(
+                "A piece was lost with each worker that took it, perhaps for want of memory. Give "
+                "the workers more, and run the same command again: it goes on where it stopped."
+            ) from error
+
+
+def _attempted_there(order: Order, kit: Kit, trusted: frozenset[str]) -> Facts | InvalidTable:
+    return _attempted(kit, trusted, order)
 
 
 _HERE: list[tuple[Kit, frozenset[str]]] = []  # of a process that scores

@@ -12,6 +12,7 @@ from insurance_predictor.base.arrays import FloatArray
 from insurance_predictor.base.environment import git_commit, library_versions, progress
 from insurance_predictor.base.memory import return_freed_memory
 from insurance_predictor.base.settings import Settings
+from insurance_predictor.cluster import connected
 from insurance_predictor.model.cross_validation import (
     Fold,
     Scores,
@@ -51,6 +52,7 @@ class TrainingOptions:
     jobs: int = -1
     autolog: bool = False
     production: bool = False
+    scheduler: str | None = None  # of the cluster that a search runs on
 
 
 def train(
@@ -139,10 +141,23 @@ def _searched(
             log_trial(client, run_id, trial)
             advance()
 
-        trials = search(plan, folds, charges, jobs=options.jobs, each_trial=keep)
+        with _processes(options.scheduler):
+            trials = search(plan, folds, charges, jobs=options.jobs, each_trial=keep)
     stopped = f"The search was stopped: {len(trials)} of {len(plan)} trials are kept."
     notices = (stopped,) if len(trials) < len(plan) else ()
     return ranked([trial.scores for trial in trials]), notices
+
+
+@contextmanager
+def _processes(scheduler: str | None) -> Iterator[None]:
+    """Where joblib's tasks run: on the cluster of a scheduler, or on this machine."""
+    if scheduler is None:
+        yield
+        return
+    from joblib import parallel_config
+
+    with connected(scheduler), parallel_config(backend="dask"):
+        yield
 
 
 def _passed_over(lowest: Scores, chosen: Scores) -> Iterator[str]:

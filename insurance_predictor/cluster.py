@@ -1,0 +1,99 @@
+"""Machines beyond this one: a Dask cluster, checked before anything is asked of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from insurance_predictor.base.environment import library_versions
+from insurance_predictor.base.errors import BadInput, Unreachable
+from insurance_predictor.base.foreign_text import one_line
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+LOCAL = "local"
+CONNECT_SECONDS = 10
+SHOWN_WORKERS = 5
+
+
+@contextmanager
+def connected(scheduler: str) -> Iterator["Client"]:
+    """A client of the scheduler at an address as tcp://host:8786; "local" makes one here.
+
+    Raises Unreachable when it does not answer, and BadInput when there is no worker, or one with
+    other libraries than ours.
+    """
+    from distributed import Client, LocalCluster
+
+    if scheduler == LOCAL:
+        with (
+            LocalCluster(threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster,
+            Client(cluster) as client,
+        ):
+            yield client
+        return
+    try:
+        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=True)
+    except ValueError as error:
+        raise BadInput(
+            f"SCHEDULER={scheduler} is no address: {one_line(str(error))}. Write it as "
+            "tcp://host:8786, or SCHEDULER=local."
+        ) from error
+    except (OSError, TimeoutError) as error:
+        raise Unreachable(
+            f"The scheduler at {scheduler} does not answer. Check SCHEDULER, and that `make up "
+            "SCALE=2` or your cluster is running; SCHEDULER=local needs none."
+        ) from error
+    with client:
+        _require_our_libraries(client, scheduler)
+        yield client
+
+
+def require_file(client: "Client", path: str) -> None:
+    """Raise BadInput unless every worker sees what is at `path` of this machine."""
+    there = client.run(_exists, path)
+    blind = sorted(worker for worker, sees in there.items() if not sees)
+    if blind:
+        raise BadInput(
+            f"The worker {blind[0]} does not see {path}. Put it on s3://, or in a folder that all "
+            "workers share under the same name."
+        )
+
+
+def _exists(path: str) -> bool:
+    return Path(path).exists()
+
+
+def _require_our_libraries(client: "Client", scheduler: str) -> None:
+    ours = library_versions()
+    try:
+        theirs = client.run(library_versions)
+    except ModuleNotFoundError as error:
+        raise BadInput(
+            f"The workers of {scheduler} cannot import {error.name}. Give them the image and the "
+            "code of this command."
+        ) from error
+    if not theirs:
+        raise BadInput(
+            f"The scheduler at {scheduler} has no worker. Start some, as `make up SCALE=2` does."
+        )
+    other = [
+        f"{worker}: {', '.join(_differences(ours, found))}"
+        for worker, found in sorted(theirs.items())
+        if found != ours
+    ]
+    if other:
+        told = "; ".join(other[:SHOWN_WORKERS])
+        raise BadInput(
+            f"Workers of {scheduler} have other libraries, whose numbers may differ: {told}. Give "
+            "them the image of this command."
+        )
+
+
+def _differences(ours: dict[str, str], theirs: dict[str, str]) -> list[str]:
+    return [
+        f"{name} {theirs.get(name, 'missing')} instead of {version}"
+        for name, version in ours.items()
+        if theirs.get(name) != version
+    ]

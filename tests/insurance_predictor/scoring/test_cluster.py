@@ -1,0 +1,129 @@
+"""A Dask cluster gives what one process gives, also when a worker is killed on the way."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from distributed import Client, LocalCluster
+from pandas.testing import assert_frame_equal
+
+from insurance_predictor.base.errors import BadInput, Unreachable
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.cluster import connected, require_file
+from insurance_predictor.scoring import portfolio
+from insurance_predictor.scoring.score import ScoreOptions, score
+from tests.insurance_predictor.scoring.conftest import Score, whole
+
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+    ) as running:
+        yield running
+
+
+def test_the_same_premiums_as_in_one_process(
+    run: Score,
+    settings: Settings,
+    people: pd.DataFrame,
+    tmp_path: Path,
+    cluster,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(portfolio, "ROWS_OF_A_PIECE", 50)
+    people.to_parquet(tmp_path / "in.parquet")
+    run(tmp_path / "in.parquet", tmp_path / "alone")
+    there = settings.model_copy(update={"scheduler": cluster.scheduler_address})
+    done = score(there, str(tmp_path / "in.parquet"), str(tmp_path / "out"), ScoreOptions())
+    assert done.manifest.rows == 300
+    assert_frame_equal(whole(tmp_path / "out"), whole(tmp_path / "alone"))
+    names = [sorted(path.name for path in (tmp_path / out).iterdir()) for out in ("out", "alone")]
+    assert names[0] == names[1]
+
+
+def test_a_worker_that_is_killed_costs_no_row(
+    run: Score,
+    settings: Settings,
+    people: pd.DataFrame,
+    tmp_path: Path,
+    cluster,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(portfolio, "ROWS_OF_A_PIECE", 1_000)
+    pd.concat([people] * 200).to_parquet(tmp_path / "in.parquet")
+    run(tmp_path / "in.parquet", tmp_path / "alone")
+    killed: list[int] = []
+
+    def kill_one_that_has_begun() -> None:
+        waiting = tmp_path / "out" / "_unfinished"
+        while not (waiting.is_dir() and any(waiting.glob("part-*"))):
+            time.sleep(0.01)
+        with connected(cluster.scheduler_address) as client:
+            pid = next(iter(client.run(os.getpid).values()))
+        os.kill(pid, signal.SIGKILL)
+        killed.append(pid)
+
+    killer = threading.Thread(target=kill_one_that_has_begun)
+    killer.start()
+    there = settings.model_copy(update={"scheduler": cluster.scheduler_address})
+    done = score(there, str(tmp_path / "in.parquet"), str(tmp_path / "out"), ScoreOptions())
+    killer.join()
+    assert killed
+    assert done.manifest.rows == 60_000
+    assert_frame_equal(whole(tmp_path / "out"), whole(tmp_path / "alone"))
+
+
+def _connect(scheduler: str) -> None:
+    with connected(scheduler):
+        pass
+
+
+def test_a_scheduler_that_is_not_there(settings: Settings, people: pd.DataFrame, tmp_path: Path):
+    with pytest.raises(Unreachable, match=r"scheduler at tcp://127\.0\.0\.1:9 does not answer"):
+        _connect("tcp://127.0.0.1:9")
+    with pytest.raises(BadInput, match="is no address"):
+        _connect("carrier-pigeon://8786")
+
+
+def test_a_scheduler_without_workers():
+    with LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None) as empty:
+        with pytest.raises(BadInput, match="has no worker"):
+            _connect(empty.scheduler_address)
+
+
+def test_every_worker_sees_a_local_input(cluster, tmp_path: Path):
+    with connected(cluster.scheduler_address) as client:
+        require_file(client, str(tmp_path))
+        with pytest.raises(BadInput, match="does not see /nowhere/at-all"):
+            require_file(client, "/nowhere/at-all")
+
+
+def test_a_worker_with_another_library_is_refused(tmp_path: Path):
+    facts = tmp_path / "skops-0.0.1.dist-info" / "METADATA"
+    facts.parent.mkdir()
+    facts.write_text("Metadata-Version: 2.1\nName: skops\nVersion: 0.0.1\n")
+    path = os.pathsep.join([str(tmp_path), os.environ["PYTHONPATH"]])
+    with LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None) as empty:
+        address = empty.scheduler_address
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-nanny"]
+        with subprocess.Popen(
+            [*command, "--no-dashboard", "--local-directory", str(tmp_path)],
+            env={**os.environ, "PYTHONPATH": path},
+        ) as worker:
+            try:
+                with Client(address) as client:
+                    client.wait_for_workers(1)
+                with pytest.raises(BadInput, match=r"skops 0\.0\.1 instead of"):
+                    _connect(address)
+            finally:
+                worker.terminate()
