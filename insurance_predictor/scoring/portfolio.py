@@ -395,30 +395,22 @@ def _numerals_learned(
     pieces: Sequence[Piece], layouts: dict[str, Layout], columns: Columns
 ) -> dict[str, Layout]:
     """How numbers are written that are text, which all rows of all files together say."""
-
-    understanding: dict[bool, Understanding] = {}
+    may_be_comma = all(each.separator in ("", *DECIMAL_COMMA) for each in layouts.values())
+    commas = [column.name for column in columns.numbers] if may_be_comma else []
+    understanding = Understanding(columns.numbers, commas)
     for piece in pieces:
-        layout = layouts[piece.url]
-        may_be_comma = layout.separator in DECIMAL_COMMA
-        for _, batch in _text_numbers(piece, layout, columns.numbers):
-            known = understanding.setdefault(
-                may_be_comma, Understanding(columns.numbers, may_be_comma)
-            )
-            known.look(batch)
+        for cells in _text_numbers(piece, layouts[piece.url], columns.numbers):
+            understanding.look(cells)
     try:
-        decided = {comma: known.decided().numerals for comma, known in understanding.items()}
+        numerals = understanding.decided().numerals
     except NotUnderstood as error:
         raise InvalidTable(f"{pieces[0].url} cannot be used as it is: {error}") from error
-    return {
-        url: replace(layout, numerals=decided.get(layout.separator in DECIMAL_COMMA, {}))
-        for url, layout in layouts.items()
-    }
+    return {url: replace(layout, numerals=numerals) for url, layout in layouts.items()}
 
 
 def _text_numbers(
     piece: Piece, layout: Layout, numbers: Sequence[NumberColumn]
-) -> Iterator[tuple[int, Any]]:
-
+) -> Iterator[pd.DataFrame]:
     places = {one.name: layout.known[one.name] for one in numbers if one.name in layout.known}
     if not layout.separator:
         if piece.start:  # once a file
@@ -441,11 +433,11 @@ def _text_numbers(
                     name: batch.column(schema.names[place]).cast(pa.string())
                     for name, place in texts.items()
                 }
-                yield 0, pa.table(cells).to_pandas()
+                yield pa.table(cells).to_pandas()
         return
-    for number, batch in batches(piece, layout):
+    for _, batch in batches(piece, layout):
         cells = {name: batch.column(place) for name, place in places.items()}
-        yield number, pa.table(cells).to_pandas()
+        yield pa.table(cells).to_pandas()
 
 
 def features_of(

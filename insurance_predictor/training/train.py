@@ -96,7 +96,7 @@ def train(
             git_commit=git_commit(),
             trained_at=datetime.now(UTC),
             library_versions=library_versions(),
-            options=vars(options),
+            options={key: value for key, value in vars(options).items() if key != "scheduler"},
             notices=(*notices, *_passed_over(every[0], trained.scores)),
             warnings=warnings,
         )

@@ -20,7 +20,6 @@ from insurance_predictor.scoring import portfolio
 from insurance_predictor.scoring.score import ScoreOptions, score
 from tests.insurance_predictor.scoring.conftest import Score, whole
 
-
 pytestmark = pytest.mark.process
 
 
@@ -96,9 +95,11 @@ def test_a_scheduler_that_is_not_there(settings: Settings, people: pd.DataFrame,
 
 
 def test_a_scheduler_without_workers():
-    with LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None) as empty:
-        with pytest.raises(BadInput, match="has no worker"):
-            _connect(empty.scheduler_address)
+    with (
+        LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None) as empty,
+        pytest.raises(BadInput, match="has no worker"),
+    ):
+        _connect(empty.scheduler_address)
 
 
 def test_every_worker_sees_a_local_input(cluster, tmp_path: Path):
