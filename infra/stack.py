@@ -25,7 +25,9 @@ HEALTHY_WITHIN = 300  # seconds
 DOCKER_WITHIN = 60  # seconds; a codespace begins to work before its daemon does
 # A variable that names a user of MLflow whom the server makes at its start -> the name without it.
 USERS = {"MLFLOW_ADMIN_USERNAME": "admin", "MLFLOW_READER_USERNAME": "stack-reader"}
-OPTIONAL = ("app", "api")  # each in a profile of its own name, of one image
+# Each with the profile that it is in; all are of one image.
+OPTIONAL = {"app": "app", "api": "api", "scheduler": "scale", "worker": "scale"}
+MOST_WORKERS = 64
 WRITERS = ("mlflow", *OPTIONAL)
 RUNNING = ("running", "restarting")
 
@@ -54,6 +56,8 @@ PUBLISHED = (
     Published("postgres", "POSTGRES_PORT", 5432, "PostgreSQL"),
     Published("app", "APP_PORT", 8501, "App"),
     Published("api", "API_PORT", 8000, "API"),
+    Published("scheduler", "SCHEDULER_PORT", 8786, "Dask"),
+    Published("scheduler", "DASHBOARD_PORT", 8787, "Dask's pages"),
 )
 
 
@@ -74,6 +78,7 @@ def up(build: bool = False, patience: float = DOCKER_WITHIN) -> str:
     wait_for_docker(patience)
     make_env()
     read_settings(ENV_FILE)
+    _check_scale()
     names = wanted()
     _check_ports(names)
     provide(*_with_images(names), build=build)
@@ -136,6 +141,8 @@ def addresses(wanted: list[str]) -> str:
 
 def _address(published: Published) -> str:
     here = f"127.0.0.1:{published.port}"
+    if published.variable == "SCHEDULER_PORT":
+        return f"tcp://{here}"
     return here if published.service == "postgres" else public_address(f"http://{here}")
 
 
@@ -145,18 +152,27 @@ def wanted() -> list[str]:
 
 
 def is_in_profile(service: str) -> bool:
-    """Whether COMPOSE_PROFILES names the profile of an OPTIONAL service."""
-    return service in (os.environ.get("COMPOSE_PROFILES") or "").split(",")
+    """Whether COMPOSE_PROFILES names the profile of an OPTIONAL service, or SCALE asks for it."""
+    profiles = (os.environ.get("COMPOSE_PROFILES") or "").split(",")
+    return OPTIONAL[service] in [*profiles, *(["scale"] if os.environ.get("SCALE") else [])]
 
 
 def _with_images(names: list[str]) -> list[str]:
-    """Those that have an image of their own: the API's is the app's."""
-    return list(dict.fromkeys("app" if name == "api" else name for name in names))
+    """Those that have an image of their own: what is OPTIONAL has the app's."""
+    return list(dict.fromkeys("app" if name in OPTIONAL else name for name in names))
 
 
 def object_store() -> list[str]:
     """The service that keeps the artifacts; none when S3_ENDPOINT_URL names another store."""
     return [] if os.environ.get("S3_ENDPOINT_URL") else ["minio"]
+
+
+def _check_scale() -> None:
+    value = os.environ.get("SCALE") or "1"
+    if not value.isdecimal() or not 0 < int(value) <= MOST_WORKERS:
+        raise BadInput(
+            f"SCALE={value!r} is no number of workers. Use one from 1 to {MOST_WORKERS}."
+        )
 
 
 def _check_ports(wanted: list[str]) -> None:

@@ -66,9 +66,9 @@ def _exists(path: str) -> bool:
 
 
 def _require_our_libraries(client: "Client", scheduler: str) -> None:
-    ours = library_versions()
+    ours = _deciding()
     try:
-        theirs = client.run(library_versions)
+        theirs = client.run(_deciding)
     except ModuleNotFoundError as error:
         raise BadInput(
             f"The workers of {scheduler} cannot import {error.name}. Give them the image and the "
@@ -97,3 +97,9 @@ def _differences(ours: dict[str, str], theirs: dict[str, str]) -> list[str]:
         for name, version in ours.items()
         if theirs.get(name) != version
     ]
+
+
+def _deciding() -> dict[str, str]:
+    """The libraries that decide a number, and the Python that reads what the other one writes."""
+    found = library_versions()
+    return found | {"python": found["python"].rpartition(".")[0]}

@@ -41,6 +41,7 @@ NOT_READ = {
     "SHEET": "no container reads a table to train on",
     "FAULTY_ROWS": "no container reads a table to train on",
     "FAULTY_SHARE": "no container reads a table to train on",
+    "SCHEDULER": "of a command outside, which workers in containers are asked by",
     "DATA_URL": "no container downloads",
     "DATA_SHA256": "no container downloads",
     "DOWNLOAD_TIMEOUT": "no container downloads",
