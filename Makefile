@@ -39,7 +39,7 @@ clean: ## remove environments and caches (never data, models or mlflow.db)
 
 ##@ Checks
 .PHONY: lint format test test-process test-integration test-e2e test-all test-stack coverage audit
-.PHONY: mutations quality other-tables gate-calibration gate-sizes calibrate bench bench-app bench-uploads bench-monitor
+.PHONY: mutations quality other-tables gate-calibration gate-sizes calibrate bench bench-app bench-uploads bench-monitor bench-scale
 lint: $(READY) ## ruff, import-linter, mypy, file and secret checks: what a commit runs
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pre-commit run --all-files --show-diff-on-failure
 
@@ -100,6 +100,9 @@ bench-uploads: $(READY) ## the app's memory while 1, 2 and 10 visitors upload wh
 
 bench-monitor: $(READY) ## an assessment of 1,000,000 predictions against Evidently, and at 10,000,000
 	@$(BIN)/python -m tests.benchmarks.bench_monitor
+
+bench-scale: $(READY) ## portfolios of 5 to 50 million rows against pandas, Spark and itself (SPARK_PYTHON=...)
+	@$(BIN)/python -m tests.benchmarks.bench_scale
 
 ##@ Stack
 .PHONY: env up pull down destroy logs ps doctor backup restore upgrade-db

@@ -25,7 +25,7 @@ from insurance_predictor.scoring.storage import S3, File, find_files, require_st
 from insurance_predictor.scoring.workers import Cluster, Processes, ThisProcess, Workers
 from insurance_predictor.table.columns import Columns, NumberColumn, target_json
 
-SMALL = 2**23  # bytes; so much is scored by one process before others have started
+SMALL = 2**21  # bytes; so much is scored by one process before others have started
 SHOWN_FILES = 20
 
 
