@@ -117,7 +117,7 @@ def test_forwarded_ports_are_the_published_ones_and_each_has_a_label(dev_contain
     services = read_config(ROOT / "docker-compose.yml")["services"].values()
     published = {int(port["published"]) for it in services for port in it.get("ports", [])}
     labels = {int(port): said["label"] for port, said in dev_container["portsAttributes"].items()}
-    assert set(dev_container["forwardPorts"]) == {5000, 8000, 8501, 9001}
+    assert set(dev_container["forwardPorts"]) == {5000, 8000, 8501, 8787, 9001}
     assert published == labels.keys()
     assert all("private" in labels[port] for port in dev_container["forwardPorts"])
 

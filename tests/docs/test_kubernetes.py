@@ -19,7 +19,7 @@ def test_scheduler_and_workers_are_those_of_the_compose_file():
     own = [word for word in _command(worker) if word not in named]
     assert sorted(own) == sorted(set(compose["worker"]["command"]) - {"tcp://scheduler:8786"})
     assert worker["image"] == scheduler["image"]
-    assert worker["image"].endswith("/app:0.1.0")
+    assert worker["image"].startswith("ghcr.io/OWNER/NAME/app:")
 
 
 def test_the_service_leads_to_the_scheduler_s_own_ports():
