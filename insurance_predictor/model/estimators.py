@@ -1,5 +1,6 @@
 """The candidate estimators, what a search may change in them, and the textbook baseline."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -24,6 +25,10 @@ from insurance_predictor.model.sizes import (
 )
 from insurance_predictor.table.columns import Columns
 from insurance_predictor.table.schema import CURRENT
+
+# skops looks into every package of scikit-learn when it is imported, and one of them would load
+# Dask, which made a tenth of what that takes.
+sys.modules.setdefault("sklearn.externals.array_api_compat.dask", None)  # type: ignore[arg-type]
 
 # Types outside scikit-learn's plain ones that a stored model may hold; anything else is refused.
 TRUSTED_TYPES = (
