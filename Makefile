@@ -39,7 +39,7 @@ clean: ## remove environments and caches (never data, models or mlflow.db)
 
 ##@ Checks
 .PHONY: lint format test test-process test-integration test-e2e test-all test-stack coverage audit
-.PHONY: mutations quality other-tables gate-calibration gate-sizes calibrate bench bench-app bench-uploads bench-monitor bench-scale
+.PHONY: mutations quality other-tables gate-calibration gate-sizes calibrate bench bench-app bench-api bench-uploads bench-monitor bench-scale
 lint: $(READY) ## ruff, import-linter, mypy, file and secret checks: what a commit runs
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pre-commit run --all-files --show-diff-on-failure
 
@@ -94,6 +94,9 @@ bench: $(READY) ## the speed table, as ratios, and bench.json (DATA=...)
 
 bench-app: $(READY) ## the app against a plain one: start to first quote, quotes a second, memory
 	@$(BIN)/python -m tests.benchmarks.bench_app
+
+bench-api: $(READY) ## the API against `mlflow models serve`: quotes a second, waits, memory
+	@$(BIN)/python -m tests.benchmarks.bench_api
 
 bench-uploads: $(READY) ## the app's memory while 1, 2 and 10 visitors upload what they like (needs Chromium)
 	@$(BIN)/python -m tests.benchmarks.bench_uploads

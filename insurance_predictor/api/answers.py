@@ -56,7 +56,7 @@ class Answers:
         self._is_told = False
 
     def find(self, same: Sameness) -> bytes | None:
-        """What was answered before. Raises Problem, 422, when that was about other people."""
+        """What was answered before. Raises Problem, 409, when that was about other people."""
         asked = "SELECT people, answer FROM answers WHERE key = ? AND time > ?"
         since = self._clock() - DAY
         row = self._try(lambda file: file.execute(asked, (same.key, since)).fetchone())
@@ -101,9 +101,9 @@ class Answers:
 
 
 def other_people() -> Problem:
-    """422, for a key that is used again for something else."""
+    """409, for a key that is used again for something else."""
     said = "This Idempotency-Key came with other people within a day. Take a new key for them."
-    return Problem(422, said)
+    return Problem(409, said)
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -4,10 +4,13 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from insurance_predictor.api.problems import Problem, busy
+
+MOMENT, A_WHILE = 0.002, 0.01  # seconds
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
@@ -23,9 +26,11 @@ class _Waiting(Generic[Request, Answer]):
 class Batches(Generic[Request, Answer]):
     """Hands requests to `work`, in a thread of its own: all that wait when it is free.
 
-    So nobody waits for others to come, and who comes while it works goes with the next. `work` says
-    an answer or a Problem for each, in their order, or raises what all of them get. Requests of
-    `most_size` together go at once, unless one alone is larger, and `most_waiting` wait.
+    The first waits a MOMENT for those who come at the same instant. Who comes while others are
+    answered goes with the next, which waits A_WHILE for those who were answered to ask again: so a
+    crowd stays one batch. `work` says an answer or a Problem for each, in their order, or raises
+    what all of them get. Requests of `most_size` together go at once, unless one alone is larger,
+    and `most_waiting` wait.
     """
 
     def __init__(
@@ -40,6 +45,8 @@ class Batches(Generic[Request, Answer]):
         self._waiting: deque[_Waiting[Request, Answer]] = deque()
         self._thread = ThreadPoolExecutor(1, "quotes")
         self._task: asyncio.Task[None] | None = None
+        self._expected = 0
+        self._all_are_there = asyncio.Event()
 
     async def answer(self, request: Request, size: int) -> Answer:
         """The answer to one request. Raises Problem, 503 when too many wait."""
@@ -47,6 +54,8 @@ class Batches(Generic[Request, Answer]):
             raise busy(f"{self._most_waiting} requests wait already. Ask again in a moment.")
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(request, size, answer))
+        if len(self._waiting) >= self._expected:
+            self._all_are_there.set()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._go_on())
         return await answer
@@ -57,6 +66,7 @@ class Batches(Generic[Request, Answer]):
 
     async def _go_on(self) -> None:
         loop = asyncio.get_running_loop()
+        await asyncio.sleep(MOMENT)
         while batch := self._next():
             requests = [one.request for one in batch]
             answers: Sequence[Answer | Exception]
@@ -71,6 +81,14 @@ class Batches(Generic[Request, Answer]):
                     one.answer.set_exception(answer)
                 else:
                     one.answer.set_result(answer)
+            await self._wait_for(len(self._waiting) + len(batch))
+
+    async def _wait_for(self, expected: int) -> None:
+        """Return when so many wait, or after A_WHILE."""
+        self._expected = expected
+        self._all_are_there.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._all_are_there.wait(), A_WHILE)
 
     def _next(self) -> list[_Waiting[Request, Answer]]:
         """Those who have waited longest; who has given up is left out."""

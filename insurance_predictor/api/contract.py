@@ -16,10 +16,11 @@ REFUSALS = {
     400: "No JSON, or a header that cannot be used",
     401: "No key, or none that is known",
     408: "The request did not arrive in time",
+    409: "The Idempotency-Key came with other people",
     413: "Too large",
     415: "The body is not sent as application/json",
     421: "Another host's name, and no keys",
-    422: "JSON, but no list of people; or an Idempotency-Key that came with other people",
+    422: "JSON, but no list of people",
     500: "A fault of the server",
     503: "No version can be served, too many requests wait, or it took too long; see Retry-After",
 }

@@ -95,9 +95,10 @@ def application(settings: Settings) -> FastAPI:
 def _add_quotes(app: FastAPI, office: Office) -> None:
     @app.post(
         "/v1/quotes",
+        operation_id="quotes",
         summary=f"Quotes for 1 to {MOST_PEOPLE:,} people; what is wrong with one costs no other",
         openapi_extra=contract.QUOTES,
-        responses=contract.refusals(415, 422)
+        responses=contract.refusals(409, 415, 422)
         | contract.answered("Answer", "For each of the people, in their order"),
     )
     async def quotes(request: Request) -> Response:
@@ -114,6 +115,7 @@ def _add_quotes(app: FastAPI, office: Office) -> None:
 def _add_states(app: FastAPI, office: Office) -> None:
     @app.get(
         "/v1/version",
+        operation_id="version",
         summary="The version that serves",
         responses=contract.refusals() | contract.answered("Version", "As the registry has it"),
     )
@@ -122,6 +124,7 @@ def _add_states(app: FastAPI, office: Office) -> None:
 
     @app.get(
         "/health",
+        operation_id="health",
         summary="Whether the process answers",
         responses=contract.refusals() | contract.answered("State", "It does"),
     )
@@ -130,6 +133,7 @@ def _add_states(app: FastAPI, office: Office) -> None:
 
     @app.get(
         "/ready",
+        operation_id="ready",
         summary="Whether a version is served",
         responses=contract.refusals() | contract.answered("State", "It is"),
     )
@@ -139,6 +143,7 @@ def _add_states(app: FastAPI, office: Office) -> None:
 
     @app.get(
         "/metrics",
+        operation_id="metrics",
         summary="For Prometheus",
         responses=contract.refusals()
         | {200: {"description": "Its text", "content": {"text/plain": {"schema": contract.TEXT}}}},

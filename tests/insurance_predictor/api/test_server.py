@@ -131,3 +131,23 @@ def test_every_answered_quote_is_in_the_log_after_a_kill_under_load(started: Sta
     again = started()
     assert quoted(again)
     assert answered <= logged(again, len(answered) + 1)
+
+
+def test_a_client_made_from_the_openapi_finds_nothing(started: Started):
+    api = started(API_KEYS="a-key")
+    done = subprocess.run(
+        [
+            Path(sys.executable).with_name("schemathesis"),
+            *("run", f"{api.server.uri}/openapi.json", "--checks", "all"),
+            *("--header", "X-API-Key: a-key", "--max-examples", "25", "--seed", "1"),
+            *("--suppress-health-check", "all", "--no-color"),
+        ],
+        cwd=api.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "No issues found" in done.stdout
+    assert "Traceback" not in api.server.log.read_text()
+    assert '"level": "ERROR"' not in api.server.log.read_text()
