@@ -34,6 +34,7 @@ LOGGER = logging.getLogger(__name__)
 WAIT = 0.03  # seconds that somebody who was quoted may have to wait for the disk
 CHUNK = 200  # quotes of one call that are put on the disk before another call has its turn
 RETRY = 2.0  # seconds between looks at what was left behind or could not be delivered
+TOGETHER = 0.25  # seconds in which what comes is delivered together: each delivery costs the same
 CLOSING = 5.0  # seconds
 
 Source = Literal["app", "batch", "command", "api"]
@@ -93,10 +94,11 @@ class PredictionLog:
         self._spool = Spool(settings.prediction_spool, settings.prediction_log_url)
         self._writer = DatabaseWriter(self._spool, settings.prediction_log_url, clock)
         self._model = settings.model_name
-        self._changed = Condition()  # guards the next five
+        self._changed = Condition()  # guards the next six
         self._calls: list[_Call] = []
         self._lost = 0
         self._has_news = True  # perhaps an earlier process left something behind
+        self._is_urgent = False  # somebody waits for the database
         self._is_closing = False
         self._is_kept = False
         self._keeper = Thread(target=self._keep, name="prediction log to disk", daemon=True)
@@ -135,7 +137,7 @@ class PredictionLog:
         """Whether the database has all that was written here, after at most `timeout` seconds."""
         end = monotonic() + timeout
         with self._changed:
-            self._has_news = True
+            self._has_news = self._is_urgent = True
             self._changed.notify_all()
         while self._calls or not self._spool.is_settled():  # asked without keeping anybody waiting
             with self._changed:
@@ -221,7 +223,8 @@ class PredictionLog:
         """Return when there may be something to deliver; whether it is for the last time."""
         with self._changed:
             self._changed.wait_for(lambda: self._has_news or self._is_kept, RETRY)
-            self._has_news = False
+            self._changed.wait_for(lambda: self._is_urgent or self._is_kept, TOGETHER)
+            self._has_news = self._is_urgent = False
             return self._is_kept
 
 

@@ -36,6 +36,8 @@ LOGGER = logging.getLogger(__name__)
 ANSWER_PATIENCE = 5.0
 # Seconds that somebody waits for a first version, from the moment it was asked for.
 FIRST_PATIENCE = 20.0
+# Seconds until the registry is asked again when nothing serves, if it is not asked more often.
+NOTHING_SERVES = 5.0
 # The registry, model and alias that were asked for last, and the answer that is awaited.
 _ASKED: dict[tuple[str, str, str], Future[Version]] = {}
 
@@ -167,6 +169,8 @@ class ServedModel:
             outcome = self._served = refresh(self._settings, self._served)
         except Exception as error:  # whatever it is, the next look may succeed
             outcome = self._error = error
+            if self._served is None:
+                self._due = min(self._due, time.monotonic() + NOTHING_SERVES)
         try:
             self._tell(outcome, round(1000 * (time.monotonic() - start), 1))
         finally:

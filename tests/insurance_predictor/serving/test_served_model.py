@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -572,6 +573,19 @@ def test_with_nothing_to_serve_everybody_hears_why_until_there_is(client, settin
     assert [type(look) for look in looks] == [NoProductionModel]
     put_in_production(client, settings, trained.run_id)
     model.refresh()
+    assert model.current().facts.version == "1"
+
+
+def test_where_nothing_serves_the_registry_is_asked_again_soon(client, settings, trained, looks):
+    model = ServedModel(asking_every(86_400, settings), 0.0, looks)
+    with pytest.raises(NoProductionModel):
+        model.current()
+    put_in_production(client, settings, trained.run_id)
+    end = time.monotonic() + PATIENCE
+    while len(looks) < 2 and time.monotonic() < end:
+        time.sleep(0.1)
+        with suppress(NoProductionModel):
+            model.current()
     assert model.current().facts.version == "1"
 
 
