@@ -9,12 +9,13 @@ import atexit
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import isnan
 from threading import Condition, Event, Thread
 from time import monotonic
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 from insurance_predictor.base.settings import Settings
@@ -28,6 +29,9 @@ from insurance_predictor.log.writer import (
     utc_now,
 )
 from insurance_predictor.table.schema import FEATURE_NAMES
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LOGGER = logging.getLogger(__name__)
 
@@ -95,7 +99,7 @@ class PredictionLog:
         self._writer = DatabaseWriter(self._spool, settings.prediction_log_url, clock)
         self._model = settings.model_name
         self._changed = Condition()  # guards the next six
-        self._calls: list[_Call] = []
+        self._calls: list[_Call | _TableCall] = []
         self._lost = 0
         self._has_news = True  # perhaps an earlier process left something behind
         self._is_urgent = False  # somebody waits for the database
@@ -124,14 +128,15 @@ class PredictionLog:
         False is no loss: a large batch or a slow disk goes on in the background. What is lost is
         counted in `lost`; nothing is raised.
         """
-        call = _Call(list(entries))
-        with self._changed:
-            if self._is_closing:
-                self._lose(len(call.entries), "the prediction log is closed")
-                return False
-            self._calls.append(call)
-            self._changed.notify_all()
-        return call.is_over.wait(patience) and not call.has_losses
+        return self._take(_Call(list(entries)), patience)
+
+    def write_table(self, quotes: "pd.DataFrame", patience: float = WAIT) -> bool:
+        """As `write`, for many quotes of one version at once: a column for each field of Entry.
+
+        `person` and `carried` are columns of their own, by the names of the columns; `time` is
+        aware. They come into the database in one piece.
+        """
+        return self._take(_TableCall(quotes.assign(model=self._model)), patience)
 
     def flush(self, timeout: float) -> bool:
         """Whether the database has all that was written here, after at most `timeout` seconds."""
@@ -148,7 +153,7 @@ class PredictionLog:
     def backlog(self) -> int:
         """How many quotes wait for this database, those of other processes included."""
         with self._changed:
-            in_memory = sum(len(call.entries) - call.taken for call in self._calls)
+            in_memory = sum(call.rows - call.taken for call in self._calls)
         return in_memory + self._spool.waiting()
 
     def close(self) -> None:
@@ -163,6 +168,15 @@ class PredictionLog:
         self._deliverer.join(CLOSING)
         atexit.unregister(self.close)
 
+    def _take(self, call: "_Call | _TableCall", patience: float) -> bool:
+        with self._changed:
+            if self._is_closing:
+                self._lose(call.rows, "the prediction log is closed")
+                return False
+            self._calls.append(call)
+            self._changed.notify_all()
+        return call.is_over.wait(patience) and not call.has_losses
+
     def _keep(self) -> None:
         """The first thread: from memory to the disk."""
         while calls := self._calls_in_turn():
@@ -171,22 +185,24 @@ class PredictionLog:
             self._is_kept = True
             self._changed.notify_all()
 
-    def _calls_in_turn(self) -> list["_Call"]:
+    def _calls_in_turn(self) -> list["_Call | _TableCall"]:
         """Every call that is not over; none when the log is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._calls or self._is_closing)
             return list(self._calls)
 
-    def _put_on_disk(self, calls: Sequence["_Call"]) -> None:
-        """A chunk of each call, with one wait for the disk."""
-        lines = [line for call in calls for line in self._next_lines(call)]
-        try:
+    def _put_on_disk(self, calls: Sequence["_Call | _TableCall"]) -> None:
+        """A chunk of each call, with one wait for the disk, or a whole table of quotes."""
+        in_chunks = [call for call in calls if isinstance(call, _Call)]
+        lines = [line for call in in_chunks for line in self._next_lines(call)]
+        with self._counting_losses(len(lines), in_chunks):
             self._spool.append(lines)
-        except Exception as error:  # whatever it is, this thread must live
-            self._lose(len(lines), f"{type(error).__name__}: {error}")
-            for call in calls:
-                call.has_losses = True
-        over = [call for call in calls if call.taken == len(call.entries)]
+        for call in calls:
+            if isinstance(call, _TableCall):
+                call.taken = call.rows
+                with self._counting_losses(call.rows, [call]):
+                    self._spool.append_table(call.content(), call.rows)
+        over = [call for call in calls if call.taken == call.rows]
         with self._changed:
             self._calls = [call for call in self._calls if call not in over]
             # During a large batch the database waits, so that one thread less competes with people.
@@ -194,6 +210,15 @@ class PredictionLog:
             self._changed.notify_all()
         for call in over:
             call.is_over.set()
+
+    @contextmanager
+    def _counting_losses(self, rows: int, calls: Sequence["_Call | _TableCall"]) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # whatever it is, this thread must live
+            self._lose(rows, f"{type(error).__name__}: {error}")
+            for call in calls:
+                call.has_losses = True
 
     def _next_lines(self, call: "_Call") -> Iterator[bytes]:
         for entry in call.next_chunk():
@@ -233,6 +258,7 @@ class _Call:
 
     def __init__(self, entries: Sequence[Entry | Failure]) -> None:
         self.entries = entries
+        self.rows = len(entries)
         self.taken = 0
         self.has_losses = False
         self.is_over = Event()
@@ -241,6 +267,29 @@ class _Call:
         chunk = self.entries[self.taken : self.taken + CHUNK]
         self.taken += len(chunk)
         return chunk
+
+
+class _TableCall:
+    """The quotes of one call of `write_table`, each column with its name in the log."""
+
+    def __init__(self, quotes: "pd.DataFrame") -> None:
+        self._quotes = quotes
+        self.rows = len(quotes)
+        self.taken = 0
+        self.has_losses = False
+        self.is_over = Event()
+
+    def content(self) -> bytes:
+        """The table in Arrow's stream format. Raises ValueError for a time without a zone."""
+        import pyarrow as pa
+
+        if self._quotes["time"].dt.tz is None:
+            raise ValueError("a time without a zone")
+        table = pa.Table.from_pandas(self._quotes, preserve_index=False)
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema) as stream:
+            stream.write_table(table.replace_schema_metadata(None))
+        return bytes(sink.getvalue())
 
 
 def _line(entry: Entry | Failure, model: str) -> bytes:

@@ -35,6 +35,9 @@ TURN_PATIENCE = 1.0  # seconds for another process that delivers
 TABLE = "CREATE TABLE IF NOT EXISTS queue"
 TABLE += " (number INTEGER PRIMARY KEY AUTOINCREMENT, database TEXT, line BLOB)"
 INDEX = "CREATE INDEX IF NOT EXISTS queue_database ON queue (database)"
+# Many rows as one table, in Arrow's stream format: programs of before know no such thing.
+TABLES = "CREATE TABLE IF NOT EXISTS tables"
+TABLES += " (number INTEGER PRIMARY KEY AUTOINCREMENT, database TEXT, rows INTEGER, content BLOB)"
 # Earlier programs keep to a table of their own, and may still be running.
 FORMER_TABLE = "SELECT 1 FROM sqlite_master WHERE name = 'waiting'"
 # Whatever another program has put there, it comes as bytes.
@@ -44,6 +47,7 @@ ROWS += " WHERE database IS ? ORDER BY number"
 LOGGER = logging.getLogger(__name__)
 
 Take = Callable[[list[bytes]], None]
+TakeTable = Callable[[bytes], None]
 
 
 def told_elsewhere(rows: Mapping[str, int]) -> str:
@@ -64,6 +68,7 @@ class Spool:
         self._database = destination(url)
         self._connection: sqlite3.Connection | None = None
         self._last = 0  # the number of the last row that was appended here
+        self._last_table = 0  # and of the last table
         self._left: set[Path] = set()  # files that cannot be read
         self._lock = Lock()
 
@@ -77,11 +82,19 @@ class Spool:
         with self._queue() as queue:
             self._last = _insert(queue, lines, self._database)
 
-    def deliver(self, take: Take) -> None:
+    def append_table(self, content: bytes, rows: int) -> None:
+        """As `append`, for so many rows that are one table in Arrow's stream format."""
+        with self._queue() as queue:
+            values = (self._database, rows, content)
+            asked = "INSERT INTO tables (database, rows, content) VALUES (?, ?, ?)"
+            self._last_table = queue.execute(asked, values).lastrowid or 0
+
+    def deliver(self, take: Take, take_table: TakeTable | None = None) -> None:
         """Hand the rows for this database to `take`, some thousand at once; what it took is gone.
 
-        One process does so at a time. A row is handed over again when `take` raised, or when the
-        process died before the row was gone, so `take` has to know what it has taken.
+        Whole tables go to `take_table`, one at a time; without it they stay. One process does so at
+        a time. A row is handed over again when `take` raised, or when the process died before the
+        row was gone, so `take` has to know what it has taken.
         """
         if not self._is_there():
             return
@@ -91,7 +104,7 @@ class Spool:
         except Timeout:
             return  # whoever has it delivers these, too
         try:
-            self._deliver(take)
+            self._deliver(take, take_table)
         finally:
             turn.release()
 
@@ -103,6 +116,14 @@ class Spool:
             os.fsync(file.fileno())
         return path
 
+    def set_table_aside(self, content: bytes) -> Path:
+        """The file, never delivered, that keeps a table for a person to look at."""
+        path = self._folder / f"set_aside-{time.time_ns()}.arrow"
+        with FileIO(path, "x", opener=_private) as file:
+            file.write(content)
+            os.fsync(file.fileno())
+        return path
+
     def waiting(self) -> int:
         """How many rows wait for this database, whoever wrote them."""
         former = sum(map(_lines_in, self._folder.glob(FORMER)))
@@ -111,6 +132,8 @@ class Spool:
         with self._queue() as queue:
             asked = "SELECT count(*) FROM queue WHERE database IS NULL OR database IS ?"
             (count,) = queue.execute(asked, (self._database,)).fetchone()
+            asked = "SELECT coalesce(sum(rows), 0) FROM tables WHERE database IS ?"
+            count += queue.execute(asked, (self._database,)).fetchone()[0]
             if _has_former(queue):
                 (more,) = queue.execute("SELECT count(*) FROM waiting").fetchone()
                 former += more
@@ -121,17 +144,20 @@ class Spool:
         if not self._has_queue():
             return {}
         with self._queue() as queue:
-            asked = "SELECT database, count(*) FROM queue WHERE database IS NOT NULL"
+            asked = "SELECT database, sum(rows) FROM (SELECT database, 1 AS rows FROM queue"
+            asked += " UNION ALL SELECT database, rows FROM tables) WHERE database IS NOT NULL"
             asked += " AND database IS NOT ? GROUP BY database ORDER BY database"
             return dict(queue.execute(asked, (self._database,)).fetchall())
 
     def is_settled(self) -> bool:
         """Whether every row that was appended here has been delivered."""
-        if not self._last:
+        if not self._last and not self._last_table:
             return True
+        asked = "SELECT 1 FROM queue WHERE database IS ? AND number <= ?"
+        asked += " UNION ALL SELECT 1 FROM tables WHERE database IS ? AND number <= ? LIMIT 1"
+        values = (self._database, self._last, self._database, self._last_table)
         with self._queue() as queue:
-            asked = "SELECT 1 FROM queue WHERE database IS ? AND number <= ? LIMIT 1"
-            return queue.execute(asked, (self._database, self._last)).fetchone() is None
+            return queue.execute(asked, values).fetchone() is None
 
     def close(self) -> None:
         """Leave what is still waiting to whoever comes next."""
@@ -139,7 +165,7 @@ class Spool:
             if self._connection is not None:
                 self._connection.close()
             self._connection = None
-            self._last = 0
+            self._last = self._last_table = 0
 
     def _is_there(self) -> bool:
         return self._has_queue() or any(self._folder.glob(FORMER))
@@ -147,7 +173,7 @@ class Spool:
     def _has_queue(self) -> bool:
         return self._connection is not None or (self._folder / QUEUE).exists()
 
-    def _deliver(self, take: Take) -> None:
+    def _deliver(self, take: Take, take_table: TakeTable | None) -> None:
         for path in sorted(self._folder.glob(FORMER)):
             self._take_over(path)
         with self._queue() as queue:
@@ -160,6 +186,11 @@ class Spool:
                 with self._queue() as queue:
                     numbers = [(number,) for number, _ in rows]
                     queue.executemany("DELETE FROM queue WHERE number = ?", numbers)
+        while take_table is not None and (found := self._next_table()) is not None:
+            number, content = found
+            take_table(content)
+            with self._queue() as queue:
+                queue.execute("DELETE FROM tables WHERE number = ?", (number,))
         with self._queue() as queue:
             queue.commit()
             queue.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -174,6 +205,13 @@ class Spool:
                     rows.append(row)
                     size += len(row[1])
         return rows
+
+    def _next_table(self) -> tuple[int, bytes] | None:
+        asked = "SELECT number, ifnull(CAST(content AS BLOB), x'') FROM tables"
+        asked += " WHERE database IS ? ORDER BY number LIMIT 1"
+        with self._queue() as queue:
+            found: tuple[int, bytes] | None = queue.execute(asked, (self._database,)).fetchone()
+            return found
 
     def _take_over(self, path: Path) -> None:
         """Bring a file of release 0.1 into the queue, unless the process that writes it lives.
@@ -246,6 +284,7 @@ def _opened(folder: Path) -> sqlite3.Connection:
         write_ahead(connection, PATIENCE)
         connection.execute(TABLE)
         connection.execute(INDEX)
+        connection.execute(TABLES)
         connection.commit()
     except BaseException:
         connection.close()

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from math import isfinite
@@ -32,7 +32,8 @@ NUMBERS = NAMES - TEXTS - FLAGS
 LARGEST = 2**63 - 1  # whole number that a database keeps
 LATE = timedelta(minutes=10)  # a large batch is not: it takes a few to get in
 
-Rows = list[dict[str, Any]]
+Row = dict[str, Any]
+Rows = list[Row]
 Clock = Callable[[], datetime]
 
 
@@ -61,7 +62,7 @@ class DatabaseWriter:
         """Deliver what waits. What cannot be delivered stays; the log says so once."""
         trouble = None
         try:
-            self._spool.deliver(self._store)
+            self._spool.deliver(self._store, self._store_table)
             self._tell_of_others()
         except (InsurancePredictorError, OSError) as error:
             trouble = str(error)
@@ -95,6 +96,29 @@ class DatabaseWriter:
         if useless:
             path = self._spool.set_aside(useless)
             LOGGER.error("%d predictions cannot be stored; they are in %s", len(useless), path)
+
+    def _store_table(self, content: bytes) -> None:
+        """Bring a table of quotes into the database in one piece, or else row by row."""
+        from insurance_predictor.log import bulk, database
+
+        try:
+            quotes = bulk.read(content)
+        except ValueError:
+            path = self._spool.set_table_aside(content)
+            LOGGER.error("A table of predictions cannot be stored; it is in %s", path)
+            return
+        with database.database_errors(self._url):
+            if self._engine is None:
+                self._engine = database.open_database(self._url)
+            is_ours = set(OWN_NAMES) <= {*quotes.column_names} <= NAMES
+            if is_ours and bulk.insert(self._engine, database.PREDICTIONS, quotes):
+                now = self._clock()
+                count, first = bulk.late(quotes, now - LATE)
+                late = [_report(first, count, now - first["time"], now)] if count else []
+                database.insert(self._engine, database.LATE_DELIVERIES, late)
+                return
+        # What a database refuses of them, or has no column for, is told apart row by row.
+        self._store([json.dumps(row).encode() + b"\n" for row in bulk.rows(quotes)])
 
     def _housed(self, engine: "Engine", rows: Rows) -> tuple["Table", Rows]:
         """The table for rows of versions that know other columns than the schema, and the rows.
@@ -149,13 +173,17 @@ def _late(predictions: Rows, now: datetime) -> Iterator[dict[str, Any]]:
     late = [row for row in predictions if now - row["time"] > LATE]
     for _, group in groupby(sorted(late, key=origin), key=origin):
         rows = list(group)
-        yield {
-            "id": str(uuid5(NAMESPACE_OID, f"{rows[0]['id']} {len(rows)}")),
-            "time": now,
-            "quotes": len(rows),
-            "longest_seconds": max(now - row["time"] for row in rows).total_seconds(),
-            **{name: rows[0][name] for name in ORIGIN},
-        }
+        yield _report(rows[0], len(rows), max(now - row["time"] for row in rows), now)
+
+
+def _report(row: Mapping[str, Any], quotes: int, longest: timedelta, now: datetime) -> Row:
+    return {
+        "id": str(uuid5(NAMESPACE_OID, f"{row['id']} {quotes}")),
+        "time": now,
+        "quotes": quotes,
+        "longest_seconds": longest.total_seconds(),
+        **{name: row.get(name) for name in ORIGIN},
+    }
 
 
 def _parsed(lines: Iterable[bytes]) -> tuple[Rows, Rows, list[bytes]]:

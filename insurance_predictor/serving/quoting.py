@@ -7,6 +7,8 @@ with what it took, and so is every one that somebody asked for in vain.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from os import urandom
 from time import perf_counter
 from types import MappingProxyType
 from typing import Any
@@ -20,7 +22,6 @@ from insurance_predictor.base.errors import BadInput, InvalidTable
 from insurance_predictor.base.foreign_text import one_line
 from insurance_predictor.log.prediction_log import Entry, Failure, PredictionLog, Source
 from insurance_predictor.serving.predictor import Predictor, Quote
-from insurance_predictor.table.columns import persons
 from insurance_predictor.table.schema import CURRENT
 
 ROWS_AT_ONCE = 5_000  # a moment each, so that people who ask for one quote get their turn
@@ -256,27 +257,28 @@ def _quote_chunk(
     with _recording(log, source, predictor):
         answer = predictor.pair.predict(people)
     latency_ms = _milliseconds_since(start) / len(people)
-    rows_beside = persons(carried) or [{}] * len(people)  # rows without columns are none to pandas
-    entries = [
-        Entry(
-            version=predictor.version,
-            person=person,
-            premium=premium,
-            low=low,
-            high=high,
-            latency_ms=latency_ms,
-            source=source,
-            stale=stale,
-            incarnation=predictor.incarnation,
-            features=predictor.columns.feature_names,
-            carried=beside,
-        )
-        for person, beside, (premium, low, high) in zip(
-            persons(people), rows_beside, answer.to_numpy().tolist(), strict=True
-        )
+    now = datetime.now(UTC)
+    quotes = people.join(carried).assign(
+        id=_random_ids(len(people)),
+        # Each its own moment, so that the last so many quotes can be told from those before.
+        time=pd.date_range(now, periods=len(people), freq="us"),
+        version=predictor.version,
+        **answer,
+        latency_ms=latency_ms,
+        source=source,
+        stale=stale,
+        incarnation=predictor.incarnation,
+    )
+    log.write_table(quotes)
+    return _answer(predictor, people, answer).assign(prediction_id=quotes["id"])
+
+
+def _random_ids(count: int) -> list[str]:
+    """As `uuid4` makes them, from one draw: a call of the system for each is most of a batch."""
+    drawn = urandom(16 * count)
+    return [
+        str(UUID(bytes=drawn[first : first + 16], version=4)) for first in range(0, len(drawn), 16)
     ]
-    log.write(entries)
-    return _answer(predictor, people, answer).assign(prediction_id=[entry.id for entry in entries])
 
 
 def _answer(predictor: Predictor, people: pd.DataFrame, premiums: pd.DataFrame) -> pd.DataFrame:
