@@ -7,9 +7,11 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import Table, create_engine, select
@@ -17,8 +19,12 @@ from sqlalchemy import Table, create_engine, select
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.database import MIGRATIONS, PREDICTIONS
 from insurance_predictor.log.prediction_log import Entry, Failure, PredictionLog
+from insurance_predictor.table.columns import persons
+from insurance_predictor.table.schema import FEATURE_NAMES
+from insurance_predictor.table.synthetic import make_table
 
 MOST = 0.05  # seconds that somebody who was quoted may wait for the log
+NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 PATIENCE = 60  # seconds for what takes a few on an idle machine
 ANA = {
     "age": 40,
@@ -202,3 +208,35 @@ def typical_wait(log: PredictionLog, written: Sequence[Entry]) -> float:
         log.write([one])
         waits.append(time.perf_counter() - begin)
     return statistics.median(waits)
+
+
+def quotes_table(count: int, **other: Any) -> pd.DataFrame:
+    """Made-up quotes as `write_table` takes them."""
+    people = make_table(count, 1)[list(FEATURE_NAMES)]
+    return people.assign(
+        id=[f"{number:036d}" for number in range(count)],
+        time=pd.date_range(NOON, periods=count, freq="us"),
+        version="1",
+        premium=[1_000.25 + number for number in range(count)],
+        low=900.0,
+        high=2_000.5,
+        latency_ms=0.01,
+        source="batch",
+        stale=False,
+        incarnation="now",
+        **other,
+    )
+
+
+def one_by_one(table: pd.DataFrame) -> list[Entry]:
+    """The same quotes one by one."""
+    own = ("id", "version", "premium", "low", "high", "latency_ms", "source", "stale")
+    return [
+        Entry(
+            person=person,
+            time=row.time.to_pydatetime(),
+            incarnation="now",
+            **{name: getattr(row, name) for name in own},
+        )
+        for person, row in zip(persons(table[list(FEATURE_NAMES)]), table.itertuples(), strict=True)
+    ]

@@ -2,7 +2,8 @@
 # ruff: noqa: S608 - the names in the statements are columns of the log, which has them already
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 from pyarrow import compute as pc
 from pyarrow import csv, ipc
 from sqlalchemy import Connection, Engine, Table
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 INCOMING = "incoming_predictions"
 MOMENT = "%Y-%m-%d %H:%M:%S"  # as SQLAlchemy has SQLite keep it: to the microsecond, in UTC
@@ -34,24 +35,21 @@ def rows(table: pa.Table) -> list[dict[str, Any]]:
 
 
 def insert(engine: Engine, table: Table, quotes: pa.Table) -> bool:
-    """Keep the quotes whose ids are not there; whether the database took them. All or none."""
+    """Keep the quotes whose ids are not there; whether the database took them. All or none.
+
+    By PostgreSQL's COPY, as psycopg speaks it; another driver takes none.
+    """
+    if engine.dialect.driver not in ("psycopg", "pysqlite"):
+        return False
     try:
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":
                 _copy(connection, table, quotes)
             else:
                 _insert_many(connection, table, quotes)
-    except DBAPIError as error:
-        if error.connection_invalidated or not isinstance(error, _refusals()):
-            raise
+    except (DataError, IntegrityError):
         return False
     return True
-
-
-def _refusals() -> tuple[type[DBAPIError], ...]:
-    from sqlalchemy.exc import DataError, IntegrityError
-
-    return DataError, IntegrityError
 
 
 def _insert_many(connection: Connection, table: Table, quotes: pa.Table) -> None:
@@ -76,17 +74,26 @@ def _copy(connection: Connection, table: Table, quotes: pa.Table) -> None:
     # A missing value is an empty cell, and a text stands in quotation marks.
     csv.write_csv(quotes, sink, csv.WriteOptions(include_header=False))
     copy = f"COPY {INCOMING} ({names}) FROM STDIN (FORMAT csv)"
-    cursor = connection.connection.cursor()
-    if connection.dialect.driver == "psycopg":
+    with _as_sqlalchemy_says(connection, copy):
+        cursor: Any = connection.connection.cursor()
         with cursor.copy(copy) as stream:
             stream.write(sink.getvalue())
-    else:
-        sink.seek(0)
-        cursor.copy_expert(copy, sink)
     connection.exec_driver_sql(
         f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {INCOMING} "
         "ON CONFLICT (id) DO NOTHING"
     )
+
+
+@contextmanager
+def _as_sqlalchemy_says(connection: Connection, statement: str) -> Iterator[None]:
+    """The driver's errors as those of every other statement."""
+    driver = connection.dialect.loaded_dbapi
+    try:
+        yield
+    except driver.Error as error:
+        raise DBAPIError.instance(
+            statement, None, error, driver.Error, hide_parameters=True, dialect=connection.dialect
+        ) from error
 
 
 def late(quotes: pa.Table, before: datetime) -> tuple[int, Mapping[str, Any]]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,9 @@ from tests.predictions import (
     kill,
     log_in,
     make_first_release,
+    one_by_one,
     process,
+    quotes_table,
     typical_wait,
     wait_until,
 )
@@ -194,6 +197,33 @@ def test_lines_that_no_database_keeps_are_set_aside_and_hold_up_no_other(url, se
     assert kept(url, FAILURES) == []
     aside = (tmp_path / "spool" / ASIDE).read_bytes()
     assert aside.count(b"\n") == len(DAMAGED_LINES) + 2
+
+
+def test_a_table_is_kept_as_the_same_quotes_one_by_one_are(url, log, settings, tmp_path):
+    table = quotes_table(300, region='a, "b"\nc').astype({"bmi": "float64"})
+    table.loc[1, "bmi"] = table.loc[2, "region"] = None
+    table.loc[3, "region"] = ""
+    assert log.write(one_by_one(table[:20]), PATIENCE)
+    assert log.flush(PATIENCE)
+    assert log.write_table(table, PATIENCE)
+    assert log.flush(PATIENCE)
+    found = kept(url)
+    alone = log_in(tmp_path / "alone")
+    with PredictionLog(alone) as other:
+        other.write(one_by_one(table))
+        assert other.flush(PATIENCE)
+    wanted = kept(alone.prediction_log_url)
+    assert sorted(found, key=itemgetter("id")) == sorted(wanted, key=itemgetter("id"))
+
+
+def test_a_row_of_a_table_that_the_database_refuses_holds_up_no_other(url, log, tmp_path):
+    table = quotes_table(30)
+    table.loc[7, "region"] = "a\0b"
+    table.loc[8, "children"] = 2**40
+    log.write_table(table)
+    assert log.flush(PATIENCE)
+    assert set(kept_ids(url)) == {*table["id"]} - {*table["id"][7:9]}
+    assert (tmp_path / "spool" / ASIDE).read_bytes().count(b"\n") == 2
 
 
 @pytest.mark.parametrize(
