@@ -17,6 +17,7 @@ from insurance_predictor.scoring.storage import (
     move,
     opened,
     read_bytes,
+    remove,
     remove_empty,
     write_bytes,
 )
@@ -24,6 +25,7 @@ from insurance_predictor.scoring.storage import (
 FORMAT = 1
 MANIFEST = "_manifest.json"
 SHOWN = 5
+PART, PARTIAL = "part-", ".part-"  # how the names of parts begin, and of what is being written
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def finished(out: str, orders: Sequence[Order], version: str) -> dict[str, Facts
     allowed = {UNFINISHED, FAULTS, MANIFEST}
     found: dict[str, str] = {}
     for place in (*places, joined(out, FAULTS), joined(out, UNFINISHED, FAULTS)):
-        names = [name for name in listing(place) if not name.endswith(".partial")]
+        names = [name for name in listing(place) if not name.startswith(PARTIAL)]
         foreign = [name for name in names if name not in planned | allowed]
         if foreign:
             raise _foreign(place, foreign, version)
@@ -90,7 +92,7 @@ def finished(out: str, orders: Sequence[Order], version: str) -> dict[str, Facts
 
 def _foreign(place: str, names: Sequence[str], version: str) -> BadInput:
     told = f"{place} has files of something else: {', '.join(sorted(names)[:SHOWN])}."
-    parts = [name for name in names if name.startswith("part-")]
+    parts = [name for name in names if name.startswith(PART)]
     if parts:
         try:
             facts = facts_of(joined(place, parts[0]))
@@ -121,14 +123,14 @@ def facts_of(url: str) -> Facts:
 
 def publish(out: str, orders: Sequence[Order]) -> dict[str, dict[str, Any]]:
     """Move every part to where it is found, and give each with its sha256 and its rows."""
-    for below in ((), (FAULTS,)):
-        waiting = listing(joined(out, UNFINISHED, *below))
-        for name in sorted(waiting):
-            if name.startswith("part-") and not name.endswith(".partial"):
-                move(joined(out, UNFINISHED, *below, name), joined(out, *below, name))
-        if waiting:
-            remove_empty(joined(out, UNFINISHED, *below))
-    remove_empty(joined(out, UNFINISHED))
+    for below in ((FAULTS,), ()):
+        waiting = joined(out, UNFINISHED, *below)
+        for name in sorted(listing(waiting)):
+            if name.startswith(PARTIAL):  # of a process that was killed
+                remove(joined(waiting, name))
+            elif name.startswith(PART):
+                move(joined(waiting, name), joined(out, *below, name))
+        remove_empty(waiting)
     return {order.name: _described(joined(out, order.name)) for order in orders}
 
 

@@ -21,7 +21,14 @@ from insurance_predictor.scoring.output import (
 )
 from insurance_predictor.scoring.part import Facts, Kit, Order
 from insurance_predictor.scoring.portfolio import survey
-from insurance_predictor.scoring.storage import S3, File, find_files, require_storage
+from insurance_predictor.scoring.storage import (
+    S3,
+    File,
+    absolute,
+    find_files,
+    make_folder,
+    require_storage,
+)
 from insurance_predictor.scoring.workers import Cluster, Processes, ThisProcess, Workers
 from insurance_predictor.table.columns import Columns, NumberColumn, target_json
 
@@ -63,6 +70,7 @@ def score(
     start = perf_counter()
     require_storage(source, "IN")
     require_storage(out, "OUT")
+    out = absolute(out)  # whoever writes there may stand elsewhere
     files = find_files(source)
     count = cpu_count() or 1 if options.jobs < 0 else options.jobs
     is_small = sum(file.size for file in files) < SMALL
@@ -86,7 +94,7 @@ def score(
         return ScoreReport(known, columns.target, (), perf_counter() - start, 0)
     there = finished(out, orders, kit.version)
     left = [order for order in orders if order.name not in there]
-    with _workers(settings, processes, kit, files) as workers:
+    with _workers(settings, processes, kit, files, out) as workers:
         facts = _scored(workers, left, portfolio.rows)
     every = [*there.values(), *facts]
     parts = publish(out, orders)
@@ -113,7 +121,7 @@ def score(
 
 @contextmanager
 def _workers(
-    settings: Settings, processes: Processes | None, kit: Kit, files: Sequence[File]
+    settings: Settings, processes: Processes | None, kit: Kit, files: Sequence[File], out: str
 ) -> Iterator[Workers]:
     trusted = settings.trusted_digests
     if processes is not None:
@@ -122,8 +130,10 @@ def _workers(
         yield ThisProcess(kit, trusted)
     else:
         with connected(settings.scheduler) as client:
-            if not files[0].url.startswith(S3):
-                require_file(client, files[0].url)
+            make_folder(out)
+            for place in (files[0].url, out):
+                if not place.startswith(S3):
+                    require_file(client, place)
             yield Cluster(client, kit, trusted)
 
 

@@ -137,12 +137,27 @@ def move(source: str, target: str) -> None:
         filesystem.move(path, place)
 
 
+def remove(url: str) -> None:
+    """Take away a file that is ours."""
+    with storage_errors(url):
+        filesystem, path = _place(url)
+        filesystem.delete_file(path)
+
+
 def remove_empty(folder: str) -> None:
     """Take away a folder that holds nothing; one that does stays."""
     with storage_errors(folder):
-        _, path = _place(folder)
-        if not folder.startswith(S3) and Path(path).is_dir() and not any(Path(path).iterdir()):
-            Path(path).rmdir()
+        filesystem, path = _place(folder)
+        is_there = filesystem.get_file_info(path).type == fs.FileType.Directory
+        if is_there and not filesystem.get_file_info(fs.FileSelector(path)):
+            filesystem.delete_dir(path)
+
+
+def make_folder(url: str) -> None:
+    """Make a folder on a disk; a bucket has none."""
+    if not url.startswith(S3):
+        with storage_errors(url):
+            Path(url).mkdir(parents=True, exist_ok=True)
 
 
 @contextmanager
@@ -193,6 +208,11 @@ def require_storage(url: str, variable: str) -> None:
         raise BadInput(f"{variable}={url} cannot be used: give a path or an s3:// address.")
     if separator and not rest.partition("/")[2]:
         raise BadInput(f"{variable}={url} names no folder. Write s3://bucket/folder.")
+
+
+def absolute(url: str) -> str:
+    """The same place by a name that does not depend on where somebody stands."""
+    return url if url.startswith(S3) else str(Path(url).absolute())
 
 
 def joined(folder: str, *names: str) -> str:

@@ -99,7 +99,7 @@ def _keys(object_store: Storage, url: str) -> dict[str, bytes]:
             "Body"
         ].read()
         for one in found
-        if not one["Key"].endswith("/")
+        if one["Key"] != f"{prefix}/"  # which stands for the folder itself
     }
 
 

@@ -98,6 +98,7 @@ def test_killed_and_run_again_it_is_what_it_would_have_been(
     assert (again.code, again.err) == (0, "")
     assert f"{(FILES - there) * ROWS:,} of them now in" in again.out
     assert _parts(out) == _parts(tmp_path / "whole")
+    assert not (out / "_unfinished").exists()
 
     # A process that is lost on the way costs nothing, either.
     out = tmp_path / "lost"
