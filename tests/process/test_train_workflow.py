@@ -70,10 +70,11 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def empty_store(client, store: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """MLflow's tables with nothing in them, which a store's first command would make."""
     path: Path = tmp_path_factory.mktemp("store") / "mlflow.db"
     connect(Settings(mlflow_tracking_uri=f"sqlite:///{path}")).search_experiments()
+    connect(store)  # where the modules are that this process runs next
     return path
 
 
