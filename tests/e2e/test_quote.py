@@ -1,5 +1,6 @@
 """A quote in a real browser: what is shown is what the version in production says."""
 
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -9,7 +10,7 @@ from app import link, text
 from insurance_predictor.base import formats
 from insurance_predictor.table.schema import AGE
 from tests.e2e.visitor import ANA
-from tests.predictions import kept
+from tests.predictions import kept, wait_until
 
 LANGUAGES = ("pt", "en")
 BEYOND = {**ANA, "age": 90}
@@ -63,7 +64,12 @@ def test_a_quote_is_in_the_prediction_log_once_with_what_was_shown(visit, app, r
     person.fill(ANA)
     prediction_id = person.calculate()
     quote = registry.predictor(registry.serving).quote(ANA)
-    (row,) = [row for row in kept(app.prediction_log_url) if row["id"] == prediction_id]
+
+    def rows() -> list[dict[str, Any]]:
+        return [row for row in kept(app.prediction_log_url) if row["id"] == prediction_id]
+
+    wait_until(rows)  # quotes are delivered a moment later, together
+    (row,) = rows()
     assert {name: row[name] for name in ANA} == ANA
     assert (row["premium"], row["low"], row["high"], row["version"]) == pytest.approx(
         (quote.premium, quote.low, quote.high, quote.version)

@@ -1,5 +1,7 @@
 """What visitors see of the registry: a promotion, an outage, a version that was tampered with."""
 
+from typing import Any
+
 import pytest
 from playwright.sync_api import expect
 
@@ -8,7 +10,7 @@ from insurance_predictor.model.run_layout import PREPROCESSOR_SKOPS
 from tests.e2e.conftest import OFTEN
 from tests.e2e.running_app import clone, running
 from tests.e2e.visitor import ANA, REFRESHED, Visitor
-from tests.predictions import kept
+from tests.predictions import kept, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +58,13 @@ def test_quotes_go_on_without_the_registry_and_the_notice_leaves_with_the_outage
         registry.start()
     expect(notice).to_have_count(0, timeout=REFRESHED)
     after = person.calculate()
-    rows = {row["id"]: row for row in kept(app.prediction_log_url)}
-    assert (rows[during]["stale"], rows[after]["stale"]) == (True, False)
+
+    def rows() -> dict[str, Any]:
+        return {row["id"]: row for row in kept(app.prediction_log_url)}
+
+    wait_until(lambda: after in rows())  # quotes are delivered a moment later, together
+    found = rows()
+    assert (found[during]["stale"], found[after]["stale"]) == (True, False)
 
 
 def test_a_tampered_version_is_refused_on_the_model_page_and_the_last_good_one_quotes(
