@@ -28,7 +28,7 @@ USERS = {"MLFLOW_ADMIN_USERNAME": "admin", "MLFLOW_READER_USERNAME": "stack-read
 # Each with the profile that it is in; all are of one image.
 OPTIONAL = {"app": "app", "api": "api", "scheduler": "scale", "worker": "scale"}
 MOST_WORKERS = 64
-WRITERS = ("mlflow", *OPTIONAL)
+WRITERS = ("mlflow", "app", "api")
 RUNNING = ("running", "restarting")
 
 

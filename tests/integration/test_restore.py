@@ -310,7 +310,7 @@ def test_upgrade_db_backs_up_what_was_written_until_the_server_stopped_and_start
     own.good("env")
     assert "Migrated." in own.good("upgrade-db", MLFLOW_IMAGE="ours.example.com/mlflow:3")
     calls = own.calls()
-    stopped = calls.index("stop mlflow app")
+    stopped = calls.index("stop mlflow app api")
     dumped = next(place for place, call in enumerate(calls) if "pg_dump" in call)
     assert stopped < dumped
     assert [call for call in calls if call.startswith("build")] == ["build postgres minio"]
