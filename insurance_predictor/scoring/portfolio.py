@@ -38,7 +38,6 @@ ROWS_OF_A_PIECE = 2**19
 BYTES_OF_A_PIECE = 2**24  # of CSV; a row is shorter
 ROWS_AT_ONCE = 2**17
 MOST_HEADER = 2**20  # bytes in which the header must be
-FOOTER = 2**16
 SHOWN_FILES = 20
 
 

@@ -20,7 +20,7 @@ from insurance_predictor.scoring.output import (
     write_manifest,
 )
 from insurance_predictor.scoring.part import Facts, Kit, Order
-from insurance_predictor.scoring.portfolio import survey
+from insurance_predictor.scoring.portfolio import Portfolio, survey
 from insurance_predictor.scoring.storage import (
     S3,
     File,
@@ -85,12 +85,7 @@ def score(
     ]
     known = read_manifest(out)
     if known is not None:
-        if (known.version_sha256, known.input) != (kit.identity, portfolio.fingerprint):
-            raise BadInput(
-                f"{out} has a portfolio already, scored by version {known.version}"
-                f"{'' if known.input == portfolio.fingerprint else ' from another input'}. "
-                "Give another OUT; nothing was touched."
-            )
+        _require_the_same(known, out, kit, portfolio)
         return ScoreReport(known, columns.target, (), perf_counter() - start, 0)
     there = finished(out, orders, kit.version)
     left = [order for order in orders if order.name not in there]
@@ -114,9 +109,18 @@ def score(
         columns={"target": target_json(columns.target)},
     )
     write_manifest(out, manifest)
-    return ScoreReport(
-        manifest, columns.target, portfolio.notices, seconds, sum(each.rows for each in facts)
-    )
+    done = sum(each.rows for each in facts)
+    return ScoreReport(manifest, columns.target, portfolio.notices, seconds, done)
+
+
+def _require_the_same(known: Manifest, out: str, kit: Kit, portfolio: Portfolio) -> None:
+    """Raise BadInput unless what is whole in `out` is what this call would write."""
+    same_input = known.input == portfolio.fingerprint
+    if known.version_sha256 != kit.identity or not same_input:
+        raise BadInput(
+            f"{out} has a portfolio already, scored by version {known.version}"
+            f"{'' if same_input else ' from another input'}. Give another OUT; nothing was touched."
+        )
 
 
 @contextmanager
