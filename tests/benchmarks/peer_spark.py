@@ -1,5 +1,6 @@
 """The same with Spark: `mlflow.pyfunc.spark_udf` of a plain pipeline with ridge, on two cores."""
 
+import os
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 source, target, sample = sys.argv[1:]
+os.environ["PYSPARK_PYTHON"] = sys.executable  # else its workers are whatever python3 is
 NUMBERS, WORDS = ["age", "bmi", "children"], ["sex", "smoker", "region"]
 table = pd.read_csv(sample)
 people = table[NUMBERS + WORDS]
