@@ -15,6 +15,7 @@ export FILE SERVICE YES APP_PORT BUILD IN OUT SCHEDULER SCALE
 export API_HOST API_PORT API_WORKERS
 export STRICT SHEET FAULTY_ROWS FAULTY_SHARE
 export WINDOW WINDOW_FROM WINDOW_TO LAST DRY_RUN FULL RETRAIN SCENARIO MONTHS YEARS
+export ARCHIVE OLDER
 
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -167,7 +168,7 @@ rollback: $(READY) ## move `producao` back to the version before (REASON=...)
 status: $(READY) ## aliases, versions, the ledger and what is wrong with them
 	@$(RUN) status
 
-.PHONY: app api score outcomes
+.PHONY: app api score outcomes archive
 app: $(READY) ## the Streamlit app over the version in production (APP_PORT=8501)
 	@$(BIN)/python -m streamlit run app/app.py --server.port "$${APP_PORT:-8501}"
 
@@ -179,6 +180,9 @@ score: $(READY) ## premiums for a portfolio, here or on s3:// (IN=... OUT=... SC
 
 outcomes: $(READY) ## join actual charges to logged quotes (FILE=... with the columns id and charges)
 	@$(RUN) outcomes
+
+archive: $(READY) ## move old quotes from the log to Parquet at ARCHIVE (OLDER=400d DRY_RUN=1)
+	@$(RUN) archive
 
 ui: $(READY) ## MLflow's own pages over the configured store (PORT=5000)
 	@$(RUN) ui

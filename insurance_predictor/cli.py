@@ -335,6 +335,22 @@ def outcomes(
 
 
 @app.command()
+def archive(
+    older: Annotated[str, typer.Option(envvar="OLDER", help="than 400d, or 60w")] = "400d",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", envvar="DRY_RUN", help="show what would go")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Move old quotes with their outcomes from the log to Parquet at ARCHIVE."""
+    from insurance_predictor.console import archive_json, archive_summary
+    from insurance_predictor.log.archiving import archive_log
+
+    done = archive_log(_settings(), older, dry_run)
+    say(archive_json(done) if as_json else archive_summary(done))
+
+
+@app.command()
 def api() -> None:
     """Answer other programs that ask for quotes, by HTTP; Ctrl-C ends it."""
     from insurance_predictor.api.server import serve

@@ -14,6 +14,7 @@ from insurance_predictor.table.columns import NumberColumn
 from insurance_predictor.table.schema import CURRENT
 
 if TYPE_CHECKING:
+    from insurance_predictor.log.archiving import ArchiveReport
     from insurance_predictor.log.outcomes import OutcomeReport
     from insurance_predictor.release.promotion import Move
     from insurance_predictor.release.registration import Registration
@@ -195,6 +196,12 @@ def outcomes_summary(settings: Settings, done: "OutcomeReport") -> str:
     if done.unknown:
         lines.append(f"{len(done.unknown):,} belong to no prediction there and were left out:")
         lines += _some([f"  {one_line(name)}" for name in done.unknown])
+    if done.archived:
+        lines.append(
+            f"{len(done.archived):,} belong to quotes that were archived before their outcome was "
+            "known, and were left out; archive later (OLDER=...):"
+        )
+        lines += _some([f"  {one_line(name)}" for name in done.archived])
     if done.conflicts:
         lines.append(f"{len(done.conflicts):,} contradict what was recorded, which stays:")
         lines += _some(
@@ -206,6 +213,32 @@ def outcomes_summary(settings: Settings, done: "OutcomeReport") -> str:
             ]
         )
     return "\n".join(lines)
+
+
+def archive_summary(done: "ArchiveReport") -> str:
+    """What left the log, and what stayed of what is as old."""
+    verb = "would go" if done.is_preview else "went"
+    lines = [f"No quote of before {done.before} {verb} to {done.archive}."]
+    if done.days is not None:
+        first, last = done.days
+        files = "" if done.is_preview else f" in {len(done.files):,} files of {done.bytes:,} bytes"
+        lines = [
+            f"{done.rows:,} quotes of {first} to {last}, {done.outcomes:,} of them with their "
+            f"outcome, {verb} to {done.archive}{files}.",
+            *(f"  version {one_line(name)}: {rows:,}" for name, rows in done.versions.items()),
+        ]
+    stays = {
+        "as old, and their outcome was recorded since": done.late,
+        "as old, and have a value that is not of its column's kind": done.strange,
+        "as old, and changed meanwhile; the same command takes them": done.changed,
+    }
+    lines += [f"  {rows:,} stay: {why}" for why, rows in stays.items() if rows]
+    return "\n".join(lines)
+
+
+def archive_json(done: "ArchiveReport") -> str:
+    """The same for programs."""
+    return json.dumps(asdict(done), indent=2, default=str)
 
 
 def _some(lines: Sequence[str]) -> list[str]:

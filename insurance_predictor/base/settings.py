@@ -161,6 +161,7 @@ class Settings(BaseSettings):
     registry_check_seconds: Annotated[float, Field(ge=0.1, le=86400)] = 60.0
     prediction_log_url: Uri = "sqlite:///prediction_log.db"
     prediction_spool: Path = Path(".cache/spool")
+    archive: str | None = None  # of old rows of the prediction log: a folder, here or on s3://
 
     slack_webhook_url: SecretStr | None = None
     slack_bot_token: SecretStr | None = None

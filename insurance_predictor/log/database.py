@@ -12,9 +12,11 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy import (
     URL,
+    BigInteger,
     Boolean,
     Column,
     Connection,
+    Date,
     DateTime,
     Dialect,
     Double,
@@ -159,6 +161,20 @@ LATE_DELIVERIES = Table(
     Column("longest_seconds", Double, nullable=False),
     *_origin(),
     Index("late_deliveries_time", "time"),
+)
+# A file that has rows of this log which are no longer here, by its name below ARCHIVE.
+ARCHIVED = Table(
+    "archived",
+    METADATA,
+    Column("path", String, primary_key=True),
+    Column("kind", String, nullable=False),  # predictions or outcomes
+    Column("version", String, nullable=False),
+    Column("day", Date, nullable=False),  # in UTC: of the quotes, or when outcomes were recorded
+    Column("rows", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False),  # bytes
+    Column("sha256", String(64), nullable=False),
+    Column("archived", UtcTime, nullable=False),
+    Index("archived_kind_version_day", "kind", "version", "day"),
 )
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Engine, select
 
-from insurance_predictor.base.errors import InvalidTable
+from insurance_predictor.base.errors import InsurancePredictorError, InvalidTable
 from insurance_predictor.base.settings import Settings
+from insurance_predictor.log.archive import archived_files, archived_ids
 from insurance_predictor.log.database import OUTCOMES, PREDICTIONS, insert_or_ignore, opened
 from insurance_predictor.log.prediction_log import PredictionLog
 from insurance_predictor.table.check import (
@@ -61,8 +62,9 @@ class Conflict:
 class OutcomeReport:
     """What became of the outcomes of a file; `repeated` were recorded before with the same value.
 
-    `unknown` are the ids of no prediction; neither they nor the conflicts changed anything.
-    `notices` tell what was done so that the file could be read.
+    `unknown` are the ids of no prediction, and `archived` those of predictions that have left the
+    log; neither they nor the conflicts changed anything. `notices` tell what was done so that the
+    file could be read, and what could not be looked up.
     """
 
     source: str
@@ -71,6 +73,7 @@ class OutcomeReport:
     unknown: tuple[str, ...]
     conflicts: tuple[Conflict, ...]
     notices: tuple[str, ...] = ()
+    archived: tuple[str, ...] = ()
 
 
 def record_outcomes(settings: Settings, file: Path | str) -> OutcomeReport:
@@ -93,7 +96,24 @@ def record_outcomes(settings: Settings, file: Path | str) -> OutcomeReport:
             repeated += part.repeated
             unknown += part.unknown
             conflicts += part.conflicts
-    return OutcomeReport(str(file), recorded, repeated, tuple(unknown), tuple(conflicts), notices)
+        archived, problems = _archived(settings, engine, unknown)
+    left = tuple(name for name in unknown if name not in archived)
+    gone = tuple(name for name in unknown if name in archived)
+    told = (*notices, *problems)
+    return OutcomeReport(str(file), recorded, repeated, left, tuple(conflicts), told, gone)
+
+
+def _archived(
+    settings: Settings, engine: Engine, ids: Sequence[str]
+) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Those of `ids` whose quotes are in the archive, and what of it could not be read."""
+    files = archived_files(engine, "predictions")[::-1] if ids else []
+    try:
+        return frozenset(archived_ids(settings.archive, files, ids)), ()
+    except InsurancePredictorError as error:  # what is recorded stays recorded
+        return frozenset(), (
+            f"some may be of archived quotes, which nobody could look up: {error}",
+        )
 
 
 def read_outcomes(settings: Settings, file: Path | str) -> tuple[list[Outcome], tuple[str, ...]]:

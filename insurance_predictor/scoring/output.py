@@ -10,7 +10,7 @@ from pyarrow import parquet
 
 from insurance_predictor.base.errors import BadInput, InvalidTable
 from insurance_predictor.scoring.part import FACTS, FAULTS, UNFINISHED, Facts, Order
-from insurance_predictor.scoring.storage import (
+from insurance_predictor.table.storage import (
     is_damage,
     joined,
     listing,

@@ -27,11 +27,11 @@ from insurance_predictor.scoring.portfolio import (
     features_of,
     written,
 )
-from insurance_predictor.scoring.storage import joined, write_bytes
 from insurance_predictor.serving.predictor import Predictor
 from insurance_predictor.serving.quoting import quotes_unlogged
 from insurance_predictor.table.columns import Column
 from insurance_predictor.table.files import shown
+from insurance_predictor.table.storage import joined, write_bytes
 
 # Whoever reads the folder as one table passes over what begins so.
 FAULTS = "_faults"

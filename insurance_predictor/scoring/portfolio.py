@@ -15,7 +15,6 @@ from pyarrow import csv as arrow_csv
 from pyarrow import parquet, types
 
 from insurance_predictor.base.errors import InvalidTable
-from insurance_predictor.scoring.storage import File, is_damage, opened, storage_errors
 from insurance_predictor.table.check import typed_cells
 from insurance_predictor.table.columns import CategoryColumn, Column, Columns, NumberColumn
 from insurance_predictor.table.files import arrow_cells, require_types
@@ -32,6 +31,7 @@ from insurance_predictor.table.reading.numerals import Numerals
 from insurance_predictor.table.reading.spellings import respelled
 from insurance_predictor.table.reading.understanding import Understanding
 from insurance_predictor.table.s3 import first_line
+from insurance_predictor.table.storage import File, is_damage, opened, storage_errors
 
 ADDED = ("premium", "low", "high", "version", "outside_range")
 ROWS_OF_A_PIECE = 2**19

@@ -21,7 +21,9 @@ from insurance_predictor.scoring.output import (
 )
 from insurance_predictor.scoring.part import Facts, Kit, Order
 from insurance_predictor.scoring.portfolio import Portfolio, survey
-from insurance_predictor.scoring.storage import (
+from insurance_predictor.scoring.workers import Cluster, Processes, ThisProcess, Workers
+from insurance_predictor.table.columns import Columns, NumberColumn, target_json
+from insurance_predictor.table.storage import (
     S3,
     File,
     absolute,
@@ -29,8 +31,6 @@ from insurance_predictor.scoring.storage import (
     make_folder,
     require_storage,
 )
-from insurance_predictor.scoring.workers import Cluster, Processes, ThisProcess, Workers
-from insurance_predictor.table.columns import Columns, NumberColumn, target_json
 
 SMALL = 2**21  # bytes; so much is scored by one process before others have started
 SHOWN_FILES = 20

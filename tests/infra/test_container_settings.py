@@ -42,6 +42,7 @@ NOT_READ = {
     "FAULTY_ROWS": "no container reads a table to train on",
     "FAULTY_SHARE": "no container reads a table to train on",
     "SCHEDULER": "of a command outside, which workers in containers are asked by",
+    "ARCHIVE": "no container archives, and none has the keys of an archive on s3://",
     "DATA_URL": "no container downloads",
     "DATA_SHA256": "no container downloads",
     "DOWNLOAD_TIMEOUT": "no container downloads",

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from secrets import token_hex
 
 import psycopg
 import pytest
 
+from insurance_predictor.table import storage as addresses
 from tests.integration.postgres import Postgres, postgres
 from tests.integration.stack import Stack, stack
-from tests.integration.storage import Storage, storage
+from tests.integration.storage import REGION, Storage, storage
 from tests.integration.terminal import Terminal
 
 S3_SERVER = pytest.StashKey[str]()
@@ -49,6 +51,19 @@ def object_store(
             running = cleanup.enter_context(storage(tmp_path_factory.mktemp("s3")))
         pytestconfig.stash[S3_SERVER] = running.name
         yield running
+
+
+@pytest.fixture
+def bucket(object_store: Storage, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a folder that nobody else uses, in an environment that opens it."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", object_store.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", object_store.secret_key)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", object_store.endpoint)
+    addresses._s3.cache_clear()
+    yield f"s3://{object_store.bucket}/{token_hex(8)}"
+    addresses._s3.cache_clear()
 
 
 @pytest.fixture(scope="session")

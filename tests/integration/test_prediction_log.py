@@ -87,7 +87,7 @@ def test_the_tables_are_those_that_the_migrations_make(url):
 def test_processes_that_open_a_new_database_at_once_make_its_tables_once(settings, ask):
     both = [process(OPEN_AT_ONCE, settings) for _ in range(2)]
     assert at_once(both) == ["postgresql\n"] * 2
-    assert ask("SELECT version_num FROM alembic_version") == [("0005",)]
+    assert ask("SELECT version_num FROM alembic_version") == [("0006",)]
 
 
 def test_processes_that_upgrade_the_first_release_at_once_keep_every_row(url, settings, ask):
@@ -104,7 +104,7 @@ def test_processes_that_upgrade_the_first_release_at_once_keep_every_row(url, se
     before = ask(everything)
     assert at_once([process(OPEN_AT_ONCE, settings) for _ in range(2)]) == ["postgresql\n"] * 2
     assert ask(everything) == before
-    assert ask("SELECT version_num FROM alembic_version") == [("0005",)]
+    assert ask("SELECT version_num FROM alembic_version") == [("0006",)]
     with opened(url) as engine, engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
 

@@ -1,80 +1,21 @@
 """A portfolio from one bucket to another, also when the bucket goes away half-way."""
 
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from secrets import token_hex
-from socketserver import BaseRequestHandler, ThreadingTCPServer
-from urllib.parse import urlsplit
 
 import pandas as pd
 import pytest
 
 from insurance_predictor.base.errors import BadInput, InvalidTable, Unreachable
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.scoring import portfolio, storage
+from insurance_predictor.scoring import portfolio
 from insurance_predictor.scoring.score import ScoreOptions, ScoreReport, score
 from insurance_predictor.store.versions import Version
+from insurance_predictor.table import storage
 from insurance_predictor.table.synthetic import make_table
-from tests.integration.storage import REGION, Storage
+from tests.integration.line import carrying
+from tests.integration.storage import Storage
 
 PEOPLE = make_table(400, 5).drop(columns="charges")
-
-
-class Line:
-    """Carries every connection to a server, until it breaks after so many more of them."""
-
-    def __init__(self, target: str) -> None:
-        parts = urlsplit(target)
-        self.left, line, address = 10**9, self, (parts.hostname, parts.port)
-
-        class Carrier(BaseRequestHandler):
-            def handle(self) -> None:
-                line.left -= 1
-                if line.left < 0:
-                    return
-                with socket.create_connection(address) as there:
-                    back = threading.Thread(target=_carry, args=(there, self.request), daemon=True)
-                    back.start()
-                    _carry(self.request, there)
-                    back.join()
-
-        class Server(ThreadingTCPServer):
-            daemon_threads = True
-
-        self.server = Server(("127.0.0.1", 0), Carrier)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-
-
-def _carry(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
-
-
-@contextmanager
-def _line(target: str) -> Iterator[Line]:
-    line = Line(target)
-    threading.Thread(target=line.server.serve_forever, daemon=True).start()
-    yield line
-    line.server.shutdown()
-    line.server.server_close()
-
-
-@pytest.fixture
-def bucket(object_store: Storage, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of a folder that nobody else uses, in an environment that opens it."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", object_store.access_key)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", object_store.secret_key)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", object_store.endpoint)
-    storage._s3.cache_clear()
-    yield f"s3://{object_store.bucket}/{token_hex(8)}"
-    storage._s3.cache_clear()
 
 
 @pytest.fixture
@@ -130,7 +71,7 @@ def test_a_bucket_that_goes_away_half_way_costs_nothing(
     PEOPLE.to_parquet(tmp_path / "in.parquet")
     _put(object_store, f"{bucket}/in.parquet", tmp_path / "in.parquet")
     whole = run(str(tmp_path / "in.parquet"), str(tmp_path / "out")).manifest.parts
-    with _line(object_store.endpoint) as line:
+    with carrying(object_store.endpoint) as line:
         monkeypatch.setenv("AWS_ENDPOINT_URL", line.url)
         stops = []
         for more in (4, 8, 16, 32, 64, 10**9):  # connections, until everything has got through

@@ -59,7 +59,7 @@ def test_every_row_of_the_first_release_is_there_after_the_upgrade(log_settings,
     assert (rows(old, "predictions"), rows(old, "outcomes")) == before
     assert len(before[0]) == COUNT
     assert len(before[1]) == COUNT / 5
-    assert old.execute("SELECT version_num FROM alembic_version").fetchall() == [("0005",)]
+    assert old.execute("SELECT version_num FROM alembic_version").fetchall() == [("0006",)]
 
 
 def test_rows_of_before_do_not_say_of_which_model_they_are(log_settings, old):

@@ -1,4 +1,4 @@
-"""Files of a portfolio in a folder or on s3://: found, read from anywhere within, written whole."""
+"""Files in a folder or on s3://: found, read from anywhere within, written whole."""
 
 import errno
 import os
@@ -21,6 +21,7 @@ from insurance_predictor.table.s3 import ATTEMPTS, CONNECT_SECONDS, READ_SECONDS
 S3 = "s3://"
 PARQUET, CSV = (".parquet", ".pq"), (".csv",)
 WILD = "*?["
+SETTLED = 5  # folders above a file that may have been made for it
 AWAY = re.compile(
     "NETWORK_CONNECTION|curlCode|REQUEST_TIMEOUT|SLOW_DOWN|SERVICE_UNAVAILABLE|INTERNAL_FAILURE"
     "|HTTP status 5"
@@ -125,6 +126,18 @@ def write_bytes(url: str, content: Any) -> None:
         else:
             with whole_file(Path(path)) as partial:
                 partial.write_bytes(content)
+
+
+def settle(url: str) -> None:
+    """Let a file that was written be there after a power cut, with the folders that it is in."""
+    if not url.startswith(S3):
+        with storage_errors(url):
+            for folder in list(Path(url).absolute().parents)[:SETTLED]:
+                place = os.open(folder, os.O_RDONLY)
+                try:
+                    os.fsync(place)
+                finally:
+                    os.close(place)
 
 
 def move(source: str, target: str) -> None:
