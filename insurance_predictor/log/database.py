@@ -327,8 +327,13 @@ def _engine(url: URL) -> Engine:
     return engine
 
 
+def limits_of(url: URL) -> dict[str, str]:
+    """What a connection to a PostgreSQL is given, so that it ends when the network is gone."""
+    return {name: value for name, value in POSTGRESQL_LIMITS.items() if name not in url.query}
+
+
 def _postgresql(url: URL) -> Engine:
-    limits = {name: value for name, value in POSTGRESQL_LIMITS.items() if name not in url.query}
+    limits = limits_of(url)
     engine = create_engine(url, connect_args=limits, pool_pre_ping=True, hide_parameters=True)
     if engine.dialect.driver == "psycopg":
         from insurance_predictor.log.postgresql import be_patient

@@ -1,7 +1,7 @@
 """A PostgreSQL that falls silent is given up; one that works for long is waited for."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import psycopg
@@ -11,6 +11,7 @@ from sqlalchemy import Engine, event
 SILENCE = 8.0  # seconds, after which a second connection asks whether the server still speaks
 PATIENCE = 5.0  # seconds that it may take to answer that
 POLL = 0.1  # seconds
+SILENT = "it fell silent"
 
 
 class PatientConnection(psycopg.Connection[Any]):
@@ -41,15 +42,24 @@ class PatientConnection(psycopg.Connection[Any]):
 
     def _ask_elsewhere(self) -> None:
         parameters: dict[str, Any] = self.info.get_parameters()
-        parameters["password"] = self.info.password
-        try:
-            with _Question.connect(**parameters) as question:
-                question.execute("SELECT 1")
-        except (ConnectionTimeout, _WaitTimeout) as error:
+        if is_silent({**parameters, "password": self.info.password}):
             self.close()
-            raise psycopg.OperationalError("it fell silent") from error
-        except psycopg.Error:
-            return  # it does speak: it lets nobody else in, or is about to end
+            raise psycopg.OperationalError(SILENT)
+
+
+def is_silent(parameters: Mapping[str, Any]) -> bool:
+    """Whether a second connection to the same server, as libpq calls what it takes, hears nothing.
+
+    A server that lets nobody else in, or is about to end, does speak.
+    """
+    try:
+        with _Question.connect(**parameters) as question:
+            question.execute("SELECT 1")
+    except (ConnectionTimeout, _WaitTimeout):
+        return True
+    except psycopg.Error:
+        pass
+    return False
 
 
 class _Question(psycopg.Connection[Any]):

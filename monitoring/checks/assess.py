@@ -1,8 +1,6 @@
 """One assessment: the predictions of a window against what the served version was trained on."""
 
-import gc
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from types import MappingProxyType
 
 from insurance_predictor.base.settings import MonitorThresholds, Settings
@@ -148,28 +146,15 @@ def read_statistics(
     `also` are the other versions that quoted in it, and `others` those whose outcomes are judged.
     """
     statistics = WindowStatistics(reference, others)
-    with _no_collection():
-        for chunk in read_chunks(log, window, version, columns=reference.columns):
-            statistics.add(chunk)
-        for outcomes in read_outcomes(log, window, version, columns=reference.columns):
-            statistics.outcomes.add(outcomes)
-        for other, counted in statistics.other_outcomes.items():
-            columns = others[other].columns
-            for outcomes in read_outcomes(log, window, other, columns=columns):
-                counted.add(outcomes)
-        for other in also:
-            for answers in read_service(log, window, other):
-                statistics.service.add(answers)
+    for chunk in read_chunks(log, window, version, columns=reference.columns):
+        statistics.add(chunk)
+    for outcomes in read_outcomes(log, window, version, columns=reference.columns):
+        statistics.outcomes.add(outcomes)
+    for other, counted in statistics.other_outcomes.items():
+        columns = others[other].columns
+        for outcomes in read_outcomes(log, window, other, columns=columns):
+            counted.add(outcomes)
+    for other in also:
+        for answers in read_service(log, window, other):
+            statistics.service.add(answers)
     return statistics
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Rows hold no cycles, and to look for some takes longer than to read the rows."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

@@ -1,17 +1,11 @@
-"""The predictions of a window, read from the log in pieces as arrays.
+"""The predictions of a window, read from the log in pieces: no more of them than is counted."""
 
-What is read is no more than what is counted, and in the form that costs Python least: a million
-rows are a second or two, nearly all of it spent on making Python's objects.
-"""
-
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from itertools import repeat
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from sqlalchemy import (
     ColumnElement,
@@ -32,8 +26,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from insurance_predictor.base.arrays import FloatArray, IntArray
 from insurance_predictor.base.errors import BadInput
+from insurance_predictor.log.arrow import SIZE, batches, in_bytes
 from insurance_predictor.log.database import (
     FAILURES,
     LATE_DELIVERIES,
@@ -44,18 +38,22 @@ from insurance_predictor.table.columns import CategoryColumn, Column, Columns
 from insurance_predictor.table.schema import CURRENT
 from monitoring.domain.assessment import Window
 from monitoring.domain.windows import slot
-from monitoring.window.reference import PREMIUM, number_names
+from monitoring.window.batches import (
+    EXAMPLES,
+    LATENCY,
+    SOURCE,
+    STALE,
+    Chunk,
+    OutcomeChunk,
+    ServiceChunk,
+    chunk,
+    outcome_chunk,
+    service_chunk,
+)
+from monitoring.window.reference import PREMIUM
 from monitoring.window.slices import slices_of
 
-SIZE = 50_000  # rows at once
-EXAMPLES = 5
-LATENCY = "latency_ms"
-
-# Of a category's places the last two are for values that are no category, and for none at all.
-UNSEEN, ABSENT = -2, -1
-STALE = "stale"
-Packed = tuple[CategoryColumn | None, ...]  # in one code; None is whether the version was stale
-LARGEST_CODE = 2**31  # what PostgreSQL adds up as integers
+SERVICE = (LATENCY, SOURCE, STALE)  # how a quote was given
 
 
 @dataclass(frozen=True)
@@ -79,64 +77,21 @@ class ModelLog:
         return and_(own, found)
 
     def feature(self, column: Column) -> ColumnElement[Any]:
-        """What the log has of a version's column; NULL where it has never had such a column.
+        """What the log has of a version's column, by its name; NULL where it had none.
 
         The log may have columns that the schema of today does not.
         """
         kind: TypeEngine[Any] = String() if isinstance(column, CategoryColumn) else Double()
         if column.name not in self._kept:
-            return cast(null(), kind)
+            return cast(null(), kind).label(column.name)
         if column.name in PREDICTIONS.c:
             return PREDICTIONS.c[column.name]
-        return literal_column(f'{PREDICTIONS.name}."{column.name}"', kind)
+        return literal_column(f'{PREDICTIONS.name}."{column.name}"', kind).label(column.name)
 
     @cached_property
     def _kept(self) -> frozenset[str]:
         """The names of the columns that quotes have in this database."""
         return frozenset(one["name"] for one in inspect(self.engine).get_columns(PREDICTIONS.name))
-
-
-@dataclass(frozen=True, eq=False)
-class Chunk:
-    """Some predictions of one version, each array (n,).
-
-    `numbers` are the version's, each in its unit, premium (the target's unit) and latency_ms:
-    NaN for NULL, infinite for what is no number; the latency of a batch is left out as NaN.
-    `places` are positions among the values of each category, then that of values that are none of
-    them, then that of NULL. `stale` is 1 where the version was.
-    """
-
-    numbers: Mapping[str, FloatArray]
-    places: Mapping[str, IntArray]
-    stale: IntArray
-
-    @property
-    def rows(self) -> int:
-        return len(self.stale)
-
-
-@dataclass(frozen=True, eq=False)
-class OutcomeChunk:
-    """Some predictions whose charges are known, each array (n,): money in the target's unit.
-
-    `banded` is the number that slices have bands of, in its unit, and `group` the place among the
-    values of their group, NaN for none of them; both are NaN where the version has no such column.
-    """
-
-    premium: FloatArray
-    low: FloatArray
-    high: FloatArray
-    charges: FloatArray
-    banded: FloatArray
-    group: FloatArray
-
-
-@dataclass(frozen=True)
-class ServiceChunk:
-    """Latencies (n,) of some quotes in milliseconds, NaN for a batch, and how many are stale."""
-
-    latency: FloatArray
-    stale: int
 
 
 @dataclass(frozen=True)
@@ -175,50 +130,35 @@ def read_chunks(
 ) -> Iterator[Chunk]:
     """The predictions of `version` in the window, `size` rows at a time, in memory for so many.
 
-    `columns` are those of the version.
+    `columns` are those of the version. As `read_outcomes` and `read_service`, to be read to the
+    end, or closed, before anything else of this process opens the log: see `arrow.batches`.
     """
-    names = (*number_names(columns), LATENCY)
-    packed = _packed(columns)
     asked = [
-        *(log.feature(column) for column in columns.numbers),
-        PREDICTIONS.c[PREMIUM],
-        _latency(),
-        *(_code(log, together) for together in packed),
+        *(log.feature(column) for column in columns.features),
+        *(PREDICTIONS.c[name] for name in (PREMIUM, *SERVICE)),
     ]
-    for cells in _stream(log.engine, _own(log, PREDICTIONS, window, version, asked), size):
-        arrays = [_numbers(column) for column in cells]
-        places: dict[str, IntArray] = {}
-        for together, codes in zip(packed, arrays[len(names) :], strict=True):
-            places.update(_unpacked(together, codes.astype(np.int64)))
-        stale = places.pop(STALE)
-        yield Chunk(dict(zip(names, arrays, strict=False)), places, stale)
+    for batch in batches(log.engine, _own(log, PREDICTIONS, window, version, asked), size):
+        yield chunk(batch, columns)
 
 
 def read_outcomes(
     log: ModelLog, window: Window, version: str, size: int = SIZE, columns: Columns = CURRENT
 ) -> Iterator[OutcomeChunk]:
-    """Those predictions of `version` whose charges came into the log in the window.
+    """Those predictions of `version` whose charges came into the log in the window, in that order.
 
     They were made before, perhaps long before: a year's charges take a year. Whatever time an
     outcome carries, it is in one window of those that follow each other.
     """
     slices = slices_of(columns)
-    banded: ColumnElement[Any] = cast(null(), Double())
-    group = banded
-    if slices.banded:
-        banded = log.feature(slices.banded)
-    if slices.group:
-        places = {value: place for place, value in enumerate(slices.group.values)}
-        group = case(places, value=log.feature(slices.group))
     asked = [
         *(PREDICTIONS.c[name] for name in (PREMIUM, "low", "high")),
         OUTCOMES.c.charges,
-        banded,
-        group,
+        *(log.feature(column) for column in (slices.banded, slices.group) if column),
     ]
     chosen = _with_outcomes(log, window, asked).where(PREDICTIONS.c.version == version)
-    for cells in _stream(log.engine, chosen, size):
-        yield OutcomeChunk(*(_numbers(column) for column in cells))
+    chosen = chosen.order_by(OUTCOMES.c.recorded, in_bytes(log.engine, OUTCOMES.c.id))
+    for batch in batches(log.engine, chosen, size):
+        yield outcome_chunk(batch, columns)
 
 
 def outcomes_by_version(log: ModelLog, window: Window) -> dict[str, int]:
@@ -233,10 +173,9 @@ def read_service(
     log: ModelLog, window: Window, version: str, size: int = SIZE
 ) -> Iterator[ServiceChunk]:
     """How another version answered in the window."""
-    columns = [_latency(), PREDICTIONS.c.stale]
-    chosen = _own(log, PREDICTIONS, window, version, columns)
-    for latency, stale in _stream(log.engine, chosen, size):
-        yield ServiceChunk(_numbers(latency), sum(stale))
+    asked = [PREDICTIONS.c[name] for name in SERVICE]
+    for batch in batches(log.engine, _own(log, PREDICTIONS, window, version, asked), size):
+        yield service_chunk(batch)
 
 
 def rows_by_version(log: ModelLog, window: Window) -> tuple[dict[str, int], int]:
@@ -343,80 +282,3 @@ def _versions(connection: Connection) -> Iterator[str]:
     while version is not None:
         yield version
         version = connection.scalar(select(func.min(kept)).where(kept > version))
-
-
-def _stream(engine: Engine, chosen: Select[Any], size: int) -> Iterator[list[tuple[Any, ...]]]:
-    """The columns of each piece, past SQLAlchemy's rows, which would cost as much as the rest."""
-    with engine.connect() as connection:
-        result = connection.execution_options(stream_results=True).execute(chosen)
-        cursor: Any = result.cursor
-        # The first row comes from SQLAlchemy, which may have taken it from the cursor already.
-        rows = [tuple(row) for row in result.fetchmany(1)]
-        if rows and size > 1:
-            rows += cursor.fetchmany(size - 1)
-        while rows:
-            yield list(zip(*rows, strict=True))
-            rows = cursor.fetchmany(size)
-        result.close()
-
-
-def _latency() -> ColumnElement[Any]:
-    """Nobody waits for one quote of a batch."""
-    return case((PREDICTIONS.c.source == "batch", None), else_=PREDICTIONS.c.latency_ms)
-
-
-def _packed(columns: Columns) -> tuple[Packed, ...]:
-    """The categories and `stale`, as few codes as can hold them: each costs a Python object a row.
-
-    Most versions need one code.
-    """
-    packed: list[list[CategoryColumn | None]] = [[None]]
-    size = _size(None)
-    for column in reversed(columns.categories):
-        if size * _size(column) > LARGEST_CODE:
-            packed.append([])
-            size = 1
-        packed[-1].append(column)
-        size *= _size(column)
-    return tuple(map(tuple, packed))
-
-
-def _size(column: CategoryColumn | None) -> int:
-    """How many places there are."""
-    return 2 if column is None else len(column.values) + 2
-
-
-def _code(log: ModelLog, together: Packed) -> ColumnElement[Any]:
-    """The places of some categories as one number, the first of them changing fastest."""
-    weights = np.cumprod([1, *map(_size, together)])[:-1].tolist()
-    first, *others = map(_place, repeat(log), together, weights)
-    return sum(others, start=first)
-
-
-def _place(log: ModelLog, column: CategoryColumn | None, weight: int) -> ColumnElement[Any]:
-    if column is None:
-        return case((PREDICTIONS.c.stale, weight), else_=0)
-    kept = log.feature(column)
-    places = {value: number * weight for number, value in enumerate(column.values)}
-    unseen = len(column.values) * weight
-    return case(places, value=kept, else_=case((kept.is_(None), unseen + weight), else_=unseen))
-
-
-def _unpacked(together: Packed, codes: IntArray) -> Iterator[tuple[str, IntArray]]:
-    """The inverse of `_code`, by name."""
-    for column in together:
-        codes, place = np.divmod(codes, _size(column))
-        yield STALE if column is None else column.name, place
-
-
-def _numbers(cells: Sequence[Any]) -> FloatArray:
-    try:
-        return np.array(cells, dtype=np.float64)
-    except (ValueError, TypeError):  # SQLite keeps any text in any column
-        return np.array([_number(cell) for cell in cells])
-
-
-def _number(cell: Any) -> float:
-    if cell is None:
-        return float("nan")
-    return float(cell) if isinstance(cell, int | float) else float("inf")

@@ -2,16 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from insurance_predictor.base.arrays import FloatArray, IntArray
 from insurance_predictor.table.columns import CategoryColumn, NumberColumn
-from monitoring.window.rank_counts import count_ranks
-from monitoring.window.reader import (
+from monitoring.window.batches import (
     ABSENT,
     EXAMPLES,
     LATENCY,
@@ -20,6 +21,7 @@ from monitoring.window.reader import (
     OutcomeChunk,
     ServiceChunk,
 )
+from monitoring.window.rank_counts import RankCounts, count_ranks
 from monitoring.window.reference import PREMIUM, Reference
 from monitoring.window.slices import slices_of
 
@@ -27,6 +29,8 @@ GROUPS = 1000  # of outcomes, for the bootstrap
 LATENCY_STEP = 1.01  # a latency is kept to 1 %
 LEAST_LATENCY = 0.01  # milliseconds
 LATENCY_BINS = 1900  # up to some 26 minutes
+
+Addable = TypeVar("Addable", RankCounts, IntArray, "OutcomeStatistics")
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,12 @@ class Latencies:
 
     def __init__(self) -> None:
         self._counts = np.zeros(LATENCY_BINS, dtype=np.int64)
+
+    def __add__(self, other: Self) -> Self:
+        """Both together."""
+        both = copy(self)
+        both._counts = self._counts + other._counts
+        return both
 
     @property
     def rows(self) -> int:
@@ -74,6 +84,14 @@ class ServiceStatistics:
         self.stale = 0
         self.latencies = Latencies()
 
+    def __add__(self, other: Self) -> Self:
+        """Both together."""
+        both = copy(self)
+        both.rows += other.rows
+        both.stale += other.stale
+        both.latencies = self.latencies + other.latencies
+        return both
+
     def add(self, chunk: ServiceChunk) -> None:
         """Count the quotes of a chunk."""
         self.rows += len(chunk.latency)
@@ -97,6 +115,16 @@ class OutcomeStatistics:
         self.ratios = count_ranks(reference.ratios.points, np.array([]))
         self._sums = np.zeros((GROUPS, 3))
 
+    def __add__(self, other: Self) -> Self:
+        """Both together, as if the rows of `other`, of the same version, had come after these."""
+        both = copy(self)
+        both.rows += other.rows
+        both.covered += other.covered
+        both.slices = self.slices + other.slices
+        both.ratios = self.ratios + other.ratios
+        both._sums = self._sums + np.roll(other._sums, self.rows % GROUPS, axis=0)
+        return both
+
     @property
     def sums(self) -> FloatArray:
         """Charges, premiums and squared errors of each group that has a row, (≤ 1,000, 3)."""
@@ -113,8 +141,7 @@ class OutcomeStatistics:
         self.ratios += count_ranks(self.ratios.points, charges / premium)
         inside = (chunk.low[usable] <= charges) & (charges <= chunk.high[usable])
         self.covered += int(inside.sum())
-        group = np.nan_to_num(chunk.group[usable], nan=-1).astype(np.int64)
-        self.slices += self._sliced.count_people(group, chunk.banded[usable])
+        self.slices += self._sliced.count_people(chunk.group[usable], chunk.banded[usable])
         self.rows += len(charges)
 
 
@@ -149,6 +176,21 @@ class WindowStatistics:
         self._absent: defaultdict[str, Faults] = defaultdict(Faults)
         self._unseen: defaultdict[str, Faults] = defaultdict(Faults)
         self._outside: defaultdict[str, Faults] = defaultdict(Faults)
+
+    def __add__(self, other: Self) -> Self:
+        """Both together, as if the rows of `other`, of the same version, had come after these."""
+        both = copy(self)
+        both.rows += other.rows
+        both.slices = self.slices + other.slices
+        both.outcomes = self.outcomes + other.outcomes
+        both.service = self.service + other.service
+        both.numbers = _each(self.numbers, other.numbers)
+        both.other_outcomes = _each(self.other_outcomes, other.other_outcomes)
+        both._counts = _each(self._counts, other._counts)
+        both._absent = _all(self._absent, other._absent)
+        both._unseen = _all(self._unseen, other._unseen)
+        both._outside = _all(self._outside, other._outside)
+        return both
 
     def categories(self, column: CategoryColumn) -> IntArray:
         """How many predictions are of each known category, (k,)."""
@@ -208,7 +250,7 @@ class WindowStatistics:
         if absent.any():
             self._absent[column.name] += _faults(absent, premium)
         if outside.any():
-            examples = tuple(f"{value:g}" for value in values[outside][:EXAMPLES])
+            examples = _first_ones(values[outside])
             self._outside[column.name] += _faults(outside, premium, examples)
 
 
@@ -216,3 +258,27 @@ def _faults(
     mask: npt.NDArray[np.bool_], premium: FloatArray, examples: tuple[str, ...] = ()
 ) -> Faults:
     return Faults(int(mask.sum()), float(premium[mask].sum()), examples)
+
+
+def _first_ones(values: FloatArray) -> tuple[str, ...]:
+    """The first few different values, as they are shown."""
+    _, places = np.unique(values, return_index=True)
+    shown: dict[str, None] = {}
+    for value in values[np.sort(places)]:
+        shown[f"{value:g}"] = None
+        if len(shown) == EXAMPLES:
+            break
+    return tuple(shown)
+
+
+def _each(first: Mapping[str, Addable], second: Mapping[str, Addable]) -> dict[str, Addable]:
+    """Both together, name by name; they have the same names."""
+    return {name: counted + second[name] for name, counted in first.items()}
+
+
+def _all(first: Mapping[str, Faults], second: Mapping[str, Faults]) -> defaultdict[str, Faults]:
+    """Both together, where either may have no such name."""
+    both = defaultdict(Faults, first)
+    for name, faults in second.items():
+        both[name] += faults
+    return both

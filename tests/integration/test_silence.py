@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Double, Select, func, literal_column, select, text
 
 from insurance_predictor.base.errors import Unreachable
 from insurance_predictor.log import postgresql
+from insurance_predictor.log.arrow import batches
 from insurance_predictor.log.database import opened, reading
 from insurance_predictor.log.prediction_log import PredictionLog
 from insurance_predictor.log.spool import Spool
@@ -102,3 +104,26 @@ def test_a_silence_keeps_quotes_in_the_spool_until_it_is_over(wire: Wire, tmp_pa
         wire.is_open.set()
         assert log.flush(PATIENCE)
     assert sorted(kept_ids(wire.url)) == sorted(ids([*before, *during]))
+
+
+def test_a_database_that_falls_silent_while_it_is_read_in_batches_is_unreachable(wire: Wire):
+    def ask() -> None:
+        with reading(wire.url) as engine:
+            assert len(list(batches(engine, numbers(0)))) == 1
+            threading.Timer(MOMENT, wire.is_open.clear).start()
+            list(batches(engine, numbers(20 * MOMENT)))
+
+    with pytest.raises(Unreachable, match="did not do its part: it fell silent"):
+        ask()
+
+
+def test_batches_that_take_long_are_waited_for(wire: Wire):
+    with reading(wire.url) as engine:
+        (batch,) = batches(engine, numbers(6 * MOMENT))
+    assert batch.num_rows == 1
+
+
+def numbers(seconds: float) -> Select[Any]:
+    """One row that takes so long."""
+    rested = func.pg_sleep(seconds).table_valued("rested")
+    return select(literal_column("1.5", Double()).label("number")).select_from(rested)

@@ -55,12 +55,12 @@ NEW = ("drift.deductible", "drift.occupation")
 
 @pytest.fixture
 def engine(tmp_path):
-    with database(tmp_path) as opened, opened.connect() as connection:
-        there = {row[1] for row in connection.execute(text("PRAGMA table_info(predictions)"))}
-        for name, kind in (("deductible", "FLOAT"), ("occupation", "VARCHAR")):
-            if name not in there:
-                connection.execute(text(f"ALTER TABLE predictions ADD COLUMN {name} {kind}"))
-        connection.commit()
+    with database(tmp_path) as opened:
+        with opened.begin() as connection:
+            there = {row[1] for row in connection.execute(text("PRAGMA table_info(predictions)"))}
+            for name, kind in (("deductible", "FLOAT"), ("occupation", "VARCHAR")):
+                if name not in there:
+                    connection.execute(text(f"ALTER TABLE predictions ADD COLUMN {name} {kind}"))
         yield opened
 
 

@@ -26,7 +26,7 @@ from insurance_predictor.table.split import split_table
 from monitoring.checks.drift import drift_verdicts
 from monitoring.checks.performance import performance_verdicts
 from monitoring.domain.assessment import Kind, Verdict
-from monitoring.window.reader import Chunk, OutcomeChunk
+from monitoring.window.batches import Chunk, OutcomeChunk
 from monitoring.window.reference import PREMIUM, Reference
 from monitoring.window.statistics import WindowStatistics
 from tests.studies.markdown import markdown_table
@@ -125,7 +125,7 @@ def judge(
     }
     statistics.add(Chunk(numbers, places, np.zeros(len(window), int)))
     outcomes = (answers[name].to_numpy() for name in (PREMIUM, "low", "high"))
-    smoker = places[SMOKER.name].astype(float)
+    smoker = places[SMOKER.name]
     age = numbers[AGE.name]
     statistics.outcomes.add(OutcomeChunk(*outcomes, target(window), age, smoker))
     return (

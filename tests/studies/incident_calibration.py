@@ -25,7 +25,7 @@ from monitoring.checks import performance
 from monitoring.checks.drift import drift_verdicts
 from monitoring.domain.assessment import Assessment, Kind, Verdict, Window
 from monitoring.domain.windows import schedule
-from monitoring.window.reader import Chunk, OutcomeChunk
+from monitoring.window.batches import Chunk, OutcomeChunk
 from monitoring.window.reference import PREMIUM, Reference, number_names
 from monitoring.window.statistics import WindowStatistics
 from tests.monitoring.assessments import Diary
@@ -70,7 +70,7 @@ class Quotes:
             one.name: np.array([one.values.index(value) for value in table[one.name]])
             for one in CURRENT.categories
         }
-        self.smoker = self.places[SMOKER.name].astype(float)
+        self.smoker = self.places[SMOKER.name]
         self.low, self.high = answers["low"].to_numpy(), answers["high"].to_numpy()
         self.charges = target(table)
 

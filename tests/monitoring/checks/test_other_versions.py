@@ -7,7 +7,7 @@ from scipy.stats import mannwhitneyu
 
 from monitoring.checks.other_versions import other_versions_verdict
 from monitoring.checks.performance import CHECKS, limit_of, performance_verdicts
-from monitoring.window.reader import OutcomeChunk
+from monitoring.window.batches import OutcomeChunk
 from monitoring.window.reference import Reference
 from monitoring.window.statistics import OutcomeStatistics, WindowStatistics
 from tests.monitoring.windows import THRESHOLDS, model
@@ -28,9 +28,9 @@ def measured(ratios: np.ndarray) -> Reference:
 
 def outcomes(reference: Reference, ratios: np.ndarray) -> OutcomeStatistics:
     counted = OutcomeStatistics(reference)
-    column = np.full(len(ratios), PREMIUM)
+    column, place = np.full(len(ratios), PREMIUM), np.zeros(len(ratios), dtype=np.int64)
     counted.add(
-        OutcomeChunk(column, 0 * column, 2 * column, ratios * PREMIUM, 0 * column + 40, 0 * column)
+        OutcomeChunk(column, 0 * column, 2 * column, ratios * PREMIUM, 0 * column + 40, place)
     )
     return counted
 

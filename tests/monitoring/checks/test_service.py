@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from monitoring.checks.service import service_verdicts
-from monitoring.window.reader import LateQuotes, ServiceChunk
+from monitoring.window.batches import ServiceChunk
+from monitoring.window.reader import LateQuotes
 from monitoring.window.statistics import ServiceStatistics
 from tests.monitoring.windows import THRESHOLDS, named
 

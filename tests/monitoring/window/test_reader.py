@@ -1,5 +1,7 @@
 """Every prediction of a window is read exactly once, whatever somebody has logged."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -33,8 +35,16 @@ from tests.monitoring.windows import (
     people,
     statistics_of,
 )
-from tests.predictions import log_in
+from tests.predictions import PATIENCE, log_in
 
+# What another process does, for a file has one library of SQLite in a process at a time.
+TWICE = """
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as connection:
+    connection.execute("CREATE TEMP TABLE more AS SELECT * FROM predictions")
+    connection.execute("UPDATE more SET id = 'another-' || id")
+    connection.execute("INSERT INTO predictions SELECT * FROM more")
+"""
 NOW = datetime(2026, 3, 15, 10, 45, 30, tzinfo=UTC)
 
 
@@ -227,12 +237,16 @@ def test_a_sample_is_the_same_each_time_and_has_the_charges_there_are(engine):
 
 def test_who_reads_stops_nobody_who_writes(tmp_path):
     url = f"sqlite:///{tmp_path}/log.db"
-    with opened(url) as writer, reading(url) as reader:
+    with opened(url) as writer:
         log(writer, people(5))
+    with reading(url) as reader:
         chunks = read_chunks(of_model(reader), DAY, "1", size=1)
         next(chunks)
-        log(writer, people(5), start=START + timedelta(hours=1))
+        written = subprocess.run(
+            [sys.executable, "-c", TWICE, str(tmp_path / "log.db")], check=False, timeout=PATIENCE
+        )
 
+        assert written.returncode == 0
         assert len(list(chunks)) == 4  # the rest as it was when the reading began
         assert statistics_of(reader).rows == 10
 
