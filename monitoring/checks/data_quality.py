@@ -4,6 +4,7 @@ One row is enough for these verdicts: they are faults, and no question of chance
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from insurance_predictor.base.settings import MonitorThresholds
 from insurance_predictor.table.columns import CategoryColumn, Columns
@@ -56,12 +57,9 @@ def _checks(
         if not column.optional:
             yield f"null.{column.name}", statistics.absent(column), thresholds.null_share
     for category in columns.categories:
-        examples = Faults(examples=unseen.get(category.name, ()))
-        yield (
-            f"unseen.{category.name}",
-            statistics.unseen(category) + examples,
-            thresholds.unseen_share,
-        )
+        examples = unseen.get(category.name, ())
+        found = replace(statistics.unseen(category), examples=examples)
+        yield f"unseen.{category.name}", found, thresholds.unseen_share
     for number in columns.numbers:
         yield f"outside.{number.name}", statistics.outside(number), thresholds.outside_share
 
@@ -79,6 +77,6 @@ def _verdict(check: str, faults: Faults, limit: float, reference: Reference, row
         value=share,
         limit=limit,
         effects={"rows": float(faults.rows)},
-        money=(faults.premium - usual) / rows,
+        money=(float(faults.premium) - usual) / rows,
         details=faults.examples,
     )

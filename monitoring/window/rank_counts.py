@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from insurance_predictor.base.arrays import FloatArray, IntArray
+from monitoring.window.exact_sum import ExactSum, exact_sum
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,12 +23,12 @@ class RankCounts:
     below: IntArray
     up_to: IntArray
     rows: int
-    total: float
+    total: ExactSum
 
     @property
     def mean(self) -> float:
         """NaN without a value."""
-        return self.total / self.rows if self.rows else float("nan")
+        return self.total.over(self.rows) if self.rows else float("nan")
 
     def __add__(self, other: "RankCounts") -> "RankCounts":
         """Both together; they are counted at the same points."""
@@ -61,7 +62,7 @@ def count_ranks(points: FloatArray, values: FloatArray) -> RankCounts:
         np.searchsorted(ordered, points, "left").astype(np.int64),
         np.searchsorted(ordered, points, "right").astype(np.int64),
         len(values),
-        float(values.sum()),
+        exact_sum(values),
     )
 
 

@@ -21,6 +21,7 @@ from monitoring.window.batches import (
     OutcomeChunk,
     ServiceChunk,
 )
+from monitoring.window.exact_sum import NOTHING, ExactSum, exact_sum
 from monitoring.window.rank_counts import RankCounts, count_ranks
 from monitoring.window.reference import PREMIUM, Reference
 from monitoring.window.slices import slices_of
@@ -35,15 +36,18 @@ Addable = TypeVar("Addable", RankCounts, IntArray, "OutcomeStatistics")
 
 @dataclass(frozen=True)
 class Faults:
-    """How many values are at fault, the sum of those quotes' premiums, and the first of them."""
+    """How many values are at fault, the sum of those quotes' premiums, and the least of them.
+
+    `examples` are numbers, as they are shown.
+    """
 
     rows: int = 0
-    premium: float = 0.0
+    premium: ExactSum = NOTHING
     examples: tuple[str, ...] = ()
 
     def __add__(self, other: "Faults") -> "Faults":
-        known = dict.fromkeys([*self.examples, *other.examples])
-        return Faults(self.rows + other.rows, self.premium + other.premium, tuple(known)[:EXAMPLES])
+        least = sorted({*self.examples, *other.examples}, key=float)[:EXAMPLES]
+        return Faults(self.rows + other.rows, self.premium + other.premium, tuple(least))
 
 
 class Latencies:
@@ -137,7 +141,8 @@ class OutcomeStatistics:
         charges, premium = charges[usable], premium[usable]
         group = (self.rows + np.arange(len(charges))) % GROUPS
         for column, values in enumerate((charges, premium, (charges - premium) ** 2)):
-            self._sums[:, column] += np.bincount(group, values, minlength=GROUPS)
+            # One after the other, so that it does not matter how they come in chunks.
+            np.add.at(self._sums[:, column], group, values)
         self.ratios += count_ranks(self.ratios.points, charges / premium)
         inside = (chunk.low[usable] <= charges) & (charges <= chunk.high[usable])
         self.covered += int(inside.sum())
@@ -250,21 +255,20 @@ class WindowStatistics:
         if absent.any():
             self._absent[column.name] += _faults(absent, premium)
         if outside.any():
-            examples = _first_ones(values[outside])
+            examples = _least(values[outside])
             self._outside[column.name] += _faults(outside, premium, examples)
 
 
 def _faults(
     mask: npt.NDArray[np.bool_], premium: FloatArray, examples: tuple[str, ...] = ()
 ) -> Faults:
-    return Faults(int(mask.sum()), float(premium[mask].sum()), examples)
+    return Faults(int(mask.sum()), exact_sum(premium[mask]), examples)
 
 
-def _first_ones(values: FloatArray) -> tuple[str, ...]:
-    """The first few different values, as they are shown."""
-    _, places = np.unique(values, return_index=True)
+def _least(values: FloatArray) -> tuple[str, ...]:
+    """The least few different values, as they are shown."""
     shown: dict[str, None] = {}
-    for value in values[np.sort(places)]:
+    for value in np.unique(values):
         shown[f"{value:g}"] = None
         if len(shown) == EXAMPLES:
             break
