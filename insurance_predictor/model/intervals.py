@@ -65,10 +65,11 @@ class Intervals:
         if self.group is None:
             below, above = self.offsets[EVERYBODY]
             return np.full(len(people), below), np.full(len(people), above)
-        groups = people[self.group].to_numpy()
+        groups = people[self.group]
         belows, aboves = np.full(len(people), np.nan), np.full(len(people), np.nan)
         for value, (below, above) in self.offsets.items():
-            belows[groups == value], aboves[groups == value] = below, above
+            is_group = (groups == value).to_numpy(dtype=bool)
+            belows[is_group], aboves[is_group] = below, above
         return belows, aboves
 
     @classmethod

@@ -17,7 +17,11 @@ from insurance_predictor.table.schema import CURRENT
 # Types outside scikit-learn's plain ones that a stored preprocessor may hold; others are refused.
 # A dtype is what imputation remembers of the numbers it saw; it says what numbers are, and runs
 # nothing.
-TRUSTED_TYPES = ("insurance_predictor.model.preprocessing.Effects", "numpy.dtype")
+TRUSTED_TYPES = (
+    "insurance_predictor.model.preprocessing.Effects",
+    "insurance_predictor.model.preprocessing.CategoryEncoder",
+    "numpy.dtype",
+)
 
 # Above 30 kg/m² a smoker's charges jump. The public table has one smoker at exactly 30.0, who is
 # charged like those below; docs/quality.md shows what that one row is worth.
@@ -26,6 +30,7 @@ BMI_SEEN = (15.0, 55.0)
 MOST_CHILDREN_SEEN = 5
 SMOKES = "yes"
 FEW = 100  # people, where what they say does not matter
+MANY = 1000  # people, of whom each different one is encoded once
 MISSING = "missing"  # what stands for a category that is not said
 
 # What each effect is made of, the column that it rises with first.
@@ -85,6 +90,22 @@ class Effects(TransformerMixin, BaseEstimator):
 
     def _bmi(self, people: pd.DataFrame) -> npt.NDArray[np.float64]:
         return _numbers(people["bmi"]).clip(*BMI_SEEN)
+
+
+class CategoryEncoder(OneHotEncoder):
+    """One-hot categories: of many people, each combination of values is encoded once."""
+
+    def transform(self, people: Any) -> Any:
+        """Shape (n, categories) -> (n, columns), as `OneHotEncoder` does it."""
+        if not isinstance(people, pd.DataFrame) or len(people) < MANY:
+            return super().transform(people)
+        grouped = people.groupby(list(people), sort=False, observed=True, dropna=False)
+        which = grouped.ngroup().to_numpy()  # in the order in which each was seen first
+        _, first = np.unique(which, return_index=True)
+        encoded = super().transform(people.iloc[first])
+        if isinstance(encoded, pd.DataFrame):
+            return encoded.iloc[which].set_axis(people.index)
+        return encoded[which]
 
 
 def _numbers(values: pd.Series) -> npt.NDArray[np.float64]:
@@ -158,8 +179,8 @@ def by_kind(columns: list[Column]) -> list[tuple[str, Any, list[str]]]:
     return [(name, made, [each.name for each in whose]) for name, made, whose in parts if whose]
 
 
-def _one_hot(values: list[tuple[str, ...]]) -> OneHotEncoder:
-    return OneHotEncoder(
+def _one_hot(values: list[tuple[str, ...]]) -> CategoryEncoder:
+    return CategoryEncoder(
         categories=[list(each) for each in values],
         drop="first",
         sparse_output=False,

@@ -1,7 +1,7 @@
 """One piece of a portfolio scored: its part is written whole, and the faults of its rows beside."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -17,8 +17,8 @@ from pyarrow import compute as pc
 from pyarrow import parquet
 
 from insurance_predictor.base.errors import InvalidTable
-from insurance_predictor.model.manifest import Digests
 from insurance_predictor.model.pair import open_pair
+from insurance_predictor.scoring.kit import Kit
 from insurance_predictor.scoring.portfolio import (
     ADDED,
     Layout,
@@ -38,38 +38,6 @@ FAULTS = "_faults"
 UNFINISHED = "_unfinished"
 FACTS = b"scored"  # where a part says what it was made of
 SHOWN_FAULTS = 20
-
-
-@dataclass(frozen=True)
-class Kit:
-    """A version as it goes to whoever scores: its files, and what they must be."""
-
-    version: str
-    incarnation: str | None
-    digests: Digests
-    files: Mapping[str, bytes]
-
-    @classmethod
-    def of(cls, folder: Path, version: str, incarnation: str | None, digests: Digests) -> "Kit":
-        """The files in `folder`, which have all been checked."""
-        files = {
-            path.relative_to(folder).as_posix(): path.read_bytes()
-            for path in sorted(folder.rglob("*"))
-            if path.is_file()
-        }
-        return cls(version, incarnation, digests, files)
-
-    @property
-    def identity(self) -> str:
-        """One digest of the version, in the registry that it is in."""
-        said = (self.version, self.incarnation, self.digests.combined)
-        return sha256(repr(said).encode()).hexdigest()
-
-    def __hash__(self) -> int:
-        return hash(self.identity)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Kit) and other.identity == self.identity
 
 
 @dataclass(frozen=True)

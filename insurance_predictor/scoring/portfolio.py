@@ -36,7 +36,7 @@ from insurance_predictor.table.storage import File, is_damage, opened, storage_e
 ADDED = ("premium", "low", "high", "version", "outside_range")
 ROWS_OF_A_PIECE = 2**19
 BYTES_OF_A_PIECE = 2**24  # of CSV; a row is shorter
-ROWS_AT_ONCE = 2**17
+ROWS_AT_ONCE = 2**16
 MOST_HEADER = 2**20  # bytes in which the header must be
 SHOWN_FILES = 20
 
@@ -303,7 +303,7 @@ def _rows_in(block: bytes) -> int:
 
 
 def batches(piece: Piece, layout: Layout) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """The rows of a piece, at most 131,072 at once, each batch with its first row's number.
+    """The rows of a piece, at most 65,536 at once, each batch with its first row's number.
 
     Raises InvalidTable for what cannot be read, or is not the file that was looked at.
     """
@@ -483,7 +483,7 @@ def _category(cells: pa.Array, column: CategoryColumn) -> tuple[Any, NDArray[np.
     words = pd.Series(encoded.dictionary.to_pandas(), dtype="str")
     meant = words.map(respelled(words, column))
     typed, broken = typed_cells(words.where(meant.isna(), meant).to_frame(column.name), [column])
-    values = pd.Index(column.values)
+    values = pd.Index(column.values, dtype=object)  # which is copied without new texts
     codes = encoded.indices.to_numpy()
     places = values.get_indexer(typed[column.name])[codes]
     return pd.Categorical.from_codes(places, values), broken[:, 0][codes]

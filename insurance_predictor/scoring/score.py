@@ -2,16 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os import cpu_count
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import perf_counter
 
 from insurance_predictor.base.environment import progress
 from insurance_predictor.base.errors import BadInput, InvalidTable
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.cluster import connected, require_file
+from insurance_predictor.scoring.kit import Kit, fetch_kit
 from insurance_predictor.scoring.output import (
     Manifest,
     finished,
@@ -19,10 +18,10 @@ from insurance_predictor.scoring.output import (
     read_manifest,
     write_manifest,
 )
-from insurance_predictor.scoring.part import Facts, Kit, Order
+from insurance_predictor.scoring.part import Facts, Order
 from insurance_predictor.scoring.portfolio import Portfolio, survey
 from insurance_predictor.scoring.workers import Cluster, Processes, ThisProcess, Workers
-from insurance_predictor.table.columns import Columns, NumberColumn, target_json
+from insurance_predictor.table.columns import NumberColumn, target_json
 from insurance_predictor.table.storage import (
     S3,
     File,
@@ -74,10 +73,21 @@ def score(
     files = find_files(source)
     count = cpu_count() or 1 if options.jobs < 0 else options.jobs
     is_small = sum(file.size for file in files) < SMALL
-    alone = settings.scheduler is not None or count == 1 or is_small
-    processes = None if alone else Processes(count)
-    with TemporaryDirectory() as folder:
-        kit, columns = _kit(settings, options.version, Path(folder))
+    if settings.scheduler is None and count > 1 and not is_small:
+        with Processes(settings, options.version, count) as processes:
+            return _report(settings, files, out, processes.kit(), processes, start)
+    return _report(settings, files, out, fetch_kit(settings, options.version), None, start)
+
+
+def _report(
+    settings: Settings,
+    files: tuple[File, ...],
+    out: str,
+    kit: Kit,
+    processes: Processes | None,
+    start: float,
+) -> ScoreReport:
+    columns = kit.columns
     portfolio = survey(files, columns)
     orders = [
         Order(number, piece, portfolio.layouts[piece.url], out, settings.strict, kit.identity)
@@ -129,7 +139,7 @@ def _workers(
 ) -> Iterator[Workers]:
     trusted = settings.trusted_digests
     if processes is not None:
-        yield processes.with_kit(kit, trusted)
+        yield processes
     elif settings.scheduler is None:
         yield ThisProcess(kit, trusted)
     else:
@@ -155,22 +165,3 @@ def _scored(workers: Workers, orders: list[Order], total: int) -> list[Facts]:
         more = f"\n... and {len(faults) - SHOWN_FILES} more." if faults[SHOWN_FILES:] else ""
         raise InvalidTable("\n".join(sorted(set(faults))[:SHOWN_FILES]) + more)
     return facts
-
-
-def _kit(settings: Settings, number: str | None, folder: Path) -> tuple[Kit, Columns]:
-    """The version that scores, whatever its alias does meanwhile."""
-    from insurance_predictor.model.pair import version_columns
-    from insurance_predictor.serving.predictor import fetch_files
-    from insurance_predictor.store.tracking import connect, store_errors
-    from insurance_predictor.store.versions import get_version, incarnation, version_behind
-
-    with store_errors(settings):
-        client = connect(settings)
-        if number:
-            version = get_version(client, settings, number)
-            version = replace(version, incarnation=incarnation(client, settings))
-        else:
-            version = version_behind(client, settings, settings.production_alias)
-        fetch_files(client, settings, version, folder)
-    kit = Kit.of(folder, version.number, version.incarnation, version.digests)
-    return kit, version_columns(folder)

@@ -1,37 +1,44 @@
 """Who scores: this process, others of this machine, or a Dask cluster; all by the same code."""
 
 import os
+import pickle
+import signal
 import threading
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Protocol, Self
 
 from insurance_predictor.base.errors import BadInput, InvalidTable
-from insurance_predictor.scoring.part import Facts, Kit, Order, predictor_of, score_piece
+from insurance_predictor.base.settings import Settings
+from insurance_predictor.scoring.kit import Kit, fetch_kit
 
 if TYPE_CHECKING:
-    from multiprocessing.context import BaseContext
-
     from distributed import Client
 
-# What every process needs: loaded once, by the one that the others are copies of.
+    from insurance_predictor.scoring.part import Facts, Order
+
+    Became = Facts | InvalidTable
+    Scored = tuple[Order, Became]
+
+# What every process needs, loaded while the version is fetched.
 LOADED = (
-    "pandas",
     "pyarrow.csv",
     "skops.io",
-    "sklearn.pipeline",
     "insurance_predictor.model.estimators",
     "insurance_predictor.model.preprocessing",
     "insurance_predictor.scoring.part",
 )
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # processes are what there are many of
 
-Scored = tuple[Order, Facts | InvalidTable]
-
 
 class Workers(Protocol):
     """Scores pieces in any order; a piece that cannot be read does not stop the others."""
 
-    def score(self, orders: Sequence[Order]) -> Iterator[Scored]:
+    def score(self, orders: Sequence["Order"]) -> Iterator["Scored"]:
         """Each order with what became of it. Raises what stops all of them."""
 
 
@@ -41,55 +48,71 @@ class ThisProcess:
     def __init__(self, kit: Kit, trusted: frozenset[str]) -> None:
         self._kit, self._trusted = kit, trusted
 
-    def score(self, orders: Sequence[Order]) -> Iterator[Scored]:
+    def score(self, orders: Sequence["Order"]) -> Iterator["Scored"]:
         for order in orders:
             yield order, _attempted(self._kit, self._trusted, order)
 
 
 class Processes:
-    """`count` processes of this machine, which end with the one that began them."""
+    """`count` processes of this machine, which end with the one that began them.
 
-    def __init__(self, count: int) -> None:
-        """Starts to load what they need; no process works yet."""
-        import multiprocessing
-        from multiprocessing import forkserver
+    They start to load what they need at once, and so does one more, which fetches the version: what
+    it takes for that goes with it, and is in no memory when they score.
+    """
+
+    def __init__(self, settings: Settings, number: str | None, count: int) -> None:
+        """As `fetch_kit` of that version, which `kit` waits for."""
+        from concurrent.futures import ProcessPoolExecutor
+        from multiprocessing import get_context
 
         for name in ONE_THREAD:
             os.environ.setdefault(name, "1")
-        self.count = count
-        self._context: BaseContext = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(list(LOADED))
-        forkserver.ensure_running()
+        self._trusted = settings.trusted_digests
+        self._folder = TemporaryDirectory()
+        self._file = Path(self._folder.name, "kit")
+        context = get_context("spawn")
+        self._fetcher = ProcessPoolExecutor(1, context, end_with_parent)
+        self._fetched = self._fetcher.submit(fetch_kit, settings, number)
+        self._pool = ProcessPoolExecutor(count, context, _begin, (str(self._file),))
+        for _ in range(count):
+            self._pool.submit(_nothing)  # which starts one
 
-    def with_kit(self, kit: Kit, trusted: frozenset[str]) -> "ProcessPool":
-        return ProcessPool(self.count, self._context, kit, trusted)
+    def __enter__(self) -> Self:
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        self._fetcher.shutdown(cancel_futures=True)
+        self._pool.shutdown(cancel_futures=True)
+        self._folder.cleanup()
 
-class ProcessPool:
-    """Processes that have a version."""
+    def kit(self) -> Kit:
+        """The version, which the processes have from now on. Raises what `fetch_kit` raises."""
+        with _lost("A process that fetched the version"):
+            kit = self._fetched.result()
+        self._fetcher.shutdown()
+        self._file.write_bytes(pickle.dumps((kit, self._trusted)))
+        return kit
 
-    def __init__(
-        self, count: int, context: "BaseContext", kit: Kit, trusted: frozenset[str]
-    ) -> None:
-        self._count, self._context, self._kit, self._trusted = count, context, kit, trusted
+    def score(self, orders: Sequence["Order"]) -> Iterator["Scored"]:
+        from concurrent.futures import as_completed
 
-    def score(self, orders: Sequence[Order]) -> Iterator[Scored]:
-        from concurrent.futures import ProcessPoolExecutor, as_completed
-        from concurrent.futures.process import BrokenProcessPool
-
-        pool = ProcessPoolExecutor(self._count, self._context, _begin, (self._kit, self._trusted))
-        try:
-            futures = {pool.submit(_score_here, order): order for order in orders}
+        with _lost("A process that scores"):
+            futures = {self._pool.submit(_score_here, order): order for order in orders}
             for future in as_completed(futures):
                 yield futures.pop(future), future.result()
-        except BrokenProcessPool as error:
-            raise BadInput(
-                "A process that scores was ended from outside, perhaps for want of memory. Run "
-                "the same command again, perhaps with fewer of them (N_JOBS=1): it goes on where "
-                "it stopped."
-            ) from error
-        finally:
-            pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _lost(who: str) -> Iterator[None]:
+    from concurrent.futures.process import BrokenProcessPool
+
+    try:
+        yield
+    except BrokenProcessPool as error:
+        raise BadInput(
+            f"{who} was ended from outside, perhaps for want of memory. Run the same command "
+            "again, perhaps with fewer of them (N_JOBS=1): it goes on where it stopped."
+        ) from error
 
 
 class Cluster:
@@ -98,7 +121,7 @@ class Cluster:
     def __init__(self, client: "Client", kit: Kit, trusted: frozenset[str]) -> None:
         self._client, self._kit, self._trusted = client, kit, trusted
 
-    def score(self, orders: Sequence[Order]) -> Iterator[Scored]:
+    def score(self, orders: Sequence["Order"]) -> Iterator["Scored"]:
         from distributed import KilledWorker, as_completed
 
         kit = self._client.scatter(self._kit, broadcast=True, hash=False)
@@ -116,17 +139,15 @@ class Cluster:
             ) from error
 
 
-def _attempted_there(order: Order, kit: Kit, trusted: frozenset[str]) -> Facts | InvalidTable:
+def _attempted_there(order: "Order", kit: Kit, trusted: frozenset[str]) -> "Became":
     return _attempted(kit, trusted, order)
 
 
-_HERE: list[tuple[Kit, frozenset[str]]] = []  # of a process that scores
-
-
-def _begin(kit: Kit, trusted: frozenset[str]) -> None:
+def end_with_parent() -> None:
+    """Let this process end when the one that began it does, and leave Ctrl-C to that one."""
     import multiprocessing
 
-    _HERE[:] = [(kit, trusted)]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if (parent := multiprocessing.parent_process()) is not None:
         # Whoever asked is gone: nobody would ever end this one.
         def watch() -> None:
@@ -136,11 +157,34 @@ def _begin(kit: Kit, trusted: frozenset[str]) -> None:
         threading.Thread(target=watch, daemon=True).start()
 
 
-def _score_here(order: Order) -> Facts | InvalidTable:
-    return _attempted(*_HERE[0], order)
+def _begin(file: str) -> None:
+    end_with_parent()
+    _FILE.append(file)
+    for name in LOADED:
+        import_module(name)
 
 
-def _attempted(kit: Kit, trusted: frozenset[str], order: Order) -> Facts | InvalidTable:
+def _nothing() -> None:
+    pass
+
+
+_FILE: list[str] = []  # with the version, of a process that scores
+
+
+@cache
+def _own_kit() -> tuple[Kit, frozenset[str]]:
+    content = Path(_FILE[0]).read_bytes()
+    found: tuple[Kit, frozenset[str]] = pickle.loads(content)  # noqa: S301 - of our parent
+    return found
+
+
+def _score_here(order: "Order") -> "Became":
+    return _attempted(*_own_kit(), order)
+
+
+def _attempted(kit: Kit, trusted: frozenset[str], order: "Order") -> "Became":
+    from insurance_predictor.scoring.part import predictor_of, score_piece
+
     try:
         return score_piece(order, predictor_of(kit, trusted))
     except InvalidTable as error:

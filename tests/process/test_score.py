@@ -115,9 +115,9 @@ def test_killed_and_run_again_it_is_what_it_would_have_been(
 
 
 def _workers(session: int) -> list[int]:
-    """The processes that a forkserver has made: its children."""
-    parents = {}
-    for pid in _in_session(session):
-        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        parents[pid] = int(words[1])
-    return [pid for pid, parent in parents.items() if parent in parents and parent != session]
+    """The processes that score: those that Python has spawned, once the version is fetched."""
+    return [
+        pid
+        for pid in _in_session(session)
+        if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]

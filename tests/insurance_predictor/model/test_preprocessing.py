@@ -6,8 +6,15 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.preprocessing import OneHotEncoder
 
-from insurance_predictor.model.preprocessing import EFFECTS, Effects, make_preprocessor
+from insurance_predictor.model.preprocessing import (
+    EFFECTS,
+    MANY,
+    CategoryEncoder,
+    Effects,
+    make_preprocessor,
+)
 from insurance_predictor.table.schema import FEATURE_NAMES
 from insurance_predictor.table.synthetic import make_table
 
@@ -99,3 +106,29 @@ def test_a_stored_preprocessor_gives_the_same_columns(preprocessor, people):
     pd.testing.assert_frame_equal(
         joblib.load(file).transform(people), preprocessor.transform(people)
     )
+
+
+@pytest.mark.parametrize("kind", ["str", "object", "category"])
+@pytest.mark.parametrize("output", ["pandas", "default"])
+def test_many_people_are_encoded_as_scikit_learn_does_it(kind: str, output: str) -> None:
+    people = make_table(5 * MANY, seed=4)[["sex", "region"]].astype(kind)
+    people.index = people.index[::-1] * 2
+    values = [["female", "male"], ["northeast", "northwest", "southeast", "southwest"]]
+    own, plain = (
+        made(categories=values, drop="first", sparse_output=False).set_output(transform=output)
+        for made in (CategoryEncoder, OneHotEncoder)
+    )
+    found = own.fit(people.head()).transform(people)
+    expected = plain.fit(people.head()).transform(people)
+    assert type(found) is type(expected)
+    np.testing.assert_array_equal(found, expected)
+    if output == "pandas":
+        pd.testing.assert_frame_equal(found, expected)
+
+
+def test_one_word_that_nobody_knows_among_many_people_is_refused() -> None:
+    people = make_table(5 * MANY, seed=4)[["region"]]
+    encoder = CategoryEncoder(categories=[sorted(set(people["region"]))]).fit(people)
+    people.loc[4321, "region"] = "atlantis"
+    with pytest.raises(ValueError, match="atlantis"):
+        encoder.transform(people)
