@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
+from multiprocessing import active_children, parent_process
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Protocol, Self
@@ -72,15 +73,21 @@ class Processes:
         self._file = Path(self._folder.name, "kit")
         context = get_context("spawn")
         self._fetcher = ProcessPoolExecutor(1, context, end_with_parent)
-        self._fetched = self._fetcher.submit(fetch_kit, settings, number)
         self._pool = ProcessPoolExecutor(count, context, _begin, (str(self._file),))
+        # Ctrl-C is for this process alone, from the first moment of the others on.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        self._fetched = self._fetcher.submit(fetch_kit, settings, number)
         for _ in range(count):
             self._pool.submit(_nothing)  # which starts one
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:  # a part is whole or not there, so nobody has to wait for one
+            for process in active_children():
+                process.terminate()
         self._fetcher.shutdown(cancel_futures=True)
         self._pool.shutdown(cancel_futures=True)
         self._folder.cleanup()
@@ -144,11 +151,8 @@ def _attempted_there(order: "Order", kit: Kit, trusted: frozenset[str]) -> "Beca
 
 
 def end_with_parent() -> None:
-    """Let this process end when the one that began it does, and leave Ctrl-C to that one."""
-    import multiprocessing
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if (parent := multiprocessing.parent_process()) is not None:
+    """Let this process end when the one that began it does."""
+    if (parent := parent_process()) is not None:
         # Whoever asked is gone: nobody would ever end this one.
         def watch() -> None:
             parent.join()

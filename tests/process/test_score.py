@@ -100,6 +100,18 @@ def test_killed_and_run_again_it_is_what_it_would_have_been(
     assert _parts(out) == _parts(tmp_path / "whole")
     assert not (out / "_unfinished").exists()
 
+    # Ctrl-C ends all of them at once, without a word from any.
+    out = tmp_path / "stopped"
+    with _begin(variables, source, out) as process:
+        _wait_for_a_part(out, process)
+        os.killpg(process.pid, signal.SIGINT)
+        _, wrong = process.communicate()
+    assert process.returncode == 130
+    assert "Traceback" not in wrong
+    assert not _in_session(process.pid)
+    assert _score(variables, source, out).code == 0
+    assert _parts(out) == _parts(tmp_path / "whole")
+
     # A process that is lost on the way costs nothing, either.
     out = tmp_path / "lost"
     with _begin(variables, source, out) as process:
