@@ -95,6 +95,7 @@ def train(
     production: Production = False,
 ) -> None:
     """Train on a table, evaluate, and log everything as one MLflow run."""
+    _prepare_for_skops()
     from insurance_predictor.console import training_summary
     from insurance_predictor.table.read import read_table
 
@@ -104,7 +105,6 @@ def train(
     say(f"Training on {table.source}: {len(table.frame):,} people.")
     for notice in table.notices:
         say(f"  {notice}")
-    # Before MLflow: on its way in, skops looks through every module that is there.
     from insurance_predictor.training.train import TrainingOptions, train
 
     with _store() as (settings, client):
@@ -122,6 +122,7 @@ def register(
     production: Production = False,
 ) -> None:
     """Let the gate judge a run and write it as a model version."""
+    _prepare_for_skops()
     with _store() as (settings, client):
         from insurance_predictor.console import registration_summary
         from insurance_predictor.release.registration import register
@@ -272,6 +273,7 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """One quote: premium, 90 % interval and the version that answers; it is logged as any other."""
+    _prepare_for_skops()
     from insurance_predictor.console import quote_json, quote_summary
     from insurance_predictor.log.prediction_log import PredictionLog
     from insurance_predictor.serving.predictor import check_person, load
@@ -309,6 +311,7 @@ def score(
     jobs: Annotated[int, typer.Option(envvar="N_JOBS", help="processes; -1 for every core")] = -1,
 ) -> None:
     """Premiums for a portfolio of any size, here or on s3://; they are not logged."""
+    _prepare_for_skops()
     from insurance_predictor.console import score_summary
     from insurance_predictor.scoring.score import ScoreOptions, score
 
@@ -391,6 +394,15 @@ def _require_free(port: int) -> None:
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise BadInput(f"Port {port} is taken. Stop what uses it, or `make ui PORT=5001`.")
+
+
+def _prepare_for_skops() -> None:
+    """Import what skops looks for before the hundreds of modules that it would look through first.
+
+    On its way in, it asks one module after the other, the oldest first, for each of SciPy's
+    functions.
+    """
+    import scipy.special  # noqa: F401
 
 
 def _settings() -> "Settings":

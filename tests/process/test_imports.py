@@ -138,3 +138,11 @@ def test_make_help_starts_no_interpreter_and_names_every_target(tmp_path):
     assert not (tmp_path / "none").exists()
     for target in ("setup", "test", "train", "register", "promote", "rollback", "status", "ui"):
         assert re.search(rf"\b{target}\b", done.stdout)
+
+
+def test_what_skops_looks_for_is_there_before_the_modules_it_would_look_through(tmp_path):
+    done = python(
+        tmp_path, "-c", f"{RUN_EACH}\nprint(json.dumps(list(sys.modules)))", '["register"]'
+    )
+    names = json.loads(done.stdout.splitlines()[-1])
+    assert names.index("scipy.special._ufuncs") < names.index("pandas") < names.index("mlflow")
