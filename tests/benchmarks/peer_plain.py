@@ -4,6 +4,8 @@ python -m tests.benchmarks.peer_plain DATA
 """
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import joblib
 import pandas as pd
@@ -24,8 +26,13 @@ def read_split(path: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     return split.train, split.holdout
 
 
-def cross_validated_best(train: pd.DataFrame) -> Pipeline:
-    """The pipeline with the lowest mean RMSE over as many folds as `train` takes, unfitted."""
+def cross_validated_best(
+    train: pd.DataFrame, each: Callable[[str, dict[str, Any]], None] = lambda name, found: None
+) -> Pipeline:
+    """The pipeline with the lowest mean RMSE over as many folds as `train` takes, unfitted.
+
+    `each` is called with every candidate's name and its scores.
+    """
     people, charges = train.drop(columns="charges"), train["charges"]
     columns = tuple(make_preprocessor().fit(people.head(1_000)).get_feature_names_out())
     needed = folding(len(people))
@@ -34,6 +41,7 @@ def cross_validated_best(train: pd.DataFrame) -> Pipeline:
     for candidate in make_candidates(columns, rows=len(people)):
         pipeline = make_pipeline(make_preprocessor(), candidate.estimator)
         found = cross_validate(pipeline, people, charges, cv=folds, scoring=SCORES)
+        each(candidate.name, found)
         score = found["test_neg_root_mean_squared_error"].mean()
         if score > best_score:
             best, best_score = pipeline, score

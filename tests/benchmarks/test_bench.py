@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from insurance_predictor.base.settings import Settings
 from tests.benchmarks.bench import (
     Row,
     as_json,
+    chosen,
     forget_configuration,
     in_turn,
     python,
@@ -80,3 +82,40 @@ def test_memory_is_shown_in_its_unit():
     row = Row("x, memory", "y", ours=300.0, theirs=200.0, goal=1.5, repeats=1, unit="MiB")
 
     assert "300 MiB" in rows_table([row])
+
+
+def test_only_what_is_named_is_measured(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("BENCH_ONLY", "registry,train")
+
+    assert chosen(["train", "large", "registry", "setup"]) == ["train", "registry"]
+
+
+def test_what_cannot_be_measured_is_refused_with_what_can(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("BENCH_ONLY", "register")
+
+    with pytest.raises(SystemExit, match=r"names register; there are train, registry\."):
+        chosen(["train", "registry"])
+
+
+def test_environments_are_left_out_on_demand(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("BENCH_ONLY", "")
+    monkeypatch.setenv("BENCH_SETUP", "0")
+
+    assert chosen(["train", "setup"]) == ["train"]
+
+
+def test_the_peers_of_the_registry_leave_what_our_commands_leave(
+    client, settings: Settings, trained, tmp_path: Path
+):
+    at = {"MLFLOW_TRACKING_URI": settings.mlflow_tracking_uri}
+    client.create_registered_model("peer")
+
+    run(python("-m", "tests.benchmarks.peer_register", "peer", trained.run_id), tmp_path, **at)
+    waiting = client.get_model_version_by_alias("peer", "desafio")
+    run(python("-m", "tests.benchmarks.peer_promote", "peer", "moves"), tmp_path, **at)
+    told = run(python("-m", "tests.benchmarks.peer_status", "peer", "moves"), tmp_path, **at)
+
+    assert waiting.run_id == trained.run_id
+    assert client.get_registered_model("peer").aliases == {"producao": waiting.version}
+    assert f"producao: version {waiting.version}" in told
+    assert f"nothing to {waiting.version}" in told
