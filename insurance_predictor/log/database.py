@@ -366,6 +366,7 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
     connection.isolation_level = None  # _begin_to_write begins
     write_ahead(connection, PATIENCE)
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA cache_size = -65536")  # KiB: random ids go everywhere in the index
 
 
 def _begin_to_write(connection: Connection) -> None:

@@ -24,7 +24,7 @@ from insurance_predictor.log.prediction_log import Entry, Failure, PredictionLog
 from insurance_predictor.serving.predictor import Predictor, Quote
 from insurance_predictor.table.schema import CURRENT
 
-ROWS_AT_ONCE = 5_000  # a moment each, so that people who ask for one quote get their turn
+ROWS_AT_ONCE = 20_000  # a moment each, so that people who ask for one quote get their turn
 NOBODY: FloatArray = np.empty(0)
 ADDED = ("premium", "low", "high", "version", "outside_range", "prediction_id")
 
@@ -274,11 +274,13 @@ def _quote_chunk(
 
 
 def _random_ids(count: int) -> list[str]:
-    """As `uuid4` makes them, from one draw: a call of the system for each is most of a batch."""
-    drawn = urandom(16 * count)
-    return [
-        str(UUID(bytes=drawn[first : first + 16], version=4)) for first in range(0, len(drawn), 16)
-    ]
+    """As `uuid4` makes them, from one draw: a call for each is most of a batch."""
+    drawn = np.frombuffer(urandom(16 * count), np.uint8).reshape(count, 16).copy()
+    drawn[:, 6] = drawn[:, 6] & 0x0F | 0x40  # version 4
+    drawn[:, 8] = drawn[:, 8] & 0x3F | 0x80  # of RFC 9562's variant
+    digits = drawn.tobytes().hex()
+    each = (digits[first : first + 32] for first in range(0, len(digits), 32))
+    return [f"{one[:8]}-{one[8:12]}-{one[12:16]}-{one[16:20]}-{one[20:]}" for one in each]
 
 
 def _answer(predictor: Predictor, people: pd.DataFrame, premiums: pd.DataFrame) -> pd.DataFrame:
