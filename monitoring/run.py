@@ -168,11 +168,15 @@ def _with_version(
     """By the version in production, or the last good one while the registry is away."""
     reference, version = build(served), served.facts.version
     with reading(settings.prediction_log_url) as engine:
-        log = ModelLog(engine, settings.model_name, served.facts.incarnation)
+        log = _log(settings, engine, served.facts.incarnation)
         window = asked_window(options, now) or last_rows(log, version, options.last or 0, now)
         others = _holdouts(settings, served, window, log)
         found = assess(settings, version, reference, window, log, others, served.problem)
     return _Seen(found, served, reference)
+
+
+def _log(settings: Settings, engine: Engine, incarnation: str | None = None) -> ModelLog:
+    return ModelLog(engine, settings.model_name, incarnation, settings.archive)
 
 
 def _without_version(
@@ -182,7 +186,7 @@ def _without_version(
     with opened(settings.prediction_log_url) as engine:
         last = incident_store.assessments(engine, settings.model_name, most=1)
     with reading(settings.prediction_log_url) as engine:
-        log = ModelLog(engine, settings.model_name)
+        log = _log(settings, engine)
         window = asked_window(options, now)
         version = last[0].version if last else None
         if version is None and window is not None:
@@ -357,7 +361,7 @@ def _write_evidently(settings: Settings, seen: _Seen, folder: Path) -> str | Non
     if served is None or reference is None:
         return report_words.LAST_GOOD(settings.alert_language)
     with reading(settings.prediction_log_url) as engine:
-        log = ModelLog(engine, settings.model_name, served.facts.incarnation)
+        log = _log(settings, engine, served.facts.incarnation)
         drawn = sample(
             log, assessment.window, assessment.version, EVIDENTLY_ROWS, reference.columns
         )

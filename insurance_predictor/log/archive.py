@@ -9,12 +9,10 @@ from urllib.parse import quote
 
 import pyarrow as pa
 from pyarrow import compute as pc
-from pyarrow import parquet
 from sqlalchemy import Connection, Engine, Row, select
 
 from insurance_predictor.base.errors import InvalidSettings, InvalidTable
 from insurance_predictor.log.database import ARCHIVED
-from insurance_predictor.table.storage import joined, read_bytes
 
 Kind = Literal["predictions", "outcomes"]
 # Of a quote's outcome, in the row of the quote; no column of people can have such a name.
@@ -92,6 +90,11 @@ def read_archived(
     A column that the file does not have is left out. Raises InvalidTable for a file that is gone
     or not the one that was written, Unreachable when the storage does not answer.
     """
+    # Most windows do not reach so far back.
+    from pyarrow import parquet
+
+    from insurance_predictor.table.storage import joined, read_bytes
+
     url = joined(require_archive(archive, file), file.path)
     try:
         content = read_bytes(url)

@@ -14,15 +14,12 @@ from monitoring.checks.other_versions import CHECK, TESTS, other_versions_verdic
 from monitoring.checks.performance import CHECKS, performance_verdicts
 from monitoring.checks.service import service_verdicts
 from monitoring.domain.assessment import Assessment, Verdict, Window, undecided
+from monitoring.window.counting import count_window
 from monitoring.window.reader import (
     ModelLog,
     count_failures,
     late_deliveries,
     outcomes_by_version,
-    read_chunks,
-    read_outcomes,
-    read_service,
-    rows_by_version,
     unseen_values,
 )
 from monitoring.window.reference import PREMIUM, Reference
@@ -45,11 +42,11 @@ def assess(
     serves. An engine of `database.reading` lets others write meanwhile.
     """
     thresholds = settings.monitor
-    other_versions, left_out = rows_by_version(log, window)
-    other_versions.pop(version, None)
     other_outcomes = outcomes_by_version(log, window)
     other_outcomes.pop(version, None)
-    statistics = read_statistics(log, window, version, reference, tuple(other_versions), others)
+    counted = count_window(log, window, version, reference, others, settings.scheduler)
+    statistics = counted.statistics or WindowStatistics(reference, others)
+    other_versions = {name: rows for name, rows in counted.rows.items() if name != version}
     elsewhere = other_versions_verdict(
         others, statistics.other_outcomes, sum(other_outcomes.values()), thresholds
     )
@@ -67,14 +64,14 @@ def assess(
         outcomes=statistics.outcomes.rows,
         other_versions=other_versions,
         other_outcomes=other_outcomes,
-        left_out=left_out,
+        left_out=counted.left_out,
         average_premium=premium.mean if premium.rows else None,
         verdicts=(
             *quality_verdicts(reference, statistics, thresholds, unseen),
             *drift_verdicts(reference, statistics, thresholds),
             *performance_verdicts(reference, statistics, thresholds, tests),
             elsewhere,
-            *_service(log, window, statistics.service, thresholds),
+            *_service(log, window, counted.answers, thresholds),
         ),
         distributions=distributions(reference, statistics),
         power=power(reference, statistics.rows, statistics.outcomes.rows, thresholds),
@@ -91,11 +88,8 @@ def assess_service(
     `version` is the one that was judged last. Everything that needs its reference is undecided,
     and its columns, which nobody can ask for, are taken to be those of the schema.
     """
-    versions, left_out = rows_by_version(log, window)
-    service = ServiceStatistics()
-    for one in versions:
-        for answers in read_service(log, window, one):
-            service.add(answers)
+    counted = count_window(log, window, scheduler=settings.scheduler)
+    versions = dict(counted.rows)
     rows = versions.pop(version, 0)
     outcomes = outcomes_by_version(log, window)
     return Assessment(
@@ -106,9 +100,9 @@ def assess_service(
         outcomes=outcomes.pop(version, 0),
         other_versions=versions,
         other_outcomes=outcomes,
-        left_out=left_out,
+        left_out=counted.left_out,
         average_premium=None,
-        verdicts=(*_not_judged(), *_service(log, window, service, settings.monitor)),
+        verdicts=(*_not_judged(), *_service(log, window, counted.answers, settings.monitor)),
         distributions=(),
         power=(),
         registry_problem=registry_problem,
@@ -131,30 +125,3 @@ def _service(
 ) -> tuple[Verdict, ...]:
     failures, late = count_failures(log, window), late_deliveries(log, window)
     return service_verdicts(service, failures, late, thresholds)
-
-
-def read_statistics(
-    log: ModelLog,
-    window: Window,
-    version: str,
-    reference: Reference,
-    also: tuple[str, ...],
-    others: Mapping[str, Reference],
-) -> WindowStatistics:
-    """The window as it streams by: the version's predictions and outcomes, then those of others.
-
-    `also` are the other versions that quoted in it, and `others` those whose outcomes are judged.
-    """
-    statistics = WindowStatistics(reference, others)
-    for chunk in read_chunks(log, window, version, columns=reference.columns):
-        statistics.add(chunk)
-    for outcomes in read_outcomes(log, window, version, columns=reference.columns):
-        statistics.outcomes.add(outcomes)
-    for other, counted in statistics.other_outcomes.items():
-        columns = others[other].columns
-        for outcomes in read_outcomes(log, window, other, columns=columns):
-            counted.add(outcomes)
-    for other in also:
-        for answers in read_service(log, window, other):
-            statistics.service.add(answers)
-    return statistics

@@ -29,6 +29,8 @@ from tests.archives import (
 )
 from tests.integration.line import carrying
 from tests.integration.storage import Storage
+from tests.monitoring import archived_windows
+from tests.monitoring.archived_windows import WINDOWS, fill, look, same
 from tests.predictions import PATIENCE, at_once, log_in, process
 
 
@@ -147,3 +149,15 @@ def test_late_outcomes_of_archived_quotes_are_told_apart(settings, url, tmp_path
     table.write_text(f"id,charges\n{quotes[0].id},9000\nnobody,9000\n")
     done = record_outcomes(settings, table)
     assert (done.archived, done.unknown) == ((quotes[0].id,), ("nobody",))
+
+
+def test_an_assessment_is_the_same_before_and_after_the_archiving(settings, url, monkeypatch):
+    monkeypatch.setattr(archiving, "ROWS", 150)
+    with opened(url) as engine:
+        fill(engine)
+    before = [look(settings, window) for window in WINDOWS]
+    assert archive_log(settings, "40d", now=archived_windows.NOW).rows == 1160
+    assert archived_windows.in_log(settings) == (140, 90)
+    for window, one in zip(WINDOWS, before, strict=True):
+        same(one, look(settings, window))
+    same(before[0], look(settings.model_copy(update={"scheduler": "local"})))
