@@ -4,7 +4,9 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 
 from sqlalchemy import Engine
 
@@ -171,6 +173,8 @@ def _with_version(
         log = _log(settings, engine, served.facts.incarnation)
         window = asked_window(options, now) or last_rows(log, version, options.last or 0, now)
         others = _holdouts(settings, served, window, log)
+        # Half a second that passes while the log is read, which is another library's work.
+        Thread(target=import_module, args=("scipy.special",), daemon=True).start()
         found = assess(settings, version, reference, window, log, others, served.problem)
     return _Seen(found, served, reference)
 
@@ -226,11 +230,11 @@ def _served(settings: Settings, options: MonitoringOptions, now: datetime) -> Se
     The last good one while the registry is away, which `problem` says; raises Unreachable where
     none is kept here, or only what an earlier release kept of it.
     """
-    kept = served_model.read(settings)
+    kept = served_model.read(settings, to_predict=False)
     fresh = timedelta(seconds=settings.registry_check_seconds)
     if options.dry_run and kept is not None and now - kept.checked < fresh:
         return kept
-    served = served_model.refresh(settings, kept)
+    served = served_model.refresh(settings, kept, to_predict=False)
     if served.problem is not None and not served.is_whole:
         raise Unreachable(served.problem)
     return served

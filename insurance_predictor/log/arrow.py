@@ -11,7 +11,6 @@ from urllib.parse import quote, urlencode
 import pyarrow as pa
 from adbc_driver_manager import AdbcConnection, AdbcStatement, Error
 from sqlalchemy import (
-    REAL,
     Boolean,
     ColumnElement,
     Dialect,
@@ -28,14 +27,15 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import OperationalError
 
-from insurance_predictor.log import postgresql
 from insurance_predictor.log.database import PATIENCE, limits_of
 
 SIZE = 50_000  # rows at once
 BYTES = 100  # of a row, about: what PostgreSQL's driver counts
 SETTINGS = "-c default_transaction_read_only=on -c standard_conforming_strings=on"
 INFINITE: ColumnElement[float] = literal_column("9e999")
-NUMERIC = ("integer", "real")
+ZERO: ColumnElement[float] = literal_column("0.0")
+NO_TEXT: ColumnElement[str] = literal_column("''")
+NO_BYTE: ColumnElement[bytes] = literal_column("x''")
 DRIVER_ERRORS = (Error, pa.ArrowException, OSError)
 
 Batches = Generator[pa.RecordBatch]
@@ -71,11 +71,13 @@ def _sqlite(engine: Engine, chosen: Select[Any], size: int) -> Callable[[], Batc
 
     columns = [_of_sqlite(column) for column in chosen.selected_columns]
     plain = chosen.with_only_columns(*columns)
+    dialect = SQLiteDialect_pysqlite(paramstyle="named")
     # The driver takes a column's type from the first rows, where all may be NULL, so the very
-    # first one is ours. A limit, which is none, keeps the rows below it in their order.
-    rows = _sql(plain.limit(-1), SQLiteDialect_pysqlite(paramstyle="named"))
-    first = ", ".join(map(_first, chosen.selected_columns))
-    statement = f"SELECT {first} UNION ALL SELECT * FROM ({rows})"  # noqa: S608 - no value of others
+    # first one is ours.
+    first = f"SELECT {', '.join(map(_first, chosen.selected_columns))}"
+    statement = f"{first} UNION ALL {_sql(plain, dialect)}"
+    if chosen._order_by_clauses:  # a limit, which is none, keeps the rows below it in their order
+        statement = f"{first} UNION ALL SELECT * FROM ({_sql(plain.limit(-1), dialect)})"  # noqa: S608
 
     def read() -> Batches:
         with ExitStack() as ends:
@@ -139,10 +141,11 @@ def _ahead(read: Callable[[], Batches], parameters: Mapping[str, str] | None) ->
     def work() -> None:
         last: Exception | None = None
         try:
-            for batch in read():
-                ready.put(batch)
-                if is_ended.is_set():
-                    return
+            with closing(read()) as batches:
+                for batch in batches:
+                    ready.put(batch)
+                    if is_ended.is_set():
+                        return
         except Exception as error:
             last = error
         ready.put(last)
@@ -163,18 +166,26 @@ def _ahead(read: Callable[[], Batches], parameters: Mapping[str, str] | None) ->
 def _next(
     ready: Queue[pa.RecordBatch | Exception | None], parameters: Mapping[str, str] | None
 ) -> pa.RecordBatch | None:
+    found = ready.get() if parameters is None else _heard(ready, parameters)
+    if isinstance(found, DRIVER_ERRORS):
+        raise _of_database(found) from found
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def _heard(
+    ready: Queue[pa.RecordBatch | Exception | None], parameters: Mapping[str, str]
+) -> pa.RecordBatch | Exception | None:
+    """What comes next, however long it takes while the server speaks to others."""
+    from insurance_predictor.log import postgresql
+
     while True:
         try:
-            found = ready.get(timeout=postgresql.SILENCE)
+            return ready.get(timeout=postgresql.SILENCE)
         except Empty:
-            if parameters is not None and postgresql.is_silent(parameters):
-                raise _of_database(ConnectionError(postgresql.SILENT)) from None
-            continue
-        if isinstance(found, DRIVER_ERRORS):
-            raise _of_database(found) from found
-        if isinstance(found, Exception):
-            raise found
-        return found
+            if postgresql.is_silent(parameters):
+                return ConnectionError(postgresql.SILENT)
 
 
 def _of_database(error: Exception) -> OperationalError:
@@ -187,16 +198,15 @@ def _sql(chosen: Select[Any], dialect: Dialect) -> str:
 
 
 def _of_sqlite(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """SQLite keeps a value of any type in a column of any."""
-    kind = func.typeof(column)
+    """SQLite keeps a value of any type in a column of any; numbers < texts < BLOBs."""
     plain: ColumnElement[Any]
     if isinstance(column.type, Boolean):
         plain = case((column, 1), else_=0)
     elif isinstance(column.type, String):
-        plain = case((kind == "blob", func.quote(column)), else_=cast(column, String))
+        blob = (column.is_not(None), func.quote(column))
+        plain = case((column < NO_BYTE, cast(column, String)), blob)
     else:
-        number = cast(column, REAL)
-        plain = case((kind.in_(NUMERIC), number), (column.is_not(None), INFINITE))
+        plain = case((column < NO_TEXT, column + ZERO), (column.is_not(None), INFINITE))
     return plain.label(column.name)
 
 

@@ -5,16 +5,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
-from alembic.script import ScriptDirectory
 from sqlalchemy import (
     URL,
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     Date,
     DateTime,
@@ -35,6 +33,7 @@ from sqlalchemy import (
     event,
     func,
     inspect,
+    literal_column,
     make_url,
     select,
     text,
@@ -56,6 +55,10 @@ from insurance_predictor.base.masking import without_secrets
 from insurance_predictor.log.sqlite import write_ahead
 from insurance_predictor.store.tracking import POSTGRESQL_LIMITS
 from insurance_predictor.table import schema
+
+if TYPE_CHECKING:
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
 
 PATIENCE = 5  # seconds to connect, and to wait for SQLite's lock
 FRACTIONS = (Numeric, Float)
@@ -101,12 +104,22 @@ def _origin() -> tuple[Column[Any], ...]:
 
 @dataclass(frozen=True)
 class Migrations:
-    """Steps to the newest tables, in `folder`, and the table that says which have been taken."""
+    """Steps to the newest tables, in `folder`, and the table that says which have been taken.
+
+    The revision 0001 is in a file v0001_*.py, and so on.
+    """
 
     folder: Path
     version_table: str = "alembic_version"
 
-    def steps(self) -> ScriptDirectory:
+    @property
+    def newest(self) -> str:
+        """The last revision, for which alembic need not be loaded."""
+        return max(file.name for file in self.folder.glob("v*.py"))[1:5]
+
+    def steps(self) -> "ScriptDirectory":
+        from alembic.script import ScriptDirectory
+
         return ScriptDirectory(str(self.folder), version_locations=[str(self.folder)])
 
 
@@ -375,6 +388,10 @@ def _begin_to_write(connection: Connection) -> None:
 
 def _migrate(connection: Connection, url: str, migrations: Migrations) -> None:
     """Take the steps that are missing, in the caller's transaction."""
+    if _are_newest(connection, migrations):
+        return
+    from alembic.operations import Operations
+
     context, steps = _context(connection, migrations), migrations.steps()
     before = known_revision(connection, url, migrations) or "base"
     for step in reversed(list(steps.iterate_revisions("head", before))):
@@ -395,7 +412,11 @@ def _add_columns(connection: Connection, url: str) -> None:
         if column.name in there:
             _refuse_another_kind(connection, url, there[column.name], column.type)
     missing = [column for column in columns if column.name not in there]
-    if missing and connection.dialect.name == "postgresql":
+    if not missing:
+        return
+    from alembic.operations import Operations
+
+    if connection.dialect.name == "postgresql":
         # Behind a statement that waits to change a table everybody else would wait, too.
         connection.execute(text(f"SET LOCAL lock_timeout = '{PATIENCE}s'"))
     for column in missing:
@@ -418,7 +439,17 @@ def _refuse_another_kind(
     )
 
 
-def _context(connection: Connection, migrations: Migrations) -> MigrationContext:
+def _are_newest(connection: Connection, migrations: Migrations) -> bool:
+    if not inspect(connection).has_table(migrations.version_table):
+        return False
+    revision: ColumnElement[str] = literal_column("version_num")
+    taken = connection.scalars(select(revision).select_from(text(migrations.version_table)))
+    return taken.all() == [migrations.newest]
+
+
+def _context(connection: Connection, migrations: Migrations) -> "MigrationContext":
+    from alembic.migration import MigrationContext
+
     return MigrationContext.configure(connection, opts={"version_table": migrations.version_table})
 
 

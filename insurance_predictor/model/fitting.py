@@ -15,6 +15,7 @@ from insurance_predictor.model.evaluation import Evaluation, evaluate
 from insurance_predictor.model.intervals import fit_intervals
 from insurance_predictor.model.pair import Golden, Pair, Serving, sampled
 from insurance_predictor.model.preprocessing import make_preprocessor
+from insurance_predictor.model.run_layout import FITTED
 from insurance_predictor.table.columns import Column, Columns, persons
 from insurance_predictor.table.schema import CURRENT
 from insurance_predictor.table.split import Split, typical_charge
@@ -27,7 +28,8 @@ class Trained:
     """A fitted pair and everything measured on it.
 
     `reference` (≤ 5,000 training rows) and `holdout` hold the raw columns and premium, low and high
-    in the target's unit; in `reference` the premium is the mean out-of-fold one.
+    in the target's unit; in `reference` the premium is the mean out-of-fold one, and the pair's
+    own is FITTED.
     """
 
     scores: Scores
@@ -71,13 +73,14 @@ def _measured(scores: Scores, fitted: Pipeline, split: Split, columns: Columns) 
     pair = Pair(fitted["model"], fitted["preprocessor"], unproven, columns)
     serving = Serving(intervals, unproven.ranges, make_golden(pair))
     low, high = intervals.around(out_of_fold, people)
-    reference = split.train.assign(premium=out_of_fold, low=low, high=high)
+    reference = sampled(split.train.assign(premium=out_of_fold, low=low, high=high))
+    fitted_premium = pair.predict(features(reference, columns))["premium"]
     seen_never = features(split.holdout, columns)
     answers = pair.predict(seen_never)
     return Trained(
         scores=scores,
         pair=replace(pair, serving=serving),
-        reference=sampled(reference),
+        reference=reference.assign(**{FITTED: fitted_premium}),
         holdout=split.holdout.assign(**{name: answers[name] for name in answers}),
         evaluation=evaluate(
             seen_never,

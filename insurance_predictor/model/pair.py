@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,26 @@ def open_pair(
     if faults:
         raise IntegrityFault(f"{owner} does not fit together:", tuple(faults))
     return pair
+
+
+class PairOnDisk(Pair):
+    """A pair whose files are those that are expected, loaded and tried when it first predicts.
+
+    Its columns are there at once. Loading raises what `open_pair` raises.
+    """
+
+    def __init__(
+        self, directory: Path, expected: Digests, owner: str, trusted: Collection[str] = ()
+    ) -> None:
+        prove(directory, expected, owner)
+        vars(self)["columns"] = version_columns(directory)
+        vars(self)["_open"] = partial(open_pair, directory, expected, owner, trusted)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("model", "preprocessor", "serving"):
+            raise AttributeError(name)
+        vars(self).update(vars(vars(self)["_open"]()))
+        return vars(self)[name]
 
 
 def version_columns(directory: Path) -> Columns:

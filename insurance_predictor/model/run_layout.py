@@ -12,6 +12,8 @@ SERVING = "serving/serving.json"
 COLUMNS = "columns.json"
 # What a page about the version shows; nothing here is needed for a premium.
 REFERENCE = "reference/reference.csv"
+# What the model itself asks of those people, who helped to fit it; no feature has such a name.
+FITTED = "fitted premium"
 HOLDOUT = "evaluation/holdout.csv"
 MODEL_CARD = "model_card.md"
 MODEL_CARD_PAGE = "model_card.html"

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from insurance_predictor.base.arrays import FloatArray
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.pair import version_columns
-from insurance_predictor.model.run_layout import HOLDOUT, MODEL_CARD, PLOTS, REFERENCE
+from insurance_predictor.model.run_layout import FITTED, HOLDOUT, MODEL_CARD, PLOTS, REFERENCE
 from insurance_predictor.store.artifacts import fetch
 from insurance_predictor.store.versions import get_version
 from insurance_predictor.table.columns import Columns, former_columns
@@ -28,7 +29,8 @@ class Documents:
 
     `reference` are rows it learned from, (n ≤ 5,000, columns), features and target;
     `holdout` those it had not seen, with its premium, low and high beside them. A run without them
-    leaves them empty, or None. `columns` are those it was trained on.
+    leaves them empty, or None. `columns` are those it was trained on. `fitted` is what it asks of
+    the `reference`, (n,); None of a run that has not kept it.
     """
 
     model_card: str
@@ -36,6 +38,7 @@ class Documents:
     reference: pd.DataFrame | None
     holdout: pd.DataFrame | None = None
     columns: Columns = field(default_factory=former_columns)
+    fitted: FloatArray | None = None
 
 
 NOTHING = Documents("", {}, None)
@@ -44,12 +47,14 @@ NOTHING = Documents("", {}, None)
 def read_documents(folder: Path) -> Documents:
     """The documents among a version's files in `folder`, which have all been checked."""
     card, columns = folder / MODEL_CARD, version_columns(folder)
+    reference, fitted = _learned(folder / REFERENCE, columns)
     return Documents(
         model_card=card.read_text(errors="replace") if card.exists() else "",
         plots={plot.stem: plot.read_bytes() for plot in sorted((folder / PLOTS).glob("*.png"))},
-        reference=_rows(folder / REFERENCE, columns, ()),
+        reference=reference,
         holdout=_rows(folder / HOLDOUT, columns, ANSWER_NAMES),
         columns=columns,
+        fitted=fitted,
     )
 
 
@@ -65,10 +70,17 @@ def version_documents(client: "MlflowClient", settings: Settings, number: str) -
         return read_documents(files)
 
 
+def _learned(path: Path, columns: Columns) -> tuple[pd.DataFrame | None, FloatArray | None]:
+    rows = _rows(path, columns, (FITTED,))
+    if rows is None:
+        return _rows(path, columns, ()), None
+    return rows.drop(columns=FITTED), rows[FITTED].to_numpy(dtype=float)
+
+
 def _rows(path: Path, columns: Columns, answer: tuple[str, ...]) -> pd.DataFrame | None:
     """People, charges and the columns of `answer`; None where there are no such rows."""
     try:
-        rows = columns.read_csv(path)[[*columns.names, *answer]]
+        rows = columns.read_csv(path, to_the_last_bit=True)[[*columns.names, *answer]]
         numbers = rows.drop(columns=[column.name for column in columns.categories]).astype(float)
     except (FileNotFoundError, ValueError, KeyError):
         return None

@@ -20,7 +20,7 @@ from insurance_predictor.base.errors import (
 )
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.manifest import folder_sha256
-from insurance_predictor.model.pair import open_pair
+from insurance_predictor.model.pair import PairOnDisk, open_pair
 from insurance_predictor.serving.documents import NOTHING, Documents, read_documents
 from insurance_predictor.serving.predictor import Predictor, fetch_version
 from insurance_predictor.serving.version_cache import Kept, find, keep, note
@@ -68,10 +68,11 @@ class Served:
 Tell = Callable[[Served | Exception, float], None]
 
 
-def read(settings: Settings) -> Served | None:
+def read(settings: Settings, *, to_predict: bool = True) -> Served | None:
     """The version kept on disk, verified; None when there is none, or not for these settings.
 
-    The registry is not asked, and neither MLflow nor an HTTP library is imported.
+    The registry is not asked, and neither MLflow nor an HTTP library is imported. Who does not want
+    it `to_predict` has its model loaded and tried no sooner than it is asked all the same.
     """
     tried = None
     while True:
@@ -79,22 +80,23 @@ def read(settings: Settings) -> Served | None:
         if kept is None or kept.folder == tried:
             return None
         try:
-            return _open(settings, kept)
+            return _open(settings, kept, to_predict=to_predict)
         except (OSError, IntegrityFault) as error:  # or another process has switched meanwhile
             LOGGER.warning("What is kept in %s is not served: %s", settings.model_cache, error)
         tried = kept.folder
 
 
-def refresh(settings: Settings, before: Served | None) -> Served:
+def refresh(settings: Settings, before: Served | None, *, to_predict: bool = True) -> Served:
     """The version that the registry names now, fetched, checked and kept on disk if it is new.
 
     Where that cannot be had, `before` goes on serving and says why. Without a `before`, raises
     NoProductionModel or NotFound when there is no such version, IntegrityFault when it is
-    refused, Unreachable or InvalidSettings when the registry cannot be asked.
+    refused, Unreachable or InvalidSettings when the registry cannot be asked. `to_predict` is as in
+    `read`; a version that is new here is always tried.
     """
     try:
         with store_errors(settings):
-            return _named_now(settings, before)
+            return _named_now(settings, before, to_predict)
     except Exception as error:  # whatever it is, people who ask for a quote still get one
         if before is None:
             raise
@@ -189,11 +191,11 @@ def _too_long() -> Unreachable:
     )
 
 
-def _named_now(settings: Settings, before: Served | None) -> Served:
+def _named_now(settings: Settings, before: Served | None, to_predict: bool) -> Served:
     client = connect(settings)
     version = _named(client, settings)
     checked = datetime.now(UTC)
-    good = _already_good(settings, before, version)
+    good = _already_good(settings, before, version, to_predict)
     if good is None:
         return _fetched(client, settings, version, checked)
     facts = good.facts
@@ -235,14 +237,16 @@ def _ask(client: "MlflowClient", settings: Settings, answer: Future[Version]) ->
         answer.set_exception(error)
 
 
-def _already_good(settings: Settings, before: Served | None, version: Version) -> Served | None:
+def _already_good(
+    settings: Settings, before: Served | None, version: Version, to_predict: bool
+) -> Served | None:
     """What serves already, or what another process has fetched, when it is `version`."""
     if before is not None and before.is_whole and before.facts.is_of(version):
         return before
     kept = find(settings)
     if kept is None or kept.is_former or not kept.facts.is_of(version):
         return None
-    found = read(settings)
+    found = read(settings, to_predict=to_predict)
     return found if found is not None and found.facts.is_of(version) else None
 
 
@@ -280,13 +284,14 @@ def _staying(before: Served, error: Exception) -> Served:
     return replace(before, problem=str(error))
 
 
-def _open(settings: Settings, kept: Kept) -> Served:
+def _open(settings: Settings, kept: Kept, *, to_predict: bool) -> Served:
     folder, facts = settings.model_cache / kept.folder, kept.facts
     owner = f"Version {facts.version}"
     if folder_sha256(folder) != kept.sha256:
         raise IntegrityFault(f"{owner} is refused: its files in {folder} have changed.")
-    pair = open_pair(folder, facts.digests, owner, settings.trusted_digests)
+    documents = NOTHING if kept.is_former else read_documents(folder)
+    # What has no premiums beside it has to make them.
+    opened = open_pair if to_predict or documents.fitted is None else PairOnDisk
+    pair = opened(folder, facts.digests, owner, settings.trusted_digests)
     predictor = Predictor(facts.version, pair, facts.incarnation)
-    if kept.is_former:
-        return Served(predictor, facts, NOTHING, kept.checked, is_whole=False)
-    return Served(predictor, facts, read_documents(folder), kept.checked)
+    return Served(predictor, facts, documents, kept.checked, is_whole=not kept.is_former)

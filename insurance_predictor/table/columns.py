@@ -9,7 +9,7 @@ from itertools import pairwise
 from math import inf, isfinite
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeGuard
 
 from insurance_predictor.base.words import LANGUAGES, Language, Translations
 
@@ -462,12 +462,18 @@ class Columns:
             }
         )
 
-    def read_csv(self, path: Path) -> "pd.DataFrame":
-        """Rows as a run stores them: only an empty cell is a missing value, "NA" is a word."""
+    def read_csv(self, path: Path, *, to_the_last_bit: bool = False) -> "pd.DataFrame":
+        """Rows as a run stores them: only an empty cell is a missing value, "NA" is a word.
+
+        Digests of rows are of what pandas usually reads, which may differ in the last bit.
+        """
         import pandas as pd
 
         words = {column.name: "str" for column in self.categories}
-        return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=words)
+        precision: Literal["round_trip"] | None = "round_trip" if to_the_last_bit else None
+        return pd.read_csv(
+            path, keep_default_na=False, na_values=[""], dtype=words, float_precision=precision
+        )
 
     def seen_in(self, table: "pd.DataFrame") -> "Columns":
         """These columns without the values of categories that nobody in `table` has.

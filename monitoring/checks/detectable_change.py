@@ -98,14 +98,13 @@ def _sees_shift(column: NumberColumn, values: FloatArray, rows: int, limit: floa
     around the true one. The largest one is somewhat above that, and has to exceed the critical
     distance. Whole numbers grow by a fraction in that a part of them grows by one more.
     """
-    from scipy.special import kolmogi
-    from scipy.stats import norm
+    from scipy.special import kolmogi, ndtri
 
     ordered = np.sort(values)
     root = sqrt(effective_rows(len(values), rows))
     believed = effective_rows(len(values), believed_rows(len(values), rows))
     critical = float(kolmogi(limit)) / sqrt(believed)
-    margin = (norm.ppf(POWER) - LARGEST) / root
+    margin = (ndtri(POWER) - LARGEST) / root
 
     def seen(shift: float) -> bool:
         least = np.floor(shift) if column.whole else shift
@@ -126,7 +125,7 @@ def _sees_share(share: float, sample: int, rows: int, limit: float) -> Seen:
     """The chi-square test of two shares (Fleiss, Levin and Paik, Statistical Methods for Rates
     and Proportions, 2003, section 4.2).
     """
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
     believed = believed_rows(sample, rows)
 
@@ -135,7 +134,7 @@ def _sees_share(share: float, sample: int, rows: int, limit: float) -> Seen:
         pooled = (share * sample + grown * believed) / (sample + believed)
         same = sqrt(pooled * (1 - pooled) / effective_rows(sample, believed))
         apart = sqrt(share * (1 - share) / sample + max(grown * (1 - grown), 0.0) / rows)
-        return bool(growth >= norm.isf(limit / 2) * same + norm.ppf(POWER) * apart)
+        return bool(growth >= -ndtri(limit / 2) * same + ndtri(POWER) * apart)
 
     return seen
 
@@ -144,10 +143,10 @@ def _sees_growth(share: float, values: int, sample: int, rows: int, limit: float
     """The chi-square test of the shares of some values, of which one grows and the others shrink
     in proportion, by its noncentral distribution (Cohen, Statistical Power Analysis, 1988, ch. 7).
     """
-    from scipy.stats import chi2, ncx2
+    from scipy.special import chdtri, chndtr
 
     size = effective_rows(sample, believed_rows(sample, rows))
-    critical = float(chi2.isf(limit, values - 1))
+    critical = float(chdtri(values - 1, limit))
 
     def seen(growth: float) -> bool:
         pooled = share + growth * rows / (sample + rows)
@@ -155,7 +154,7 @@ def _sees_growth(share: float, values: int, sample: int, rows: int, limit: float
             return False
         # The others keep their proportions: their part of the sum is that of all of them as one.
         moved = size * growth**2 / (pooled * (1 - pooled))
-        return bool(ncx2.sf(critical, values - 1, moved) >= POWER)
+        return bool(1 - chndtr(critical, values - 1, moved) >= POWER)
 
     return seen
 
@@ -165,14 +164,14 @@ def _sees_charges(reference: Reference, rows: int, limit: float) -> Seen:
 
     Noether 1987, JASA 82:645-647: the statistic keeps nearly the variance it has without change.
     """
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
     holdout = reference.holdout
     ratios = np.sort(holdout[reference.columns.target.name] / holdout[PREMIUM])
     count = len(ratios)
     deviation = sqrt(1 / (12 * effective_rows(count, rows)))
     believed = sqrt(1 / (12 * effective_rows(count, believed_rows(count, rows))))
-    needed = 0.5 + norm.isf(limit / 2) * believed + norm.ppf(POWER) * deviation
+    needed = 0.5 + -ndtri(limit / 2) * believed + ndtri(POWER) * deviation
 
     def seen(growth: float) -> bool:
         grown = ratios * (1 + growth)

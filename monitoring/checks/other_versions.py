@@ -64,6 +64,6 @@ def other_versions_verdict(
 
 
 def _two_sided(excess: float, variance: float) -> float:
-    from scipy.stats import norm
+    from scipy.special import ndtr
 
-    return float(2 * norm.sf(abs(excess) / sqrt(variance))) if variance > 0 else 1.0
+    return float(2 * ndtr(-abs(excess) / sqrt(variance))) if variance > 0 else 1.0

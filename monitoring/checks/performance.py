@@ -80,12 +80,12 @@ def mann_whitney_p_value(
     chance: float, sample: RankCounts, window: RankCounts, believed: int | None = None
 ) -> float:
     """Two-sided, from the normal approximation to U; see `mann_whitney_variance`."""
-    from scipy.stats import norm
+    from scipy.special import ndtr
 
     variance = mann_whitney_variance(sample, window, believed)
     if variance <= 0:
         return 1.0
-    return float(2 * norm.sf(abs(chance - 0.5) / sqrt(variance)))
+    return float(2 * ndtr(-abs(chance - 0.5) / sqrt(variance)))
 
 
 def mann_whitney_variance(
@@ -191,7 +191,7 @@ def residuals(sample: RankCounts, outcomes: OutcomeStatistics, limit: float) -> 
 
 def coverage(reference: Reference, outcomes: OutcomeStatistics, limit: float) -> Verdict:
     """Fisher's exact test of the window's share against the hold-out's, which is a sample, too."""
-    from scipy.stats import hypergeom
+    from scipy.stats import hypergeom  # half a second, which a window without outcomes does not pay
 
     holdout, target = reference.holdout, reference.columns.target.name
     believed = believed_rows(len(holdout), outcomes.rows)

@@ -52,9 +52,9 @@ def _share(
 
 def _chance(count: int, rows: int, limit: float) -> float:
     """That so many or more of `rows` are, when each is with the chance `limit`."""
-    from scipy.stats import binom
+    from scipy.special import betainc
 
-    return float(binom.sf(count - 1, rows, limit))
+    return float(betainc(count, rows - count + 1, limit)) if count else 1.0
 
 
 def _latency(service: ServiceStatistics, limit: float) -> Verdict:

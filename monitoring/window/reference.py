@@ -144,7 +144,8 @@ class Reference:
 def build(served: Served) -> Reference:
     """The rows of a version: those it learned from, and its hold-out, which is a draw of the same.
 
-    At most 5,000 of each are taken: more would cost time and see nothing more.
+    At most 5,000 of each are taken: more would cost time and see nothing more. Their premiums were
+    made at training, and nothing is predicted, where the run has kept them.
     Raises NotFound when the version's run has not kept them.
     """
     learned, holdout = served.documents.reference, served.documents.holdout
@@ -158,7 +159,10 @@ def build(served: Served) -> Reference:
     holdout = sampled(holdout)
     columns = served.predictor.columns
     people = pd.concat([learned, holdout], ignore_index=True)[list(columns.feature_names)]
-    premium = served.predictor.pair.predict(people)[PREMIUM].to_numpy()
+    if served.documents.fitted is None:  # as runs of earlier releases have it
+        premium = served.predictor.pair.predict(people)[PREMIUM].to_numpy()
+    else:
+        premium = np.concatenate([served.documents.fitted, holdout[PREMIUM].to_numpy(dtype=float)])
     return Reference(people, premium, holdout, columns)
 
 

@@ -30,6 +30,19 @@ settings = Settings(**json.loads(sys.argv[1]))
 done = monitor(settings, MonitoringOptions(window="1d"), datetime.fromisoformat(sys.argv[2]))
 print(done.exit_code, done.assessment.rows, "evidently" in sys.modules)
 """
+DRY = """
+import json, sys
+from datetime import datetime
+from insurance_predictor.base.settings import Settings
+from monitoring import console
+from monitoring.run import MonitoringOptions, monitor
+options = MonitoringOptions(window="1d", dry_run=True)
+done = monitor(Settings(**json.loads(sys.argv[1])), options, datetime.fromisoformat(sys.argv[2]))
+console.text(done)
+print(done.assessment.rows, *sorted(set(sys.argv[3:]) & set(sys.modules)))
+"""
+HEAVY = ("alembic", "dask", "evidently", "jinja2", "matplotlib", "mlflow", "psycopg", "scipy.stats")
+HEAVY += ("skops", "slack_sdk", "sklearn")
 
 
 @pytest.fixture
@@ -65,6 +78,26 @@ def test_a_model_made_anew_is_judged_by_none_of_the_quotes_of_the_one_before(own
     assert (done.assessment.rows, done.assessment.left_out) == (250, 305)
     assert done.assessment.status == "quiet"
     assert "; 305 of other models in this log are left out" in console.text(done)
+
+
+@pytest.mark.process
+def test_a_dry_run_without_outcomes_loads_no_model_and_nothing_that_is_not_needed(own, served):
+    log_quotes(own, served, population(300))
+    own = own.model_copy(update={"registry_check_seconds": 10**9})
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            DRY,
+            own.model_dump_json(exclude_none=True),
+            NOW.isoformat(),
+            *HEAVY,
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["300"]
 
 
 @pytest.mark.process

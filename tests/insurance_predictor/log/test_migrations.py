@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.log.database import METADATA, opened
+from insurance_predictor.log.database import METADATA, MIGRATIONS, opened
 from insurance_predictor.log.prediction_log import PredictionLog
 from tests.predictions import (
     OPEN_AT_ONCE,
@@ -131,3 +131,7 @@ def test_what_waited_for_the_old_database_arrives_in_the_new_one(log_settings, o
         log.write([waiting])
     assert waiting.id in kept_ids(log_settings.prediction_log_url)
     assert len(rows(old, "outcomes")) == COUNT / 5
+
+
+def test_the_newest_revision_is_known_without_alembic():
+    assert MIGRATIONS.newest == MIGRATIONS.steps().get_current_head()

@@ -17,6 +17,7 @@ from insurance_predictor.model.fitting import (
     training_ranges,
 )
 from insurance_predictor.model.pair import golden_faults, sampled
+from insurance_predictor.model.run_layout import FITTED
 from insurance_predictor.table.schema import COLUMN_NAMES, CURRENT
 from insurance_predictor.table.split import split_table
 from insurance_predictor.table.synthetic import make_table
@@ -42,11 +43,13 @@ def test_reference_premiums_come_from_models_that_had_not_seen_the_row(fitted):
     np.testing.assert_array_equal(fitted.reference["premium"], expected)
     seen = fitted.pair.predict(features(SPLIT.train))["premium"]
     assert not np.allclose(fitted.reference["premium"], seen)
+    np.testing.assert_array_equal(fitted.reference[FITTED], seen)
 
 
 def test_rows_are_kept_whole(fitted):
     for table, source in ((fitted.reference, SPLIT.train), (fitted.holdout, SPLIT.holdout)):
-        assert list(table.columns) == [*COLUMN_NAMES, "premium", "low", "high"]
+        own = [FITTED] if table is fitted.reference else []
+        assert list(table.columns) == [*COLUMN_NAMES, "premium", "low", "high", *own]
         pd.testing.assert_frame_equal(table[list(COLUMN_NAMES)], source)
 
 

@@ -9,7 +9,12 @@ import time
 import joblib
 import pytest
 
-from insurance_predictor.base.errors import InvalidSettings, NoProductionModel, Unreachable
+from insurance_predictor.base.errors import (
+    IntegrityFault,
+    InvalidSettings,
+    NoProductionModel,
+    Unreachable,
+)
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.manifest import folder_sha256
 from insurance_predictor.model.run_layout import (
@@ -95,6 +100,27 @@ def test_a_folder_that_is_not_what_was_kept_is_not_served_but_fetched_anew(
     assert premium(refresh(settings, None)) == premium(served)
     assert premium(read(settings)) == premium(served)
     assert copies(settings) == 1
+
+
+@pytest.mark.parametrize("file", [PREPROCESSOR_SKOPS, SERVING, MODEL_FILE, REFERENCE])
+def test_who_does_not_predict_reads_nothing_that_was_not_kept_either(file, served, settings):
+    path = kept_files(settings) / file
+    content = path.read_bytes()
+    whole = read(settings, to_predict=False)
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+    assert read(settings, to_predict=False) is None
+    with pytest.raises(IntegrityFault, match="Version 1"):
+        whole.predictor.pair.predict(whole.documents.reference)
+
+
+def test_who_does_not_predict_is_told_of_facts_that_were_doctored(served, settings):
+    record = own_folder(settings) / RECORD
+    facts = json.loads(record.read_text())
+    facts["facts"]["digests"]["manifest_sha256"] = "0" * 64
+    record.write_text(json.dumps(facts))
+
+    assert read(settings, to_predict=False) is None
 
 
 def test_nothing_on_disk_is_unpickled_before_it_is_compared(served, settings, tmp_path):

@@ -4,6 +4,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -12,7 +13,7 @@ from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.database import FAILURES, insert, reading
 from insurance_predictor.log.prediction_log import PredictionLog
 from insurance_predictor.serving.quoting import recording_failure
-from insurance_predictor.serving.served_model import refresh
+from insurance_predictor.serving.served_model import read, refresh
 from insurance_predictor.table.schema import FEATURE_NAMES
 from monitoring.checks.assess import assess
 from monitoring.domain.assessment import Assessment, Window
@@ -156,3 +157,16 @@ def test_of_a_large_holdout_a_part_is_enough(served):
     assert len(reference.holdout) == 5_000
     assert len(reference.people) == 5_000 + len(served.documents.reference)
     assert reference.holdout.equals(build(large).holdout)
+
+
+def test_what_training_kept_is_what_the_version_asks(served, settings, tmp_path):
+    kept = read(settings.model_copy(update={"model_cache": tmp_path / "cache"}), to_predict=False)
+    former = replace(served, documents=replace(served.documents, fitted=None))
+
+    reference, predicted = build(kept), build(former)
+
+    assert reference.people.equals(predicted.people)
+    np.testing.assert_allclose(reference.premium, predicted.premium, rtol=1e-12)
+    assert not vars(kept.predictor.pair).keys() & {"model", "preprocessor"}  # nothing is loaded
+    asked = kept.predictor.pair.predict(reference.people)["premium"]
+    np.testing.assert_array_equal(asked, predicted.premium)

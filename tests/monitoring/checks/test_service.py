@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
+from monitoring.checks import service as checks
 from monitoring.checks.service import service_verdicts
 from monitoring.window.batches import ServiceChunk
 from monitoring.window.reader import LateQuotes
@@ -97,3 +99,9 @@ def test_nothing_at_all_decides_nothing_but_the_backlog():
 
     unknown = {check for check, verdict in verdicts.items() if verdict.status == "unknown"}
     assert unknown == {"error_rate", "latency", "stale"}
+
+
+@pytest.mark.parametrize(("count", "rows", "limit"), [(0, 5, 0.1), (1, 1, 0.01), (7, 300, 0.02)])
+def test_what_chance_explains_is_the_binomial_tail(count, rows, limit):
+    expected = binom.sf(count - 1, rows, limit)
+    assert checks._chance(count, rows, limit) == pytest.approx(expected, rel=1e-12)

@@ -83,3 +83,7 @@ def test_processes_that_take_over_at_once_do_it_once(log_settings):
     several = [process(OPEN_AT_ONCE, log_settings) for _ in range(3)]
     assert at_once(several) == ["sqlite\n"] * 3
     assert rows(log_settings) == [LOOK]
+
+
+def test_the_newest_revision_is_known_without_alembic():
+    assert MIGRATIONS.newest == MIGRATIONS.steps().get_current_head()
