@@ -28,7 +28,6 @@ from monitoring.alerts import channels
 from monitoring.alerts.apprise_channel import Other
 from monitoring.alerts.channel import Channel, NotSent, Outgoing, no_report
 from monitoring.alerts.messages import Lost, title, with_losses
-from monitoring.alerts.slack import Bot, Webhook, in_channel
 from monitoring.history import report_folder
 from monitoring.history.tables import INCIDENTS, OUTBOX
 
@@ -64,8 +63,12 @@ class Delivery:
 def open_channel(settings: Settings, name: str) -> Channel:
     """The channel of that name. Raises NotSent when the settings no longer have it."""
     if name == channels.SLACK_BOT and settings.slack_bot_token and settings.slack_channel:
+        from monitoring.alerts.slack import Bot
+
         return Bot(settings)
     if name == channels.SLACK_WEBHOOK and settings.slack_webhook_url:
+        from monitoring.alerts.slack import Webhook
+
         return Webhook(settings)
     if name == channels.FORMER_GITHUB:
         raise NotSent(
@@ -160,8 +163,11 @@ class _Round:
             return connection.execute(with_thread.where(OUTBOX.c.id == name)).one()
 
     def _outgoing(self, row: Row[Any]) -> Outgoing:
-        channel = self._settings.slack_channel or ""
-        is_bot = row.channel == channels.SLACK_BOT
+        thread = None
+        if row.channel == channels.SLACK_BOT:
+            from monitoring.alerts.slack import in_channel
+
+            thread = in_channel(row.thread, self._settings.slack_channel or "")
         return Outgoing(
             id=row.id,
             time=row.time,
@@ -169,7 +175,7 @@ class _Round:
             message=row.message,
             channel=row.channel,
             incident_id=row.incident_id,
-            thread=in_channel(row.thread, channel) if is_bot else None,
+            thread=thread,
             report=report_folder.find(self._settings.report_folder, row.report or ""),
         )
 
