@@ -169,13 +169,13 @@ def measured(folder: Path) -> Iterator[Row]:
     yield Row(
         f"{ROWS:,} predictions, time",
         ours.seconds / theirs.seconds,
-        0.4,
+        0.3,
         f"{ours.seconds:.1f} s / {theirs.seconds:.1f} s",
     )
     yield Row(
         f"{ROWS:,} predictions, peak memory",
         ours.memory / theirs.memory,
-        0.6,
+        0.4,
         f"{ours.memory:.0f} MiB / {theirs.memory:.0f} MiB",
     )
     for first in range(ROWS, MANY, AT_ONCE):
