@@ -6,7 +6,7 @@ import socket
 from ipaddress import ip_address
 from tempfile import TemporaryDirectory
 
-from insurance_predictor.base.command_line import say
+from insurance_predictor.base.command_line import collect_as_usual, say
 from insurance_predictor.base.errors import BadInput
 from insurance_predictor.base.settings import Settings
 
@@ -22,6 +22,7 @@ def serve(settings: Settings) -> None:
 
     from insurance_predictor.api.connection import Connection
 
+    collect_as_usual()
     _allow_connections()
     address = f"http://{_in_url(settings.api_host)}:{settings.api_port}"
     say(f"Quotes at {address}/v1/quotes, described at {address}/docs; Ctrl-C ends it.")

@@ -19,6 +19,7 @@ from insurance_predictor.base.schema_fault import schema_faults
 # What a command imports are a million objects and hardly any garbage: to look through them for some
 # as often as Python does by itself takes a quarter of a short command.
 NEW_OBJECTS = 100_000  # between two looks; 700 by default
+USUAL = gc.get_threshold()
 
 
 class PrintableFormatter(logging.Formatter):
@@ -50,7 +51,7 @@ def run(app: Callable[[], object]) -> None:
 
     `app` may import the commands first: some of their options are the columns.
     """
-    gc.set_threshold(NEW_OBJECTS, *gc.get_threshold()[1:])
+    gc.set_threshold(NEW_OBJECTS, *USUAL[1:])
     atexit.register(gc.freeze)  # what is left at the end goes with the process
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(PrintableFormatter())
@@ -66,6 +67,15 @@ def run(app: Callable[[], object]) -> None:
     except Exception:  # a fault of ours: its traceback may quote what somebody else wrote
         say(without_secrets(traceback.format_exc()), to_stderr=True)
         sys.exit(1)
+
+
+def collect_as_usual() -> None:
+    """Look for garbage as often as Python does by itself: a server would keep much of it.
+
+    What has been imported by now is not looked through again.
+    """
+    gc.freeze()
+    gc.set_threshold(*USUAL)
 
 
 def say(text: str, to_stderr: bool = False) -> None:

@@ -6,7 +6,7 @@ import sys
 
 LOOKS = """
 import gc, json
-from insurance_predictor.base.command_line import run
+from insurance_predictor.base.command_line import collect_as_usual, run
 
 def looks():
     return [generation["collections"] for generation in gc.get_stats()]
@@ -37,3 +37,7 @@ def test_a_million_objects_that_stay_are_hardly_looked_through():
 
 def test_what_nobody_holds_any_more_does_not_pile_up():
     assert looks("for _ in range(1_000_000): it = []; it.append(it)")[0] >= 5
+
+
+def test_a_command_that_goes_on_serving_keeps_no_more_garbage_than_python_does():
+    assert looks("collect_as_usual(); kept = [[] for _ in range(1_000_000)]")[0] >= 1_000
