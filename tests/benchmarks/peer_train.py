@@ -19,12 +19,10 @@ from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_err
 from sklearn.model_selection import learning_curve
 from sklearn.pipeline import Pipeline
 
+from insurance_predictor.model import estimators, preprocessing
 from tests.benchmarks.peer_plain import cross_validated_best, read_split
 
-TRUSTED = (
-    "insurance_predictor.model.estimators.TypicalPlusMean",
-    "insurance_predictor.model.preprocessing.Effects",
-)
+TRUSTED = (*estimators.TRUSTED_TYPES, *preprocessing.TRUSTED_TYPES)
 LIBRARIES = ("mlflow", "scikit-learn", "skops", "pandas", "numpy")
 
 

@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from insurance_predictor.base.settings import Settings
+from insurance_predictor.table.synthetic import make_table, write_table
 from tests.benchmarks.bench import (
     Row,
     as_json,
@@ -119,3 +121,17 @@ def test_the_peers_of_the_registry_leave_what_our_commands_leave(
     assert client.get_registered_model("peer").aliases == {"producao": waiting.version}
     assert f"producao: version {waiting.version}" in told
     assert f"nothing to {waiting.version}" in told
+
+
+def test_the_peer_of_train_logs_the_model_and_its_pictures(tmp_path: Path):
+    write_table(make_table(300), tmp_path / "people.csv")
+
+    run(python("-m", "tests.benchmarks.peer_train", "people.csv", "careful"), tmp_path)
+
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    experiment = client.get_experiment_by_name("peer").experiment_id
+    (logged,) = client.search_runs([experiment])
+    names = {file.path for file in client.list_artifacts(logged.info.run_id)}
+    assert {"importance.png", "learning_curve.png", "holdout.csv"} <= names
+    assert logged.data.metrics["holdout.r2_score"] > 0
+    assert len(client.search_logged_models([experiment])) == 1
