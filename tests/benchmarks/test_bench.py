@@ -126,7 +126,8 @@ def test_the_peers_of_the_registry_leave_what_our_commands_leave(
 def test_the_peer_of_train_logs_the_model_and_its_pictures(tmp_path: Path):
     write_table(make_table(300), tmp_path / "people.csv")
 
-    run(python("-m", "tests.benchmarks.peer_train", "people.csv", "careful"), tmp_path)
+    call = python("-m", "tests.benchmarks.peer_train", "people.csv", "careful")
+    run(call, tmp_path, OMP_NUM_THREADS="1")
 
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     experiment = client.get_experiment_by_name("peer").experiment_id
