@@ -24,6 +24,7 @@ from sqlalchemy import (
     literal_column,
 )
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import OperationalError
 
@@ -41,13 +42,26 @@ DRIVER_ERRORS = (Error, pa.ArrowException, OSError)
 Batches = Generator[pa.RecordBatch]
 
 
+class _Compiler(SQLiteCompiler):
+    def render_literal_value(self, value: Any, type_: Any) -> str:
+        """A zero byte, which SQLite keeps in a text, would end the statement."""
+        if isinstance(value, str) and "\0" in value:
+            return f"CAST(x'{value.encode().hex()}' AS TEXT)"
+        return super().render_literal_value(value, type_)
+
+
+class _SQLite(SQLiteDialect_pysqlite):
+    statement_compiler = _Compiler
+    supports_statement_cache = False
+
+
 def batches(engine: Engine, chosen: Select[Any], size: int = SIZE) -> Batches:
     """The rows of `chosen`, at most `size` at a time, read ahead of whoever takes them.
 
-    It says by `select_from` what it selects from.
-    By the SQL type of a column, texts are strings (in SQLite with a BLOB as SQL writes one),
-    booleans 0 or 1, and all others float64, infinite for what SQLite keeps and is no number.
-    Anything else than a boolean may be NULL. Raises SQLAlchemy's errors, as if `engine` had read.
+    It says by `select_from` what it selects from. By the SQL type of a column, texts are strings
+    (in SQLite with a BLOB as SQL writes one), booleans 0 or 1, and all others float64, infinite for
+    what SQLite keeps and is no number. Anything but a boolean may be NULL. Raises SQLAlchemy's
+    errors, as if `engine` had read.
 
     The driver brings an SQLite of its own, and POSIX drops all locks that a process has on a file
     when any descriptor of it is closed. So until the batches are at their end, or closed, nothing
@@ -71,7 +85,7 @@ def _sqlite(engine: Engine, chosen: Select[Any], size: int) -> Callable[[], Batc
 
     columns = [_of_sqlite(column) for column in chosen.selected_columns]
     plain = chosen.with_only_columns(*columns)
-    dialect = SQLiteDialect_pysqlite(paramstyle="named")
+    dialect = _SQLite(paramstyle="named")
     # The driver takes a column's type from the first rows, where all may be NULL, so the very
     # first one is ours.
     first = f"SELECT {', '.join(map(_first, chosen.selected_columns))}"

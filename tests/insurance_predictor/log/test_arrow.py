@@ -92,6 +92,12 @@ def test_a_value_is_never_part_of_the_statement(url, value):
     assert len(read(url, chosen=ROWS.where(PREDICTIONS.c.region != value))) == 7
 
 
+def test_a_value_with_a_zero_byte_is_found(url):
+    change(url, "UPDATE predictions SET region = 'a' || char(0) || 'b' WHERE premium > 0")
+
+    assert len(read(url, chosen=ROWS.where(PREDICTIONS.c.region == "a\0b"))) == 7
+
+
 def test_reading_that_is_given_up_ends(url):
     with reading(url) as engine:
         found = batches(engine, ROWS, size=1)
