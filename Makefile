@@ -15,7 +15,7 @@ export FILE SERVICE YES APP_PORT BUILD IN OUT SCHEDULER SCALE
 export API_HOST API_PORT API_WORKERS
 export STRICT SHEET FAULTY_ROWS FAULTY_SHARE
 export WINDOW WINDOW_FROM WINDOW_TO LAST DRY_RUN FULL RETRAIN SCENARIO MONTHS YEARS
-export ARCHIVE OLDER
+export ARCHIVE OLDER SCORED
 
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -189,7 +189,7 @@ ui: $(READY) ## MLflow's own pages over the configured store (PORT=5000)
 
 ##@ Monitoring
 .PHONY: monitor simulate dashboard alert-test announce
-monitor: $(READY) ## look back at predictions, tell what is new (WINDOW=7d LAST=n DRY_RUN=1)
+monitor: $(READY) ## look back at predictions, tell what is new (WINDOW=7d LAST=n DRY_RUN=1 SCORED=...)
 	@$(MONITOR) run
 
 simulate: $(READY) ## play months of production in minutes (SCENARIO=all MONTHS=6)

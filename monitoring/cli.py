@@ -51,9 +51,19 @@ def run(
     json_file: Annotated[
         Path | None, typer.Option(envvar="JSON_FILE", help="write the JSON to this file, too")
     ] = None,
+    scored: Annotated[
+        str | None,
+        typer.Option(envvar="SCORED", help="a portfolio that `make score` wrote, instead"),
+    ] = None,
 ) -> None:
     """Compare a window of predictions with the training, record it, and tell what is new."""
     from monitoring import console
+
+    if scored is not None:
+        if window or start or end or last or full:
+            raise typer.BadParameter("a scored portfolio (SCORED) is of no window, nor FULL")
+        _look_at_scored(scored, dry_run, as_json, json_file)
+        return
     from monitoring.run import MonitoringOptions, monitor
 
     options = MonitoringOptions(window, start, end, last, dry_run, full)
@@ -63,6 +73,17 @@ def run(
         json_file.write_text(console.as_json(done) + "\n", encoding="utf-8")
     _on_page(console.markdown(done))
     sys.exit(done.exit_code)
+
+
+def _look_at_scored(out: str, dry_run: bool, as_json: bool, json_file: Path | None) -> None:
+    from monitoring import console
+    from monitoring.scored import look_at_scored
+
+    done = look_at_scored(_settings(), out, dry_run)
+    found = console.scored_json(done)
+    say(found if as_json else console.scored_text(done))
+    if json_file is not None:
+        json_file.write_text(found + "\n", encoding="utf-8")
 
 
 @app.command()

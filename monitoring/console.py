@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from insurance_predictor.base.foreign_text import for_github
 from insurance_predictor.base.words import Language
@@ -12,6 +12,9 @@ from monitoring.domain.incidents import Change
 from monitoring.history.json import assessment_json
 from monitoring.run import Monitored
 from monitoring.words import verdict_text
+
+if TYPE_CHECKING:
+    from monitoring.scored import Scored
 
 MOST_UNDECIDED = 3  # names of verdicts without enough data that are said
 LANGUAGE: Language = "en"  # as all commands
@@ -37,6 +40,46 @@ def text(done: Monitored) -> str:
     ):
         lines += ["", *"\n\n".join(done.messages).splitlines()]
     return "\n".join(lines)
+
+
+def scored_text(done: "Scored") -> str:
+    """What was found of a scored portfolio, for a terminal: every verdict on data and drift."""
+    found, columns = done.assessment, done.assessment.columns
+    faulty = f" and {done.faulty:,} who could not be quoted" if done.faulty else ""
+    judged = [one for one in found.verdicts if one.kind in ("schema", "drift")]
+    rows = [
+        (
+            verdict_text.check_name(verdict, LANGUAGE, columns),
+            verdict.status,
+            verdict_text.title(verdict, LANGUAGE, columns),
+            verdict_text.money(verdict, LANGUAGE, columns),
+        )
+        for verdict in (*found.alarms, *(one for one in judged if one.status != "alarm"))
+    ]
+    widths = [max(len(row[place]) for row in rows) for place in range(4)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    told = [
+        f"{done.out}: {found.rows:,} people scored by version {found.version}{faulty}: "
+        f"{HEADINGS[found.status]}.",
+        *(f"  {line}" for line in lines),
+        "  Performance and service are not judged: nobody was charged or waited yet.",
+    ]
+    return "\n".join([*told, *([f"Report: {done.report}"] if done.report else [])])
+
+
+def scored_json(done: "Scored") -> str:
+    """The same for another program."""
+    found = {
+        "status": done.assessment.status,
+        "scored": done.out,
+        "faulty": done.faulty,
+        "assessment": assessment_json(done.assessment),
+        "report": str(done.report) if done.report else None,
+    }
+    return json.dumps(found, indent=2)
 
 
 def markdown(done: Monitored) -> str:

@@ -30,7 +30,7 @@ PREFIXES += ("PRODUCTION", "CHALLENGER", "GITHUB_", "TUNE", "N_TRIALS", "N_JOBS"
 PREFIXES += ("MODEL_CACHE", "REGISTRY_", "PREDICTION_", "SLACK_", "BATCH_", "UPLOAD_FOLDER")
 PREFIXES += ("MONITOR", "INCIDENT", "ALERT_", "RUNBOOK_", "REPORT_FOLDER", "STREAMLIT_")
 PREFIXES += ("WINDOW", "LAST", "DRY_RUN", "FULL", "RETRAIN", "SCENARIO", "MONTHS")
-PREFIXES += ("ARCHIVE", "OLDER")
+PREFIXES += ("ARCHIVE", "OLDER", "SCORED")
 PREFIXES += ("RUN_ID", "VERSION", "FORCE", "REASON", "PORT", "TRUSTED_", "CODESPACE")
 # On a busy machine a good example takes as long as it takes; examples may share a folder.
 IGNORED = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture]

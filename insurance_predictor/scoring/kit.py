@@ -27,6 +27,13 @@ class Kit:
         said = (self.version, self.incarnation, self.digests.combined)
         return sha256(repr(said).encode()).hexdigest()
 
+    def write(self, folder: Path) -> None:
+        """Put the files into a folder."""
+        for name, content in self.files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
     def __hash__(self) -> int:
         return hash(self.identity)
 

@@ -79,10 +79,7 @@ class Facts:
 def predictor_of(kit: Kit, trusted: frozenset[str] = frozenset()) -> Predictor:
     """The version of a kit, checked and tried where it is used, once. Raises IntegrityFault."""
     with TemporaryDirectory() as folder:
-        for name, content in kit.files.items():
-            path = Path(folder, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+        kit.write(Path(folder))
         owner = f"Version {kit.version}"
         pair = open_pair(Path(folder), kit.digests, owner, trusted)
     return Predictor(kit.version, pair, kit.incarnation)
@@ -110,7 +107,8 @@ def score_piece(order: Order, predictor: Predictor) -> Facts:
         writer.write_batch(scored)
         rows += scored.num_rows
         total += float(scored.column("premium").to_numpy().sum())
-        outside += scored.num_rows - pc.sum(pc.equal(scored.column("outside_range"), "")).as_py()
+        inside = pc.sum(pc.equal(scored.column("outside_range"), ""), min_count=0)
+        outside += scored.num_rows - inside.as_py()
     if writer is None:
         raise InvalidTable(f"{order.piece.url} has no rows from row {order.piece.first} on.")
     facts = Facts(

@@ -103,10 +103,11 @@ class Portfolio:
         return sha256(repr(list(named.values())).encode()).hexdigest()
 
 
-def survey(files: Sequence[File], columns: Columns) -> Portfolio:
+def survey(files: Sequence[File], columns: Columns, added: tuple[str, ...] = ()) -> Portfolio:
     """Look at the header and the size of every file, before any of them is scored.
 
-    Raises InvalidTable with every file that cannot be used.
+    Files that have been scored have the `added` columns behind their own. Raises InvalidTable with
+    every file that cannot be used.
     """
     pieces: list[Piece] = []
     layouts: dict[str, Layout] = {}
@@ -115,7 +116,7 @@ def survey(files: Sequence[File], columns: Columns) -> Portfolio:
     for file in files:
         try:
             with storage_errors(file.url):
-                layout, header, found = _look(file, columns)
+                layout, header, found = _look(file, columns, added)
         except InvalidTable as error:
             faults.append(str(error))
             continue
@@ -132,8 +133,12 @@ def survey(files: Sequence[File], columns: Columns) -> Portfolio:
     return Portfolio(tuple(pieces), layouts, tuple(notices))
 
 
-def _look(file: File, columns: Columns) -> tuple[Layout, Header, list[Piece]]:
-    return _look_at_parquet(file, columns) if file.is_parquet else _look_at_csv(file, columns)
+def _look(
+    file: File, columns: Columns, added: tuple[str, ...]
+) -> tuple[Layout, Header, list[Piece]]:
+    if file.is_parquet:
+        return _look_at_parquet(file, columns, added)
+    return _look_at_csv(file, columns)
 
 
 def _require_alike(layouts: Mapping[str, Layout], faults: list[str]) -> None:
@@ -165,7 +170,9 @@ def _header(names: Sequence[str], url: str, columns: Columns) -> Header:
     return header
 
 
-def _look_at_parquet(file: File, columns: Columns) -> tuple[Layout, Header, list[Piece]]:
+def _look_at_parquet(
+    file: File, columns: Columns, added: tuple[str, ...]
+) -> tuple[Layout, Header, list[Piece]]:
 
     try:
         with opened(file.url) as stream:
@@ -182,7 +189,10 @@ def _look_at_parquet(file: File, columns: Columns) -> tuple[Layout, Header, list
             f"{file.url} is not a Parquet file that can be read: {first_line(error)}. Write it "
             "again, or take it away."
         ) from error
-    header = _header(schema.names, file.url, columns)
+    own = len(schema.names) - len(added)
+    if tuple(schema.names[own:]) != added:
+        raise InvalidTable(f"{file.url} is no part of a scored portfolio.")
+    header = _header(schema.names[:own], file.url, columns)
     require_types(schema, header, columns.features, file.url)
     layout = Layout(tuple(schema.names), header.known)
     return layout, header, list(_cut(file, digest, groups))

@@ -1,11 +1,13 @@
 """One assessment: the predictions of a window against what the served version was trained on."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
 from types import MappingProxyType
 
 from insurance_predictor.base.settings import MonitorThresholds, Settings
 from insurance_predictor.table.schema import CURRENT
-from monitoring.checks import data_quality, drift
+from monitoring.checks import data_quality, drift, service
 from monitoring.checks.data_quality import features_with_unseen, quality_verdicts
 from monitoring.checks.detectable_change import power
 from monitoring.checks.drift import drift_verdicts
@@ -125,3 +127,42 @@ def _service(
 ) -> tuple[Verdict, ...]:
     failures, late = count_failures(log, window), late_deliveries(log, window)
     return service_verdicts(service, failures, late, thresholds)
+
+
+def assess_scored(
+    settings: Settings,
+    version: str,
+    reference: Reference,
+    counted: WindowStatistics,
+    every: WindowStatistics,
+    now: datetime,
+) -> Assessment:
+    """What can be said of people whom `version` has quoted and who are in no log.
+
+    `counted` are those with a premium, and `every` has the others, too. Nobody was charged yet, and
+    nobody waited: all that is judged by that is undecided.
+    """
+    thresholds = settings.monitor
+    unseen = {column.name: every.unseen(column).examples for column in features_with_unseen(every)}
+    quality = quality_verdicts(reference, every, thresholds, unseen)
+    premium = counted.numbers[PREMIUM]
+    return Assessment(
+        model_name=settings.model_name,
+        version=version,
+        window=Window(now, now, now),
+        rows=counted.rows,
+        outcomes=0,
+        other_versions={},
+        average_premium=premium.mean if premium.rows else None,
+        verdicts=(
+            # Whoever could not be quoted has no premium.
+            *(replace(one, money=None) if one.value else one for one in quality),
+            *drift_verdicts(reference, counted, thresholds),
+            *performance_verdicts(reference, counted, thresholds),
+            undecided("performance", CHECK, rows=0, missing=0),
+            *(undecided("service", check, rows=0, missing=0) for check in service.CHECKS),
+        ),
+        distributions=distributions(reference, counted),
+        power=power(reference, counted.rows, 0, thresholds),
+        columns=reference.columns,
+    )

@@ -5,6 +5,7 @@ from monitoring.domain.assessment import Verdict, undecided
 from monitoring.window.reader import LateQuotes
 from monitoring.window.statistics import ServiceStatistics
 
+CHECKS = ("error_rate", "latency", "backlog", "stale")
 LEAST_FOR_P95 = 20  # the 95 % quantile of fewer is their largest
 CHANCE = 0.01  # a share that is less likely than that, at its limit, needs no more quotes
 MINUTE = 60.0  # seconds

@@ -30,6 +30,8 @@ TEMPLATE = Path(__file__).with_name("page.html.j2")
 class ReportLinks:
     """Where the page points to; what is None is not linked, and `no_evidently` says why not.
 
+    `portfolio` is where the people are of a scored portfolio, who are of no window of time.
+
     An address that is neither http(s) nor the file evidently.html beside the page is only shown.
     """
 
@@ -37,6 +39,7 @@ class ReportLinks:
     evidently: str | None = None
     no_evidently: str | None = None
     run: str | None = None
+    portfolio: str | None = None
 
 
 def report_page(
@@ -66,7 +69,7 @@ def report_page(
         tables=[verdict_tables.table(assessment, kind, language) for kind in KINDS],
         power=[_power(power, language, assessment.columns) for power in assessment.power],
         trends=trend_charts.charts(trend, language),
-        facts=_facts(assessment, generated, language),
+        facts=_facts(assessment, links, generated, language),
         reading=[line(language) for line in report_words.READING_LINES],
     )
 
@@ -158,7 +161,7 @@ def _power(power: Power, language: Language, columns: Columns) -> tuple[str, str
 
 
 def _facts(
-    assessment: Assessment, generated: datetime, language: Language
+    assessment: Assessment, links: ReportLinks, generated: datetime, language: Language
 ) -> list[tuple[str, str]]:
     def by_version(counts: Mapping[str, int]) -> str:
         counted = (
@@ -168,9 +171,15 @@ def _facts(
 
     outcomes = assessment.other_outcomes
     left_out = formats.decimal(assessment.left_out, language, 0)
+    if links.portfolio is not None:
+        who = [(report_words.PORTFOLIO(language), links.portfolio)]
+    else:
+        who = [
+            (report_words.FROM(language), _moment(language, assessment.window.start)),
+            (report_words.UNTIL(language), _moment(language, assessment.window.end)),
+        ]
     return [
-        (report_words.FROM(language), _moment(language, assessment.window.start)),
-        (report_words.UNTIL(language), _moment(language, assessment.window.end)),
+        *who,
         (report_words.VERSION(language), f"{assessment.model_name} {assessment.version}"),
         *(
             [(report_words.REGISTRY(language), report_words.LAST_GOOD(language))]

@@ -3,11 +3,12 @@
 Parts of it may be counted anywhere: what is counted adds up exactly, in any order.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any, TypeVar
 
 from insurance_predictor.base.errors import BadInput
 from insurance_predictor.log.archive import ArchivedFile, require_archive
@@ -26,6 +27,7 @@ from monitoring.window.reference import PREMIUM, Reference
 from monitoring.window.statistics import ServiceStatistics, WindowStatistics
 
 SIZE = 50_000  # rows that are counted at once
+Found = TypeVar("Found")
 
 
 @dataclass
@@ -138,24 +140,43 @@ def _on_cluster(
     blank: WindowStatistics | None,
     scheduler: str,
 ) -> Iterator[Counted]:
-    from distributed import KilledWorker, as_completed
-
-    from insurance_predictor.cluster import connected, require_file
-    from insurance_predictor.table.storage import S3, absolute
+    from insurance_predictor.table.storage import absolute
 
     archive = absolute(require_archive(scope.archive, files[0]))
     scope = replace(scope, archive=archive)  # whoever works may stand elsewhere
+    given = {"scope": scope, "version": version}
+    yield from by_workers(scheduler, archive, count_file, files, blank, **given)
+
+
+def by_workers(
+    scheduler: str,
+    place: str,
+    count: Callable[..., Found],
+    parts: Sequence[Any],
+    blank: WindowStatistics | None,
+    **given: Any,
+) -> Iterator[Found]:
+    """What `count` says of each part, in any order, as the workers of a Dask cluster find it.
+
+    It is called with the part, `given` and `blank`, which go to each worker once. All of them have
+    to see the `place` that the parts are in. Raises BadInput and Unreachable.
+    """
+    from distributed import KilledWorker, as_completed
+
+    from insurance_predictor.cluster import connected, require_file
+    from insurance_predictor.table.storage import S3
+
     with connected(scheduler) as client:
-        if not archive.startswith(S3):
-            require_file(client, archive)
+        if not place.startswith(S3):
+            require_file(client, place)
         there = client.scatter(blank, broadcast=True, hash=False)
-        asked = client.map(count_file, files, scope=scope, version=version, blank=there, pure=False)
+        asked = client.map(count, parts, **given, blank=there, pure=False)
         try:
             for _, counted in as_completed(asked, with_results=True):
                 yield counted
         except KilledWorker as error:
             raise BadInput(
-                "A file of the archive was lost with each worker that took it, perhaps for want of "
+                f"A part of {place} was lost with each worker that took it, perhaps for want of "
                 "memory. Give the workers more, and run the same command again."
             ) from error
 

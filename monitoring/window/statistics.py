@@ -1,9 +1,9 @@
 """What is kept of a window while it streams by, in memory that does not grow with its rows."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Self, TypeVar
 
@@ -231,6 +231,20 @@ class WindowStatistics:
             self._look_for_faults(number, chunk.numbers[number.name], premium)
         self._add_slices(chunk)
         self.service.add(ServiceChunk(chunk.numbers[LATENCY], int(chunk.stale.sum())))
+
+    def add_refused(
+        self, column: NumberColumn | CategoryColumn, absent: int, beyond: Sequence[str]
+    ) -> None:
+        """Count values that nobody has a premium for: so many are missing, others cannot be."""
+        if absent:
+            self._absent[column.name] += Faults(absent)
+        if beyond:
+            kept = self._unseen if isinstance(column, CategoryColumn) else self._outside
+            before = kept[column.name]
+            examples = sorted({*before.examples, *beyond})[:EXAMPLES]
+            kept[column.name] = replace(
+                before, rows=before.rows + len(beyond), examples=tuple(examples)
+            )
 
     def _add_slices(self, chunk: Chunk) -> None:
         group, banded = self._sliced.group, self._sliced.banded

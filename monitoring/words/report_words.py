@@ -20,6 +20,10 @@ STATUSES: Mapping[str, Text] = {
 # The top
 PAGE = Text("Monitoramento de {model}", "Monitoring of {model}")
 ABOUT = Text("Versão {version} · {start} a {end}", "Version {version} · {start} to {end}")
+ABOUT_PORTFOLIO = Text(
+    "Carteira calculada pela versão {version} · {portfolio}",
+    "Portfolio scored by version {version} · {portfolio}",
+)
 QUIET = Text(
     "Tudo tranquilo: as cotações se parecem com o treino",
     "All quiet: the quotes look like the training",
@@ -134,6 +138,7 @@ NO_HISTORY = Text(
 
 # The bottom
 FACTS = Text("Esta janela", "This window")
+PORTFOLIO = Text("Carteira", "Portfolio")
 FROM = Text("De", "From")
 UNTIL = Text("Até, exclusive", "Until, excluded")
 VERSION = Text("Versão julgada", "Version judged")

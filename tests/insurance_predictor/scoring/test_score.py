@@ -246,3 +246,10 @@ def test_what_cannot_be_named_is_refused(run: Score, people: pd.DataFrame, tmp_p
     with pytest.raises(InvalidTable, match="a row has 3 cells, the header 6"):
         run(tmp_path / "ragged.csv", out)
     assert not out.exists()
+
+
+def test_a_portfolio_in_which_nobody_can_be_quoted_says_so(run, people, tmp_path: Path):
+    people.assign(age=17).to_parquet(tmp_path / "in.parquet")
+    manifest = run(tmp_path / "in.parquet", tmp_path / "out").manifest
+    assert (manifest.rows, manifest.faulty, manifest.outside) == (0, len(people), 0)
+    assert len(whole(tmp_path / "out")) == 0
