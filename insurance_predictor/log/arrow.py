@@ -23,7 +23,6 @@ from sqlalchemy import (
     func,
     literal_column,
 )
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import OperationalError
@@ -113,6 +112,7 @@ def _sqlite(engine: Engine, chosen: Select[Any], size: int) -> Callable[[], Batc
 
 def _postgresql(engine: Engine, chosen: Select[Any], size: int) -> Callable[[], Batches]:
     from adbc_driver_postgresql import StatementOptions, connect  # type: ignore[import-untyped]
+    from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
     columns = [_of_postgresql(column) for column in chosen.selected_columns]
     dialect = PGDialect_psycopg(paramstyle="named")  # type: ignore[no-untyped-call] # no doubled %
@@ -243,6 +243,8 @@ def _of_postgresql(column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def _parameters(engine: Engine) -> dict[str, str]:
     """What a connection takes, as libpq calls it."""
+    from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
     dialect: Any = PGDialect_psycopg
     _, found = dialect().create_connect_args(engine.url)
     return {name: str(value) for name, value in {**limits_of(engine.url), **found}.items()}

@@ -38,7 +38,6 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.exc import (
     ArgumentError,
@@ -59,6 +58,7 @@ from insurance_predictor.table import schema
 if TYPE_CHECKING:
     from alembic.migration import MigrationContext
     from alembic.script import ScriptDirectory
+    from sqlalchemy.dialects import postgresql, sqlite
 
 PATIENCE = 5  # seconds to connect, and to wait for SQLite's lock
 FRACTIONS = (Numeric, Float)
@@ -289,10 +289,14 @@ def holds(kind: TypeEngine[Any], value: object) -> bool:
     return isinstance(kind, FRACTIONS) and isinstance(value, int | float)
 
 
-def insert_or_ignore(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+def insert_or_ignore(connection: Connection, table: Table) -> "postgresql.Insert | sqlite.Insert":
     """An insert that leaves a row alone whose id is there."""
     if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # half of what SQLAlchemy takes to load
+
         return postgresql.insert(table).on_conflict_do_nothing(index_elements=["id"])
+    from sqlalchemy.dialects import sqlite
+
     return sqlite.insert(table).on_conflict_do_nothing(index_elements=["id"])
 
 
