@@ -72,7 +72,7 @@ from insurance_predictor.table.storage import (
 OLDER = "400d"
 LEAST = timedelta(days=30)  # what monitoring still looks at stays
 LENGTHS = {"d": timedelta(days=1), "w": timedelta(weeks=1)}
-ROWS = 200_000  # that are in memory, and leave the log, at once
+ROWS = 100_000  # that are in memory, and leave the log, at once
 FETCHED = 10_000  # rows that are Python's objects at once
 GROUP = 50_000  # rows of a row group
 MOMENT = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9]"

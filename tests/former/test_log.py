@@ -1,10 +1,13 @@
 """A log and a spool of release 0.1 lose nothing and are counted once."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Engine, func, select
 
 from insurance_predictor.base.settings import Settings
+from insurance_predictor.log.archive import archived_files, read_archived
+from insurance_predictor.log.archiving import archive_log
 from insurance_predictor.log.database import FAILURES, PREDICTIONS
 from insurance_predictor.log.prediction_log import PredictionLog
 from insurance_predictor.log.spool import Spool
@@ -33,3 +36,14 @@ def test_what_monitoring_found_is_still_known(former: Settings):
     for _ in range(2):
         with opened(former.prediction_log_url) as engine:
             assert (count(engine, ASSESSMENTS), count(engine, INCIDENTS)) == (1, 1)
+
+
+def test_what_it_logged_can_be_archived(former: Settings, tmp_path: Path):
+    ours = former.model_copy(update={"archive": str(tmp_path / "archive")})
+    done = archive_log(ours, "30d", now=datetime(2030, 1, 1, tzinfo=UTC))
+    assert (done.rows, done.strange) == (LOGGED + LEFT_IN_THE_SPOOL, 0)
+    with opened(former.prediction_log_url) as engine:
+        assert count(engine, PREDICTIONS) == 0
+        files = archived_files(engine, "predictions")
+    tables = [read_archived(ours.archive, file) for file in files]
+    assert sum(table.num_rows for table in tables) == LOGGED + LEFT_IN_THE_SPOOL
