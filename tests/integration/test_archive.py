@@ -2,7 +2,9 @@
 
 import signal
 from pathlib import Path
+from threading import Timer
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -103,6 +105,30 @@ def test_an_outcome_that_comes_meanwhile_keeps_its_quote_in_the_log(settings, ur
         done = run(settings)
     assert (done.rows, done.changed) == (0, 5)
     assert run(settings).rows == 4
+
+
+def test_an_outcome_that_somebody_is_recording_keeps_its_quote_in_the_log(
+    settings, url, monkeypatch
+):
+    quotes = old_quotes(5)
+    log_quotes(url, quotes)
+    settle = archiving.settle
+    insert = "INSERT INTO outcomes (id, charges, time, recorded) VALUES (%s, 9000, now(), now())"
+    with psycopg.connect(url) as other, monkeypatch.context() as patch:
+        commit = Timer(3.0, other.commit)  # while the rows are about to go
+
+        def while_it_is_written(place: str) -> None:
+            settle(place)
+            if commit.ident is None:
+                other.execute(insert, (quotes[0].id,))
+                commit.start()
+
+        patch.setattr(archiving, "settle", while_it_is_written)
+        done = run(settings)
+        commit.join()
+    assert (done.rows, done.changed) == (0, 5)
+    assert run(settings).rows == 4
+    assert [row["id"] for row in in_log(url)] == [quotes[0].id]
 
 
 def test_a_bucket_that_goes_away_half_way_costs_no_row(
