@@ -1,5 +1,6 @@
 """Who scores: this process, others of this machine, or a Dask cluster; all by the same code."""
 
+import gc
 import os
 import pickle
 import signal
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
 
 # What every process needs, loaded while the version is fetched.
 LOADED = (
-    "pyarrow.csv",
+    "scipy.special",  # before skops, which would look through every module for it
+    "insurance_predictor.model.estimators",  # which keeps skops from loading Dask
     "skops.io",
-    "insurance_predictor.model.estimators",
+    "pyarrow.csv",
     "insurance_predictor.model.preprocessing",
     "insurance_predictor.scoring.part",
 )
@@ -151,7 +153,11 @@ def _attempted_there(order: "Order", kit: Kit, trusted: frozenset[str]) -> "Beca
 
 
 def end_with_parent() -> None:
-    """Let this process end when the one that began it does."""
+    """Let this process end when the one that began it does.
+
+    It looks for no garbage while it loads: what it imports are a million objects that stay.
+    """
+    gc.disable()
     if (parent := parent_process()) is not None:
         # Whoever asked is gone: nobody would ever end this one.
         def watch() -> None:
@@ -166,6 +172,8 @@ def _begin(file: str) -> None:
     _FILE.append(file)
     for name in LOADED:
         import_module(name)
+    gc.freeze()
+    gc.enable()
 
 
 def _nothing() -> None:
