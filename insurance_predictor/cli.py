@@ -311,7 +311,6 @@ def score(
     jobs: Annotated[int, typer.Option(envvar="N_JOBS", help="processes; -1 for every core")] = -1,
 ) -> None:
     """Premiums for a portfolio of any size, here or on s3://; they are not logged."""
-    _prepare_for_skops()
     from insurance_predictor.console import score_summary
     from insurance_predictor.scoring.score import ScoreOptions, score
 

@@ -1,9 +1,9 @@
 """Machines beyond this one: a Dask cluster, checked before anything is asked of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from insurance_predictor.base.environment import library_versions
 from insurance_predictor.base.errors import BadInput, Unreachable
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 CONNECT_SECONDS = 10
+Part = TypeVar("Part")
+Found = TypeVar("Found")
 SHOWN_WORKERS = 5
 
 
@@ -59,6 +61,28 @@ def require_file(client: "Client", path: str) -> None:
             f"The worker {blind[0]} does not see {path}. Put it on s3://, or in a folder that all "
             "workers share under the same name."
         )
+
+
+def by_workers(
+    client: "Client", call: Callable[..., Found], parts: Sequence[Part], **given: Any
+) -> Iterator[tuple[Part, Found]]:
+    """Each part with what `call` makes of it and of `given`, in the order in which they are done.
+
+    What a worker was doing that is lost, another one does again. Raises BadInput for a part that
+    takes every worker with it, and what `call` raises.
+    """
+    from distributed import KilledWorker, as_completed
+
+    asked = client.map(call, parts, **given, pure=False)
+    mine = {future.key: part for future, part in zip(asked, parts, strict=True)}
+    try:
+        for future, found in as_completed(asked, with_results=True):
+            yield mine[future.key], found
+    except KilledWorker as error:
+        raise BadInput(
+            "A piece was lost with each worker that took it, perhaps for want of memory. Give the "
+            "workers more, and run the same command again."
+        ) from error
 
 
 def _exists(path: str) -> bool:

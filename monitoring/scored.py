@@ -13,18 +13,14 @@ from insurance_predictor.scoring.kit import Kit, fetch_kit
 from insurance_predictor.scoring.output import Manifest, read_manifest
 from insurance_predictor.scoring.part import predictor_of
 from insurance_predictor.serving.documents import read_documents
-from insurance_predictor.serving.served_model import Served
-from insurance_predictor.store.tracking import connect, store_errors
-from insurance_predictor.store.version_facts import read_facts
-from insurance_predictor.store.versions import get_version
 from insurance_predictor.table.storage import absolute, require_storage
 from monitoring.checks.assess import assess_scored
 from monitoring.domain.assessment import Assessment
 from monitoring.history import mlflow_runs, report_folder
 from monitoring.history.mlflow_runs import Trend
 from monitoring.report.page import ReportLinks, report_page
-from monitoring.window.counting import by_workers
-from monitoring.window.reference import Reference, build
+from monitoring.window.counting import on_cluster
+from monitoring.window.reference import Reference, reference_of
 from monitoring.window.scored import ScoredPart, count_part, parts_of, with_refused
 from monitoring.window.statistics import WindowStatistics
 
@@ -89,14 +85,10 @@ def _kit(settings: Settings, out: str, manifest: Manifest) -> Kit:
 
 
 def _reference(settings: Settings, kit: Kit) -> Reference:
-    with store_errors(settings):
-        client = connect(settings)
-        facts = read_facts(client, settings, get_version(client, settings, kit.version))
     with TemporaryDirectory() as folder:
         kit.write(Path(folder))
         documents = read_documents(Path(folder))
-    predictor = predictor_of(kit, settings.trusted_digests)
-    return build(Served(predictor, facts, documents, datetime.now(UTC)))
+    return reference_of(predictor_of(kit, settings.trusted_digests), documents)
 
 
 def _counted(
@@ -105,7 +97,7 @@ def _counted(
     blank = WindowStatistics(reference)
     if settings.scheduler is None:
         return reduce(add, (count_part(part, blank) for part in parts))
-    return reduce(add, by_workers(settings.scheduler, out, count_part, parts, blank))
+    return reduce(add, on_cluster(settings.scheduler, out, count_part, parts, blank))
 
 
 def _write_page(

@@ -96,6 +96,8 @@ def read_archived(
     from insurance_predictor.table.storage import joined, read_bytes
 
     url = joined(require_archive(archive, file), file.path)
+    if ".." in file.path.split("/"):  # whoever may write the log may write anything there
+        raise InvalidTable(f"The log names {file.path}, which is not below ARCHIVE. Correct it.")
     try:
         content = read_bytes(url)
     except InvalidTable as error:

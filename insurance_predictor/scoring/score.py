@@ -20,7 +20,7 @@ from insurance_predictor.scoring.output import (
 )
 from insurance_predictor.scoring.part import Facts, Order
 from insurance_predictor.scoring.portfolio import Portfolio, survey
-from insurance_predictor.scoring.workers import Cluster, Processes, ThisProcess, Workers
+from insurance_predictor.scoring.workers import Cluster, Processes, ThisProcess, Workers, load
 from insurance_predictor.table.columns import NumberColumn, target_json
 from insurance_predictor.table.storage import (
     S3,
@@ -76,6 +76,8 @@ def score(
     if settings.scheduler is None and count > 1 and not is_small:
         with Processes(settings, options.version, count) as processes:
             return _report(settings, files, out, processes.kit(), processes, start)
+    if settings.scheduler is None:
+        load()
     return _report(settings, files, out, fetch_kit(settings, options.version), None, start)
 
 

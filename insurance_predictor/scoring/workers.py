@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from insurance_predictor.base.errors import BadInput, InvalidTable
 from insurance_predictor.base.settings import Settings
+from insurance_predictor.cluster import by_workers
 from insurance_predictor.scoring.kit import Kit, fetch_kit
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     Became = Facts | InvalidTable
     Scored = tuple[Order, Became]
 
-# What every process needs, loaded while the version is fetched.
+# What every process needs that scores, in this order.
 LOADED = (
     "scipy.special",  # before skops, which would look through every module for it
     "insurance_predictor.model.estimators",  # which keeps skops from loading Dask
@@ -78,10 +79,12 @@ class Processes:
         self._pool = ProcessPoolExecutor(count, context, _begin, (str(self._file),))
         # Ctrl-C is for this process alone, from the first moment of the others on.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        self._fetched = self._fetcher.submit(fetch_kit, settings, number)
-        for _ in range(count):
-            self._pool.submit(_nothing)  # which starts one
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        try:
+            self._fetched = self._fetcher.submit(fetch_kit, settings, number)
+            for _ in range(count):
+                self._pool.submit(_nothing)  # which starts one
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def __enter__(self) -> Self:
         return self
@@ -125,31 +128,25 @@ def _lost(who: str) -> Iterator[None]:
 
 
 class Cluster:
-    """The workers of a Dask cluster; what one was doing that is lost, another one does again."""
+    """The workers of a Dask cluster."""
 
     def __init__(self, client: "Client", kit: Kit, trusted: frozenset[str]) -> None:
         self._client, self._kit, self._trusted = client, kit, trusted
 
     def score(self, orders: Sequence["Order"]) -> Iterator["Scored"]:
-        from distributed import KilledWorker, as_completed
-
         kit = self._client.scatter(self._kit, broadcast=True, hash=False)
-        asked = self._client.map(
-            _attempted_there, orders, kit=kit, trusted=self._trusted, pure=False
-        )
-        mine = {future.key: order for future, order in zip(asked, orders, strict=True)}
-        try:
-            for future, became in as_completed(asked, with_results=True):
-                yield mine[future.key], became
-        except KilledWorker as error:
-            raise BadInput(
-                "A piece was lost with each worker that took it, perhaps for want of memory. Give "
-                "the workers more, and run the same command again: it goes on where it stopped."
-            ) from error
+        given = {"kit": kit, "trusted": self._trusted}
+        yield from by_workers(self._client, _attempted_there, orders, **given)
 
 
 def _attempted_there(order: "Order", kit: Kit, trusted: frozenset[str]) -> "Became":
     return _attempted(kit, trusted, order)
+
+
+def load() -> None:
+    """Import what scores by a version, best before MLflow, which skops would look through."""
+    for name in LOADED:
+        import_module(name)
 
 
 def end_with_parent() -> None:
@@ -170,8 +167,7 @@ def end_with_parent() -> None:
 def _begin(file: str) -> None:
     end_with_parent()
     _FILE.append(file)
-    for name in LOADED:
-        import_module(name)
+    load()
     gc.freeze()
     gc.enable()
 

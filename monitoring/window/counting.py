@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from insurance_predictor.base.errors import BadInput
 from insurance_predictor.log.archive import ArchivedFile, require_archive
 from monitoring.domain.assessment import Window
 from monitoring.window.archived import ArchivedWindow
@@ -123,14 +122,9 @@ def _of_archive(
     scheduler: str | None,
 ) -> Counted:
     scope = log.scope(window)
-    total = Counted()
     if scheduler is None:
-        for file in files:
-            total += count_file(file, scope, version, blank)
-        return total
-    for counted in _on_cluster(files, scope, version, blank, scheduler):
-        total += counted
-    return total
+        return sum((count_file(file, scope, version, blank) for file in files), Counted())
+    return sum(_on_cluster(files, scope, version, blank, scheduler), Counted())
 
 
 def _on_cluster(
@@ -145,10 +139,10 @@ def _on_cluster(
     archive = absolute(require_archive(scope.archive, files[0]))
     scope = replace(scope, archive=archive)  # whoever works may stand elsewhere
     given = {"scope": scope, "version": version}
-    yield from by_workers(scheduler, archive, count_file, files, blank, **given)
+    yield from on_cluster(scheduler, archive, count_file, files, blank, **given)
 
 
-def by_workers(
+def on_cluster(
     scheduler: str,
     place: str,
     count: Callable[..., Found],
@@ -161,24 +155,15 @@ def by_workers(
     It is called with the part, `given` and `blank`, which go to each worker once. All of them have
     to see the `place` that the parts are in. Raises BadInput and Unreachable.
     """
-    from distributed import KilledWorker, as_completed
-
-    from insurance_predictor.cluster import connected, require_file
+    from insurance_predictor.cluster import by_workers, connected, require_file
     from insurance_predictor.table.storage import S3
 
     with connected(scheduler) as client:
         if not place.startswith(S3):
             require_file(client, place)
         there = client.scatter(blank, broadcast=True, hash=False)
-        asked = client.map(count, parts, **given, blank=there, pure=False)
-        try:
-            for _, counted in as_completed(asked, with_results=True):
-                yield counted
-        except KilledWorker as error:
-            raise BadInput(
-                f"A part of {place} was lost with each worker that took it, perhaps for want of "
-                "memory. Give the workers more, and run the same command again."
-            ) from error
+        for _, counted in by_workers(client, count, parts, **given, blank=there):
+            yield counted
 
 
 def count_file(

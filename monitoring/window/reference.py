@@ -16,6 +16,7 @@ from insurance_predictor.base.settings import Settings
 from insurance_predictor.model.pair import sampled
 from insurance_predictor.model.run_layout import HOLDOUT, REFERENCE
 from insurance_predictor.serving.documents import Documents, version_documents
+from insurance_predictor.serving.predictor import Predictor
 from insurance_predictor.serving.served_model import Served
 from insurance_predictor.store.tracking import connect, store_errors
 from insurance_predictor.table.columns import CategoryColumn, Columns
@@ -142,27 +143,32 @@ class Reference:
 
 
 def build(served: Served) -> Reference:
+    """As `reference_of`."""
+    return reference_of(served.predictor, served.documents)
+
+
+def reference_of(predictor: Predictor, documents: Documents) -> Reference:
     """The rows of a version: those it learned from, and its hold-out, which is a draw of the same.
 
     At most 5,000 of each are taken: more would cost time and see nothing more. Their premiums were
     made at training, and nothing is predicted, where the run has kept them.
     Raises NotFound when the version's run has not kept them.
     """
-    learned, holdout = served.documents.reference, served.documents.holdout
+    learned, holdout = documents.reference, documents.holdout
     if learned is None or holdout is None:
         missing = REFERENCE if learned is None else HOLDOUT
         raise NotFound(
-            f"Version {served.facts.version} has no {missing}, or one that breaks the rules of a "
+            f"Version {predictor.version} has no {missing}, or one that breaks the rules of a "
             "table, so there is nothing to compare its predictions with. Train, register and "
             "promote a version again."
         )
     holdout = sampled(holdout)
-    columns = served.predictor.columns
+    columns = predictor.columns
     people = pd.concat([learned, holdout], ignore_index=True)[list(columns.feature_names)]
-    if served.documents.fitted is None:  # as runs of earlier releases have it
-        premium = served.predictor.pair.predict(people)[PREMIUM].to_numpy()
+    if documents.fitted is None:  # as runs of earlier releases have it
+        premium = predictor.pair.predict(people)[PREMIUM].to_numpy()
     else:
-        premium = np.concatenate([served.documents.fitted, holdout[PREMIUM].to_numpy(dtype=float)])
+        premium = np.concatenate([documents.fitted, holdout[PREMIUM].to_numpy(dtype=float)])
     return Reference(people, premium, holdout, columns)
 
 

@@ -21,6 +21,7 @@ from monitoring.window.reference import PREMIUM
 from monitoring.window.statistics import WindowStatistics
 
 ROWS_AT_ONCE = 2**16
+AGAIN = "Score the portfolio again, into another OUT."
 NOTHING = {shown(""), shown(None)}  # how a fault says that there is no value
 
 
@@ -45,9 +46,6 @@ def parts_of(out: str, manifest: Manifest, columns: Columns) -> list[ScoredPart]
         ScoredPart(file.url, manifest.parts[file.name]["sha256"], layouts[file.url])
         for file in files
     ]
-
-
-AGAIN = "Score the portfolio again, into another OUT."
 
 
 def count_part(part: ScoredPart, blank: WindowStatistics) -> WindowStatistics:

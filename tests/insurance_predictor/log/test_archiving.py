@@ -381,3 +381,13 @@ def test_the_process_ends_with_2_and_a_sentence(settings, tmp_path):
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ARCHIVE is not set.")
+
+
+def test_what_the_log_names_beyond_the_archive_is_not_read(settings, tmp_path):
+    filled(settings)
+    run(settings)
+    with opened(settings.prediction_log_url) as engine:
+        file = archived_files(engine, "predictions")[0]
+    (tmp_path / "beyond").write_bytes((tmp_path / "archive" / file.path).read_bytes())
+    with pytest.raises(InvalidTable, match="not below ARCHIVE"):
+        read_archived(settings.archive, replace(file, path="../beyond"))
