@@ -46,6 +46,8 @@ from monitoring.words import report_words
 
 INCIDENT_OPEN = 10  # exit code
 DAY = 86_400  # seconds
+# MLflow is away, or does not let this user write, or has deleted the experiment.
+NOT_RECORDED = (Unreachable, InvalidSettings)
 EVIDENTLY_ROWS = 5000  # of each side that Evidently's page is drawn from
 
 
@@ -341,7 +343,7 @@ def _begun(settings: Settings, assessment: Assessment) -> _Record:
     try:
         earlier = mlflow_runs.trend(settings)
         run = mlflow_runs.begin(settings, assessment)
-    except Unreachable as error:
+    except NOT_RECORDED as error:
         return _Record(problem=f"This assessment is not in MLflow: {error}")
     return _Record(earlier.with_runs([run]), run)
 
@@ -352,7 +354,7 @@ def _finish(settings: Settings, record: _Record, pages: Iterable[Path]) -> str |
         return None
     try:
         mlflow_runs.finish(settings, record.run.run_id, *pages)
-    except Unreachable as error:
+    except NOT_RECORDED as error:
         return f"The report is not in MLflow: {error}"
     return None
 

@@ -53,6 +53,7 @@ MLFLOW_DEFAULTS = {
     "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
     "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
 }
+NO_RIGHT = "Permission denied"  # what MLflow's own users are told who may not do something
 REFUSED_CREDENTIALS = {"UNAUTHENTICATED", "PERMISSION_DENIED", "CUSTOMER_UNAUTHORIZED"}
 OUTSIDE_LIBRARIES = (
     *("requests.", "urllib3.", "boto3.", "botocore."),
@@ -222,6 +223,12 @@ def _in_words(error: Exception, settings: Settings) -> InsurancePredictorError |
     where = without_secrets(settings.mlflow_tracking_uri)
     text = _first_line(error)[:300]
     code = getattr(error, "error_code", None)
+    if code == "PERMISSION_DENIED" and NO_RIGHT in text:
+        return InvalidSettings(
+            f"{where} does not let this user do that. An administrator gives the user of "
+            f"MLFLOW_TRACKING_USERNAME the right (docs/deployment.md, Roles), or name one who has "
+            f"it. ({text})"
+        )
     if code in REFUSED_CREDENTIALS or "failed with error code 401" in text:
         return InvalidSettings(
             f"{where} refused the credentials. Check MLFLOW_TRACKING_USERNAME and "

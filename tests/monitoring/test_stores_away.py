@@ -124,6 +124,20 @@ def test_storage_that_takes_no_report_stops_no_decision_and_no_message(
     assert done.report.is_file()
 
 
+def test_a_deleted_experiment_stops_no_decision_and_no_message(own, served, client):
+    deleted = client.create_experiment("of monitoring, deleted")
+    client.delete_experiment(deleted)
+    own = own.model_copy(update={"monitoring_experiment_name": "of monitoring, deleted"})
+    log_quotes(own, served, population(297))
+    log_quotes(own, served, population(3), NOW - timedelta(hours=1), bmi=0.04)
+    with slack() as heard:
+        done = monitor(heard.webhook(own), DAY, NOW)
+        assert len(heard.messages) == 1
+    assert [incident.kind for incident in done.open] == ["schema"]
+    assert (done.exit_code, done.run_id) == (UNREACHABLE, None)
+    assert "deleted' has been deleted" in done.problems[0]
+
+
 def test_quotes_that_waited_for_the_database_are_seen_after_they_have_arrived(own, served):
     long_ago = datetime.now(UTC) - timedelta(hours=3)
     with away(own), PredictionLog(own) as log:
