@@ -127,10 +127,15 @@ def alert_test() -> None:
 @app.command()
 def announce() -> None:
     """Tell every channel which version serves now, and why: the ledger's last line, once."""
+    from insurance_predictor.base.errors import InsurancePredictorError
     from monitoring import console
     from monitoring.alerts.production_move import announce
 
-    message, delivery = announce(_settings())
+    try:
+        message, delivery = announce(_settings())
+    except InsurancePredictorError as error:
+        _on_page(console.untold_markdown(error))
+        raise
     say(message if delivery is None else console.delivery(delivery))
     _on_page("\n".join(console.delivery_markdown(delivery)))
     if delivery is not None and delivery.is_broken:

@@ -198,3 +198,20 @@ def test_a_test_message_is_sent_and_a_refusal_is_said(command):
         done = command("alert-test", SLACK_WEBHOOK_URL=f"{url}/nobody")
     assert done.code == 4
     assert "No channel is set" in command("alert-test").out
+
+
+def test_a_move_that_nobody_could_be_told_of_is_on_the_page_of_the_run(
+    command, production, tmp_path
+):
+    page = tmp_path / "page.md"
+    with slack() as heard:
+        url = f"http://127.0.0.1:{heard.port}/hook"
+        done = command(
+            "announce",
+            GITHUB_STEP_SUMMARY=str(page),
+            SLACK_WEBHOOK_URL=url,
+            PREDICTION_LOG_URL="postgresql://nobody@127.0.0.1:9/none",
+        )
+    assert done.code == 4
+    assert "**Production may have moved and nobody was told**" in page.read_text()
+    assert "did not do its part" in page.read_text()
