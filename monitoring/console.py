@@ -168,7 +168,9 @@ def delivery_markdown(done: Delivery | None) -> list[str]:
 def untold_markdown(error: Exception) -> str:
     """That nobody was told which version serves, and why, for the page of a workflow's run."""
     why = f"> {for_github(str(error))} `make announce` tells it once that is right."
-    return "\n".join(["> [!WARNING]", "> **Production may have moved and nobody was told**", ">", why])
+    return "\n".join(
+        ["> [!WARNING]", "> **Production may have moved and nobody was told**", ">", why]
+    )
 
 
 def _delivery_json(done: Delivery) -> dict[str, Any]:
