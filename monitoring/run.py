@@ -311,7 +311,8 @@ def _record(
         run=mlflow_runs.run_url(settings, run) if run else None,
     )
     language = settings.alert_language
-    html = report_page(assessment, open_now, record.trend, shown, language, now)
+    trend = record.trend.of(assessment.window.schedule)
+    html = report_page(assessment, open_now, trend, shown, language, now)
     page.write_text(html, encoding="utf-8")
     unfinished = _finish(settings, record, pages)
     return Monitored(

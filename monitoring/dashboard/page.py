@@ -78,12 +78,13 @@ def show(language: Language) -> None:
         st.info(dashboard_words.NOTHING_YET(language))
         st.code(FIRST_STEP, language="sh")
         return
-    _now(history, language)
-    _alarms(history, language)
+    trend = history.trend.of("")
+    _now(trend.assessments[-1], history.incidents, language)
+    _alarms(trend.assessments, language)
     _incidents(history.incidents, language)
-    _features(history.trend, language)
-    _performance(history.trend, language)
-    _service(history.trend.assessments, language)
+    _features(trend, language)
+    _performance(trend, language)
+    _service(trend.assessments, language)
     _reports(settings, history.trend.assessments, language)
 
 
@@ -98,8 +99,9 @@ def read(_settings: Settings, key: str) -> History:
 
     with opened(_settings.prediction_log_url) as engine:
         incidents = incident_store.incidents(engine, _settings.model_name)
-        until = incident_store.judged_until(engine, _settings.model_name, datetime.now(UTC))
-    return History(mlflow_runs.trend(_settings), incidents, until)
+        now = datetime.now(UTC)
+        until = incident_store.judged_until(engine, _settings.model_name, now)
+    return History(mlflow_runs.trend(_settings).until(now), incidents, until)
 
 
 @st.cache_data(ttl=KEPT_SECONDS, show_spinner=False)
@@ -125,9 +127,8 @@ def _watch(settings: Settings, history: History, language: Language) -> None:
         st.caption(dashboard_words.LOOKED(language, **said))
 
 
-def _now(history: History, language: Language) -> None:
-    latest = history.trend.assessments[-1]
-    still_open = [incident for incident in history.incidents if incident.resolved is None]
+def _now(latest: MonitoringRun, incidents: Sequence[Incident], language: Language) -> None:
+    still_open = [incident for incident in incidents if incident.resolved is None]
     st.caption(
         dashboard_words.LATEST(
             language, start=_moment(latest.start, language), end=_moment(latest.end, language)
@@ -154,9 +155,9 @@ def _now(history: History, language: Language) -> None:
         )
 
 
-def _alarms(history: History, language: Language) -> None:
+def _alarms(assessments: Sequence[MonitoringRun], language: Language) -> None:
     st.subheader(dashboard_words.ALARMS(language), anchor=False)
-    chart = charts.alarms(history.trend.assessments, language)
+    chart = charts.alarms(assessments, language)
     if chart.data.empty:
         st.write(dashboard_words.NOTHING_JUDGED(language))
         return

@@ -32,6 +32,7 @@ from insurance_predictor.table.columns import (
 )
 from insurance_predictor.table.schema import CURRENT
 from monitoring.domain.assessment import Assessment, Verdict
+from monitoring.domain.windows import schedule
 from monitoring.history.json import assessment_json
 
 if TYPE_CHECKING:
@@ -44,9 +45,12 @@ RESULT, REPORT, EVIDENTLY = "result.json", "report.html", "evidently.html"
 MODEL_TAG, VERSION_TAG, STATUS_TAG = "model_name", "version", "status"
 DIGEST = ".sha256"  # after the name of a page
 START_TAG, END_TAG, SLOT_TAG = "window_start", "window_end", "window_slot"
+SCHEDULE_TAG = "window_schedule"
+ONCE = "once"  # instead of a schedule: a stretch that somebody chose
 ROWS_TAG, OUTCOMES_TAG = "rows", "outcomes"
 BATCH = 1000  # metrics of one request to MLflow
 MOST_RUNS = 400  # of each kind, the newest
+NEWEST = 10  # assessments that tell which schedule is the usual one
 HOLDOUT = "holdout."
 
 
@@ -72,7 +76,8 @@ class MonitoringRun:
     """One recorded assessment: its version, window (UTC) and metrics as `metrics` names them.
 
     `performance.ratio.value`, `drift.bmi.p_value`, `drift.bmi.alarm`: 1 or 0, absent if undecided.
-    `target` says what its amounts are in.
+    `schedule` is that of its window, empty for a stretch that somebody chose. `target` says what
+    its amounts are in.
     """
 
     run_id: str
@@ -81,6 +86,7 @@ class MonitoringRun:
     start: datetime
     end: datetime
     slot: datetime
+    schedule: str
     status: str
     rows: int
     metrics: Mapping[str, float]
@@ -89,7 +95,7 @@ class MonitoringRun:
 
 @dataclass(frozen=True)
 class Trend:
-    """Both, the oldest first; of the assessments of one slot only the last."""
+    """Both, the oldest first; of the assessments of a schedule and slot only the last."""
 
     trainings: tuple[TrainingRun, ...] = ()
     assessments: tuple[MonitoringRun, ...] = ()
@@ -107,10 +113,30 @@ class Trend:
             tuple(one for one in self.assessments if one.target.meaning == now),
         )
 
+    @property
+    def usual(self) -> str:
+        """The schedule of most of the newest assessments; empty where none has one."""
+        newest = [one.schedule for one in reversed(self.assessments) if one.schedule][:NEWEST]
+        return max(newest, key=newest.count, default="")
+
+    def of(self, asked: str) -> "Trend":
+        """The same with the assessments of the schedule `asked`, or of the usual one for none.
+
+        A day and a week are not one line in a chart, nor is one the latest state of the other.
+        """
+        wanted = asked or self.usual
+        found = tuple(one for one in self.assessments if one.schedule == wanted)
+        return replace(self, assessments=found)
+
+    def until(self, now: datetime) -> "Trend":
+        """The same without what ends in the future, which a clock that was wrong has left."""
+        return replace(self, assessments=tuple(one for one in self.assessments if one.end <= now))
+
     def with_runs(self, runs: Sequence[MonitoringRun]) -> "Trend":
         """The same with `runs`, in the order in which they were made."""
-        by_slot = {run.slot: run for run in (*self.assessments, *runs)}
-        return replace(self, assessments=tuple(by_slot[slot] for slot in sorted(by_slot)))
+        everything = (*self.assessments, *runs)
+        last = {(run.slot, run.schedule or run.run_id): run for run in everything}
+        return replace(self, assessments=tuple(last[key] for key in sorted(last)))
 
 
 def begin(settings: Settings, assessment: Assessment) -> MonitoringRun:
@@ -205,6 +231,7 @@ def tags(assessment: Assessment) -> dict[str, str]:
         START_TAG: assessment.window.start.isoformat(),
         END_TAG: assessment.window.end.isoformat(),
         SLOT_TAG: assessment.window.slot.isoformat(),
+        SCHEDULE_TAG: assessment.window.schedule or ONCE,
         ROWS_TAG: str(assessment.rows),
         OUTCOMES_TAG: str(assessment.outcomes),
         STATUS_TAG: assessment.status,
@@ -312,11 +339,19 @@ def _monitoring_run(
         start=start,
         end=end,
         slot=slot,
+        schedule=_schedule(found.get(SCHEDULE_TAG), start, end),
         status=found[STATUS_TAG],
         rows=int(found[ROWS_TAG]),
         metrics=dict(numbers),
         target=target_of(found.get(TARGET_TAG)),
     )
+
+
+def _schedule(told: str | None, start: datetime, end: datetime) -> str:
+    """As its tag says, or for a run of before as its length does."""
+    if told is None:
+        return schedule(end - start)
+    return "" if told == ONCE else told
 
 
 def run_url(settings: Settings, run: MonitoringRun) -> str | None:

@@ -241,6 +241,7 @@ def recorded(weeks_ago: int) -> MonitoringRun:
         start=window.start,
         end=window.end,
         slot=window.slot,
+        schedule=window.schedule,
         status="alarm" if is_late else "quiet",
         rows=1200 + weeks_ago,
         metrics=metrics,

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from insurance_predictor.base.settings import IncidentRules, Settings
 from insurance_predictor.table.schema import CURRENT
 from monitoring.dashboard import charts as dashboard_charts
+from monitoring.domain.assessment import Window
 from monitoring.history import incident_store, mlflow_runs
 from monitoring.history.tables import opened
 from monitoring.words import dashboard_words, report_words, verdict_text
@@ -21,6 +23,8 @@ from tests.repository import ROOT
 
 LOCALES = {"pt": "pt-BR", "en": "en-US"}
 PATIENCE = 60.0  # seconds
+DAY = timedelta(days=1)
+FAR = datetime(2262, 1, 1, tzinfo=UTC)
 AT_FIRST = IncidentRules(evidence=1.0)
 
 
@@ -106,6 +110,24 @@ def test_the_state_of_now_comes_first(watched: Settings, language: str):
     assert "13" in premium
     assert still_open == "2"
     assert len(page.warning) == 3  # the two incidents, and that nobody has looked for long
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        Window(examples.END - DAY, examples.END, examples.END, "1d"),
+        Window(examples.END - DAY, examples.END, examples.END, ""),
+        Window(FAR - 7 * DAY, FAR, FAR, "7d"),
+    ],
+    ids=["another length", "a stretch", "the future"],
+)
+def test_what_is_no_look_of_the_schedule_is_not_the_state_of_now(watched: Settings, window: Window):
+    other = examples.alarming(model_name=watched.model_name, window=window, rows=7)
+    mlflow_runs.begin(watched, other)
+    page = visit("en")
+    assert page.metric[1].value == "1,234"
+    [reports] = [one for one in page.selectbox if one.key == "monitoring_report"]
+    assert len(reports.options) == (2 if window.end == FAR else 3)
 
 
 def test_amounts_are_in_the_currency_of_the_version(place: Settings, language: str):

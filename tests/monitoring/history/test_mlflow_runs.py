@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,10 +13,12 @@ from insurance_predictor.base.errors import Unreachable
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.store.tracking import connect
 from insurance_predictor.training.trained_run import TrainedRun
-from monitoring.domain.assessment import Verdict
+from monitoring.domain.assessment import Verdict, Window
 from monitoring.history import mlflow_runs
 from monitoring.history.json import assessment_from_json
 from tests.monitoring import example_assessments as examples
+
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
@@ -177,6 +180,34 @@ def test_of_two_assessments_at_one_slot_the_last_one_counts(place: Settings):
     kept(place)
     again = kept(place)
     assert [assessment.run_id for assessment in mlflow_runs.trend(place).assessments] == [again]
+
+
+def test_each_length_of_window_is_a_trend_of_its_own(place: Settings):
+    end = examples.END
+    kept(place, window=examples.week(1))
+    week = kept(place)
+    kept(place, window=Window(end - DAY, end, end, "1d"))
+    kept(place, window=Window(end - DAY, end, end, ""))
+    found = mlflow_runs.trend(place)
+    assert len(found.assessments) == 4
+    assert found.usual == "7d"
+    assert [one.run_id for one in found.of("").assessments][1:] == [week]
+    assert [one.end - one.start for one in found.of("1d").assessments] == [DAY]
+
+
+def test_a_run_of_before_is_of_the_schedule_that_its_length_says(client, place: Settings):
+    client.delete_tag(kept(place), mlflow_runs.SCHEDULE_TAG)
+    [found] = mlflow_runs.trend(place).assessments
+    assert found.schedule == "7d"
+
+
+def test_the_usual_schedule_is_that_of_most_of_the_newest():
+    old = examples.trend(40).assessments
+    new = tuple(replace(one, schedule="1d") for one in examples.trend(6).assessments)
+    assert mlflow_runs.Trend((), (*old, *new[:4])).usual == "7d"
+    assert mlflow_runs.Trend((), (*old, *new)).usual == "1d"
+    once = tuple(replace(one, schedule="") for one in old)
+    assert mlflow_runs.Trend((), once).of("").assessments == once
 
 
 def test_another_model_and_assessments_that_broke_off_are_left_out(client, place: Settings):
