@@ -42,7 +42,6 @@ NOT_READ = {
     "FAULTY_ROWS": "no container reads a table to train on",
     "FAULTY_SHARE": "no container reads a table to train on",
     "SCHEDULER": "of a command outside, which workers in containers are asked by",
-    "ARCHIVE": "no container archives, and none has the keys of an archive on s3://",
     "DATA_URL": "no container downloads",
     "DATA_SHA256": "no container downloads",
     "DOWNLOAD_TIMEOUT": "no container downloads",
@@ -52,9 +51,13 @@ NOT_READ = {
 }
 # The app reads none of these, and strangers reach it.
 NOT_OF_THE_APP = {
+    "ARCHIVE",
     *("SLACK_WEBHOOK_URL", "SLACK_BOT_TOKEN", "SLACK_CHANNEL", "SLACK_API_URL"),
     *("ALERT_URLS", "ALERT_LANGUAGE", "RUNBOOK_URL"),
 }
+# Where tables on s3:// are, as `table.storage` reads it.
+STORAGE = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+STORAGE += ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
 SECRETS = re.findall(r"\$\{(\w+):\?", (ROOT / "docker-compose.yml").read_text())
 
 
@@ -151,6 +154,13 @@ def test_the_api_s_container_has_what_the_app_s_has_and_its_own(containers):
     assert found["app"].items() <= found["api"].items()
 
 
+def test_who_reads_tables_on_s3_has_what_the_env_file_says_of_it(containers):
+    written = {name: planted(name) for name in STORAGE}
+    found = containers(written)
+    for service in ("monitor", "worker"):
+        assert written.items() <= found[service].items()
+
+
 def test_a_new_setting_that_nobody_has_placed_is_named():
     environment = {name: planted(name) for name in names()}
     assert unplaced({*names(), "MONITOR_NEWEST"}, environment) == {"MONITOR_NEWEST"}
@@ -185,7 +195,8 @@ def test_a_group_of_settings_is_read_inside(containers, inside):
 
 def test_the_app_holds_no_secret_but_the_reader_s_and_the_log_s(containers):
     secret = {name: f"secret-{name}" for name in SECRETS}
-    held = json.dumps(containers({name: planted(name) for name in NOT_OF_THE_APP})["app"])
+    written = {name: planted(name) for name in (*NOT_OF_THE_APP, *STORAGE)}
+    held = json.dumps(containers(written)["app"])
     known = {"MLFLOW_READER_PASSWORD", "PREDICTION_LOG_PASSWORD"}
     assert {name for name, value in secret.items() if value in held} == known
     assert "planted" not in held
