@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 
 
 @contextmanager
@@ -13,7 +14,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     When something is raised on the way, `path` stays as it was and nothing is left beside it.
     Raises OSError when the place cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    # Not by the number of the process: machines that share a folder have the same ones.
+    partial = path.with_name(f".{path.name}.{token_hex(8)}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
