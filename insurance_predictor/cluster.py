@@ -1,7 +1,9 @@
 """Machines beyond this one: a Dask cluster, checked before anything is asked of it."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +19,7 @@ CONNECT_SECONDS = 10
 Part = TypeVar("Part")
 Found = TypeVar("Found")
 SHOWN_WORKERS = 5
+SPEAKING = ("dask", "distributed", "cloudpickle")
 
 
 @contextmanager
@@ -27,6 +30,7 @@ def connected(scheduler: str) -> Iterator["Client"]:
     other libraries than ours.
     """
     from distributed import Client, LocalCluster
+    from distributed.versions import VersionMismatchWarning
 
     if scheduler == LOCAL:
         with (
@@ -35,6 +39,8 @@ def connected(scheduler: str) -> Iterator["Client"]:
         ):
             yield client
         return
+    # Which versions may differ is decided below.
+    warnings.simplefilter("ignore", VersionMismatchWarning)
     try:
         client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=True)
     except ValueError as error:
@@ -117,13 +123,13 @@ def _require_our_libraries(client: "Client", scheduler: str) -> None:
 
 def _differences(ours: dict[str, str], theirs: dict[str, str]) -> list[str]:
     return [
-        f"{name} {theirs.get(name, 'missing')} instead of {version}"
-        for name, version in ours.items()
-        if theirs.get(name) != version
+        f"{name} {theirs.get(name, 'missing')} instead of {our}"
+        for name, our in ours.items()
+        if theirs.get(name) != our
     ]
 
 
 def _deciding() -> dict[str, str]:
-    """The libraries that decide a number, and the Python that reads what the other one writes."""
-    found = library_versions()
+    """What decides a number, or has to read what the other one writes, by version."""
+    found = library_versions() | {name: version(name) for name in SPEAKING}
     return found | {"python": found["python"].rpartition(".")[0]}

@@ -6,11 +6,15 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from distributed import Client, LocalCluster
+from distributed.versions import VersionMismatchWarning
 from pandas.testing import assert_frame_equal
 
 from insurance_predictor.base.errors import BadInput, Unreachable
@@ -109,22 +113,39 @@ def test_every_worker_sees_a_local_input(cluster, tmp_path: Path):
             require_file(client, "/nowhere/at-all")
 
 
-def test_a_worker_with_another_library_is_refused(tmp_path: Path):
-    facts = tmp_path / "skops-0.0.1.dist-info" / "METADATA"
+@pytest.mark.parametrize("library", ["skops", "cloudpickle"])
+def test_a_worker_with_another_library_is_refused(library: str, tmp_path: Path):
+    with (
+        worker_with(library, tmp_path) as address,
+        pytest.raises(BadInput, match=rf"{library} 0\.0\.1 instead of"),
+    ):
+        _connect(address)
+
+
+def test_a_library_that_decides_no_number_may_be_another_without_a_word(tmp_path: Path):
+    # As the last figure of Python's version, of which Dask alone would print a table.
+    with worker_with("lz4", tmp_path) as address, warnings.catch_warnings():
+        warnings.simplefilter("error", VersionMismatchWarning)
+        _connect(address)
+
+
+@contextmanager
+def worker_with(library: str, folder: Path) -> Iterator[str]:
+    """The scheduler of a worker that has a `library` of version 0.0.1."""
+    facts = folder / f"{library}-0.0.1.dist-info" / "METADATA"
     facts.parent.mkdir()
-    facts.write_text("Metadata-Version: 2.1\nName: skops\nVersion: 0.0.1\n")
-    path = os.pathsep.join([str(tmp_path), os.environ["PYTHONPATH"]])
+    facts.write_text(f"Metadata-Version: 2.1\nName: {library}\nVersion: 0.0.1\n")
+    path = os.pathsep.join([str(folder), os.environ["PYTHONPATH"]])
     with LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None) as empty:
         address = empty.scheduler_address
         command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-nanny"]
         with subprocess.Popen(
-            [*command, "--no-dashboard", "--local-directory", str(tmp_path)],
+            [*command, "--no-dashboard", "--local-directory", str(folder)],
             env={**os.environ, "PYTHONPATH": path},
         ) as worker:
             try:
                 with Client(address) as client:
                     client.wait_for_workers(1)
-                with pytest.raises(BadInput, match=r"skops 0\.0\.1 instead of"):
-                    _connect(address)
+                yield address
             finally:
                 worker.terminate()
