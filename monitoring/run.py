@@ -277,8 +277,7 @@ def _record(
     What MLflow does not take stays out of its record, and is decided and told all the same.
     """
     assessment = seen.assessment
-    slot = f"{assessment.window.slot:%Y-%m-%d-%H}-version-{assessment.version}"
-    folder = settings.report_folder / slot
+    folder = settings.report_folder / _folder_name(assessment)
     report_folder.make(folder)  # raises before anything is recorded
     record = _begun(settings, assessment)
     run = record.run
@@ -326,6 +325,16 @@ def _record(
         problems=tuple(one for one in (record.problem, unfinished) if one),
         delivery=deliver(settings, engine, now=now, incarnation=incarnation),
     )
+
+
+def _folder_name(assessment: Assessment) -> str:
+    """One for each window and version: those of other lengths that end on the same day have theirs.
+
+    A report that waits for its channel must not become that of another window.
+    """
+    window = assessment.window
+    length = window.schedule or f"since-{window.start:%Y-%m-%d-%H}"
+    return f"{window.slot:%Y-%m-%d-%H}-{length}-version-{assessment.version}"
 
 
 @dataclass(frozen=True)

@@ -211,6 +211,22 @@ def test_old_reports_make_room_and_what_is_not_monitorings_stays(own, served):
     assert (own.report_folder / ".git").is_dir()
 
 
+def test_a_report_that_waits_is_not_replaced_by_that_of_another_window(own, served):
+    """A week, and then a day, a stretch and the last quotes, all of which end on the same day."""
+    log_quotes(own, served, population(300), region="midwest")
+    stretch = (NOW - timedelta(hours=30)).isoformat()
+    others = (
+        DAY,
+        MonitoringOptions(start=stretch, end=NOW.isoformat()),
+        MonitoringOptions(last=50),
+    )
+    week = monitor(own, MonitoringOptions(), NOW)
+    shown = week.report.read_text()
+    reports = {monitor(own, one, NOW).report for one in others}
+    assert len({week.report, *reports}) == 4
+    assert week.report.read_text() == shown
+
+
 def test_an_old_window_is_looked_at_however_many_newer_reports_there_are(own, served, client):
     for number in range(40):
         report_folder.make(own.report_folder / f"2099-01-{number:02}-00-version-1")
