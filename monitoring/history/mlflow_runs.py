@@ -5,6 +5,7 @@ have fared over time.
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -115,9 +116,13 @@ class Trend:
 
     @property
     def usual(self) -> str:
-        """The schedule of most of the newest assessments; empty where none has one."""
-        newest = [one.schedule for one in reversed(self.assessments) if one.schedule][:NEWEST]
-        return max(newest, key=newest.count, default="")
+        """The schedule of most of the newest assessments, of several the longest; or empty."""
+        newest = [one for one in self.assessments if one.schedule][-NEWEST:]
+        counts = Counter(one.schedule for one in newest)
+        usual = max(
+            newest, key=lambda one: (counts[one.schedule], one.end - one.start), default=None
+        )
+        return usual.schedule if usual else ""
 
     def of(self, asked: str) -> "Trend":
         """The same with the assessments of the schedule `asked`, or of the usual one for none.

@@ -206,6 +206,8 @@ def test_the_usual_schedule_is_that_of_most_of_the_newest():
     new = tuple(replace(one, schedule="1d") for one in examples.trend(6).assessments)
     assert mlflow_runs.Trend((), (*old, *new[:4])).usual == "7d"
     assert mlflow_runs.Trend((), (*old, *new)).usual == "1d"
+    day = replace(new[-1], start=new[-1].end - DAY)
+    assert mlflow_runs.Trend((), (old[-1], day)).usual == "7d"
     once = tuple(replace(one, schedule="") for one in old)
     assert mlflow_runs.Trend((), once).of("").assessments == once
 
