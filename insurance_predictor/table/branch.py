@@ -41,12 +41,15 @@ def read_branch(folder: Path) -> Branch:
         return Branch(unseen="this is no clone")
 
 
+def is_table(name: str) -> bool:
+    """Whether a file of that name is one."""
+    return name.lower().endswith(ENDINGS)
+
+
 def brought(commits: Sequence[Commit], there: Collection[str]) -> Branch:
     """The tables of the newest of `commits` that changed any of those that are `there`."""
     for commit, files in commits:
-        tables = tuple(
-            sorted(name for name in files if name in there and name.lower().endswith(ENDINGS))
-        )
+        tables = tuple(sorted(name for name in files if name in there and is_table(name)))
         if tables:
             return Branch(tables, commit)
     return Branch()

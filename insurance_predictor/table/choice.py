@@ -6,7 +6,7 @@ from pathlib import Path
 from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.table import download
-from insurance_predictor.table.branch import SHALLOW, Branch, read_branch
+from insurance_predictor.table.branch import SHALLOW, Branch, is_table, read_branch
 
 SAMPLE = "sample.csv"
 SAMPLE_SOURCE = f"bundled synthetic sample (data/{SAMPLE})"
@@ -55,14 +55,32 @@ def _of_branch(branch: Branch, usual: str | None, folder: Path) -> Choice:
     commit = branch.commit[:7]
     if len(branch.tables) > 1:
         named = ", ".join(f"data/{name}" for name in branch.tables)
+        parents = {Path(name).parent for name in branch.tables}
+        parts = f" {_of_parts(*parents)}." if len(parents) == 1 and Path() not in parents else ""
         raise InvalidTable(
             f"Commit {commit} of this branch changes several tables: {named}. A training learns "
             f"from one: name it, as in DATA=data/{branch.tables[0]}, or commit it last and alone."
+            f"{parts}"
         )
     (name,) = branch.tables
-    why = f"this branch brings it, in commit {commit}"
+    why = f"this branch brings it, in commit {commit}{_left_beside(folder, Path(name))}"
     passed_over = f"; the usual one, {usual}, is not used" if usual else ""
     return Choice(f"data/{name}", str(folder / name), why, notices=(f"{why}{passed_over}",))
+
+
+def _left_beside(folder: Path, table: Path) -> str:
+    """That tables in the same folder below data/ are not used, though they may be parts of it."""
+    if table.parent == Path():
+        return ""
+    there = (path.name for path in (folder / table.parent).iterdir() if path.is_file())
+    others = sorted(name for name in there if name != table.name and is_table(name))
+    if not others:
+        return ""
+    return f"; {', '.join(others)} beside it not used. {_of_parts(table.parent)}"
+
+
+def _of_parts(parent: Path) -> str:
+    return f"Of parts of one table name their folder: DATA=data/{parent.as_posix()}"
 
 
 def _of_folder(branch: Branch, folder: Path) -> Choice:

@@ -64,6 +64,28 @@ def test_several_tables_of_one_commit_are_named_with_what_to_do(tmp_path: Path):
     assert choose("march.csv", both, USUAL, tmp_path).source == "march.csv"
 
 
+def test_parts_of_one_table_are_told_from_several_tables(tmp_path: Path):
+    """A part alone is no table of the team's: whoever brings it hears how to name all of them."""
+    parts = ("march/part-1.csv", "march/part-2.csv")
+    with pytest.raises(InvalidTable, match=r"name their folder: DATA=data/march\.$"):
+        choose(None, Branch(parts, "0123456789"), None, tmp_path)
+    (tmp_path / "march").mkdir()
+    for name in (*parts, "march/README.md"):
+        (tmp_path / name).write_text(HEADER)
+    one = choose(None, Branch(parts[:1], "0123456789"), None, tmp_path)
+    assert one.source == "data/march/part-1.csv"
+    assert "; part-2.csv beside it not used. " in one.why
+    assert one.why.endswith("name their folder: DATA=data/march")
+    (tmp_path / parts[1]).unlink()
+    assert choose(None, Branch(parts[:1], "0123456789"), None, tmp_path).why.endswith("0123456")
+
+
+def test_tables_of_several_folders_are_no_parts(tmp_path: Path):
+    for tables in (("april.csv", "march.csv"), ("a/part.csv", "b/part.csv")):
+        with pytest.raises(InvalidTable, match=r"last and alone\.$"):
+            choose(None, Branch(tables, "0123456789"), None, tmp_path)
+
+
 def test_the_newest_commit_with_a_table_that_is_still_there_decides():
     commits = [
         ("d", ("README.md",)),
