@@ -144,12 +144,12 @@ def decide(
     """What `assessment` changes, by `rules`; `now` is aware, and is when it is said.
 
     Of assessments with the same slot only the last one counts, so the same window may come twice,
-    and the second time there is nothing to say. One in the future, which a clock that was wrong has
-    left, has no say.
+    and the second time there is nothing to say; one that ends earlier than it on the same day is an
+    older one. One in the future, which a clock that was wrong has left, has no say.
     """
-    past = [one for one in history.past if one.slot <= now]
+    past = [one for one in history.past if one.end <= now]
     window = assessment.window
-    if not window.schedule or any(one.slot > window.slot for one in past):
+    if not window.schedule or any(one.end > window.end for one in past):
         unchanged = tuple(Change(incident=incident) for incident in history.open.values())
         return IncidentDecision(counts=False, changes=unchanged)
     known = replace(history, past=past)

@@ -138,8 +138,8 @@ class Trend:
         return replace(self, assessments=tuple(one for one in self.assessments if one.end <= now))
 
     def with_runs(self, runs: Sequence[MonitoringRun]) -> "Trend":
-        """The same with `runs`, in the order in which they were made."""
-        everything = (*self.assessments, *runs)
+        """The same with `runs`; of one slot the one that ends last, of those the one made last."""
+        everything = sorted((*self.assessments, *runs), key=lambda one: one.end)
         last = {(run.slot, run.schedule or run.run_id): run for run in everything}
         return replace(self, assessments=tuple(last[key] for key in sorted(last)))
 

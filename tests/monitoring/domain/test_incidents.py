@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from scipy.stats import combine_pvalues
 
 from insurance_predictor.base.settings import IncidentRules
-from monitoring.domain.assessment import KINDS, Assessment, Kind, Window
+from monitoring.domain.assessment import KINDS, Assessment, Kind, Status, Window
 from monitoring.domain.incidents import (
     PUNCTUALITY,
     IncidentDecision,
@@ -207,6 +207,21 @@ def test_an_older_window_changes_and_says_nothing(monitor):
     assert not decision.counts
     assert decision.told == ()
     assert monitor.open == before
+
+
+def test_a_window_that_ends_earlier_on_the_same_day_is_an_older_one(monitor):
+    """At midnight the fault of the night was not in the window yet."""
+
+    def until(hour: float, status: Status) -> Assessment:
+        found = assessment(5 + hour / 24, [verdict("schema.null.smoker", status)])
+        return replace(found, window=replace(found.window, slot=day(5)))
+
+    monitor.see(until(6, "alarm"))
+    before = dict(monitor.open)
+    decision = monitor.see(until(0, "quiet"), day(5.5))
+    assert (decision.counts, decision.told) == (False, ())
+    assert monitor.open == before
+    assert monitor.see(until(7, "quiet")).counts
 
 
 def test_an_incident_is_told_again_when_it_changes_and_not_before_the_cooldown(monitor):

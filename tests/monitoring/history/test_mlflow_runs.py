@@ -18,7 +18,7 @@ from monitoring.history import mlflow_runs
 from monitoring.history.json import assessment_from_json
 from tests.monitoring import example_assessments as examples
 
-DAY = timedelta(days=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 
 @pytest.fixture
@@ -180,6 +180,14 @@ def test_of_two_assessments_at_one_slot_the_last_one_counts(place: Settings):
     kept(place)
     again = kept(place)
     assert [assessment.run_id for assessment in mlflow_runs.trend(place).assessments] == [again]
+
+
+def test_of_two_that_end_on_one_day_the_one_that_ends_last_counts(place: Settings):
+    early, slot = examples.END - 2 * HOUR, examples.END - DAY
+    later = kept(place, window=Window(early - 7 * DAY + HOUR, early + HOUR, slot, "7d"))
+    kept(place, window=Window(early - 7 * DAY, early, slot, "7d"))
+    [found] = mlflow_runs.trend(place).assessments
+    assert found.run_id == later
 
 
 def test_each_length_of_window_is_a_trend_of_its_own(place: Settings):
