@@ -74,6 +74,14 @@ def test_the_report_of_an_old_window_is_the_newest(place):
     assert (old / MARKER).is_file()
 
 
+def test_the_report_in_use_stays_where_the_clock_has_gone_back(place):
+    for folder in made(place, KEPT):
+        os.utime(folder / MARKER, (1e11, 1e11))
+    ours = place / "2026-02-01-00-version-1"
+    make(ours)
+    assert (ours / MARKER).is_file()
+
+
 def test_a_report_that_is_made_again_is_new_again(place):
     oldest, second, *_ = made(place, KEPT)
     make(oldest)
