@@ -101,8 +101,8 @@ class CategoryEncoder(OneHotEncoder):
             return super().transform(people)
         grouped = people.groupby(list(people), sort=False, observed=True, dropna=False)
         which = grouped.ngroup().to_numpy()  # in the order in which each was seen first
-        _, first = np.unique(which, return_index=True)
-        encoded = super().transform(people.iloc[first])
+        is_first = ~pd.Series(which).duplicated().to_numpy()
+        encoded = super().transform(people[is_first])
         if isinstance(encoded, pd.DataFrame):
             return encoded.iloc[which].set_axis(people.index)
         return encoded[which]

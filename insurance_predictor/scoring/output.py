@@ -9,7 +9,7 @@ from typing import Any
 from pyarrow import parquet
 
 from insurance_predictor.base.errors import BadInput, InvalidTable
-from insurance_predictor.scoring.part import FACTS, FAULTS, UNFINISHED, Facts, Order
+from insurance_predictor.scoring.order import FACTS, FAULTS, UNFINISHED, Facts, Order
 from insurance_predictor.table.storage import (
     is_damage,
     joined,

@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,61 +17,17 @@ from pyarrow import parquet
 
 from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.model.pair import open_pair
+from insurance_predictor.scoring.features import Features, written
 from insurance_predictor.scoring.kit import Kit
-from insurance_predictor.scoring.portfolio import (
-    ADDED,
-    Layout,
-    Piece,
-    batches,
-    features_of,
-    written,
-)
+from insurance_predictor.scoring.order import FACTS, FAULTS, UNFINISHED, Facts, Order
+from insurance_predictor.scoring.portfolio import ADDED, Layout, batches
 from insurance_predictor.serving.predictor import Predictor
 from insurance_predictor.serving.quoting import quotes_unlogged
 from insurance_predictor.table.columns import Column
 from insurance_predictor.table.files import shown
 from insurance_predictor.table.storage import joined, write_bytes
 
-# Whoever reads the folder as one table passes over what begins so.
-FAULTS = "_faults"
-UNFINISHED = "_unfinished"
-FACTS = b"scored"  # where a part says what it was made of
 SHOWN_FAULTS = 20
-
-
-@dataclass(frozen=True)
-class Order:
-    """A piece to be scored: where its part goes, and whether faulty rows are refused."""
-
-    number: int
-    piece: Piece
-    layout: Layout
-    out: str
-    strict: bool
-    version_identity: str
-
-    @property
-    def name(self) -> str:
-        """Of the part: another input or version makes other names."""
-        made_of = sha256(f"{self.version_identity} {self.piece.identity}".encode()).hexdigest()
-        return f"part-{self.number:05d}-{made_of[:12]}.parquet"
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a part says of itself: the version, what it was made of, and how it went.
-
-    `rows` were quoted, `faulty` were not, `outside` are beyond what the model saw; `premium` is the
-    sum of all.
-    """
-
-    version: str
-    source: str
-    first: int
-    rows: int
-    faulty: int
-    outside: int
-    premium: float
 
 
 @lru_cache(maxsize=1)
@@ -94,8 +49,9 @@ def score_piece(order: Order, predictor: Predictor) -> Facts:
     faults: list[pd.DataFrame] = []
     rows = outside = 0
     total = 0.0
+    features = Features(order.layout, predictor.columns.features)
     for number, batch in batches(order.piece, order.layout):
-        scored, found = _scored(batch, number, order, predictor)
+        scored, found = _scored(batch, number, features, predictor)
         if not found.empty:
             if order.strict:
                 raise _refusal(order.piece.url, found)
@@ -130,23 +86,23 @@ def score_piece(order: Order, predictor: Predictor) -> Facts:
 
 
 def _scored(
-    batch: pa.RecordBatch, number: int, order: Order, predictor: Predictor
+    batch: pa.RecordBatch, number: int, features: Features, predictor: Predictor
 ) -> tuple[pa.RecordBatch, pd.DataFrame]:
     """The sound rows of a batch with what is added, and each cell of the others that has a fault.
 
     Blank rows of CSV are neither.
     """
-    columns, is_text = predictor.columns.features, bool(order.layout.separator)
-    people, broken = features_of(batch, order.layout, columns)
+    columns, layout = features.columns, features.layout
+    people, broken = features.of(batch)
     is_sound = ~broken.any(axis=1)
     found = pd.DataFrame()
     if not is_sound.all():
-        found = _faults(batch, number, broken, order.layout, columns)
+        found = _faults(batch, number, broken, layout, columns)
         people, batch = people[is_sound], batch.filter(pa.array(is_sound))
     whole = [one.name for one in columns if getattr(one, "whole", False) and not one.optional]
     people = people.astype(dict.fromkeys(whole, "int64"))
-    if is_text:
-        batch = _typed_text(batch, order.layout, people)
+    if layout.separator:
+        batch = _typed_text(batch, layout, people)
     return _with_quotes(batch, people, predictor), found
 
 

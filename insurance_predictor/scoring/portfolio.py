@@ -4,20 +4,16 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
-from itertools import pairwise
-from typing import Any
+from itertools import chain, pairwise
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
 import pyarrow as pa
-from numpy.typing import NDArray
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet, types
 
 from insurance_predictor.base.errors import InvalidTable
-from insurance_predictor.table.check import typed_cells
-from insurance_predictor.table.columns import CategoryColumn, Column, Columns, NumberColumn
-from insurance_predictor.table.files import arrow_cells, require_types
+from insurance_predictor.table.columns import Columns, NumberColumn
+from insurance_predictor.table.reading.arrow_types import is_text, require_types
 from insurance_predictor.table.reading.encodings import BYTE_ORDER_MARK
 from insurance_predictor.table.reading.header import (
     DECIMAL_COMMA,
@@ -27,11 +23,11 @@ from insurance_predictor.table.reading.header import (
     read_header,
 )
 from insurance_predictor.table.reading.notices import NotUnderstood
-from insurance_predictor.table.reading.numerals import Numerals
-from insurance_predictor.table.reading.spellings import respelled
-from insurance_predictor.table.reading.understanding import Understanding
 from insurance_predictor.table.s3 import first_line
 from insurance_predictor.table.storage import File, is_damage, opened, storage_errors
+
+if TYPE_CHECKING:
+    from insurance_predictor.table.reading.numerals import Numerals
 
 ADDED = ("premium", "low", "high", "version", "outside_range")
 ROWS_OF_A_PIECE = 2**19
@@ -51,7 +47,7 @@ class Layout:
     names: tuple[str, ...]
     known: Mapping[str, int]
     separator: str = ""
-    numerals: Mapping[str, Numerals] = field(default_factory=dict)
+    numerals: Mapping[str, "Numerals"] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -404,12 +400,21 @@ def _numerals_learned(
     pieces: Sequence[Piece], layouts: dict[str, Layout], columns: Columns
 ) -> dict[str, Layout]:
     """How numbers are written that are text, which all rows of all files together say."""
+    found = (
+        cells
+        for piece in pieces
+        for cells in _text_numbers(piece, layouts[piece.url], columns.numbers)
+    )
+    first = next(found, None)
+    if first is None:  # no library for tables is loaded where all numbers are typed
+        return layouts
+    from insurance_predictor.table.reading.understanding import Understanding
+
     may_be_comma = all(each.separator in ("", *DECIMAL_COMMA) for each in layouts.values())
     commas = [column.name for column in columns.numbers] if may_be_comma else []
     understanding = Understanding(columns.numbers, commas)
-    for piece in pieces:
-        for cells in _text_numbers(piece, layouts[piece.url], columns.numbers):
-            understanding.look(cells)
+    for cells in chain([first], found):
+        understanding.look(cells.to_pandas())
     try:
         numerals = understanding.decided().numerals
     except NotUnderstood as error:
@@ -419,7 +424,7 @@ def _numerals_learned(
 
 def _text_numbers(
     piece: Piece, layout: Layout, numbers: Sequence[NumberColumn]
-) -> Iterator[pd.DataFrame]:
+) -> Iterator[pa.Table]:
     places = {one.name: layout.known[one.name] for one in numbers if one.name in layout.known}
     if not layout.separator:
         if piece.start:  # once a file
@@ -430,9 +435,7 @@ def _text_numbers(
             texts = {
                 name: place
                 for name, place in places.items()
-                if types.is_string(kind := schema.field(place).type)
-                or types.is_large_string(kind)
-                or types.is_dictionary(kind)
+                if is_text(kind := schema.field(place).type) or types.is_dictionary(kind)
             }
             if not texts:
                 return
@@ -442,58 +445,8 @@ def _text_numbers(
                     name: batch.column(schema.names[place]).cast(pa.string())
                     for name, place in texts.items()
                 }
-                yield pa.table(cells).to_pandas()
+                yield pa.table(cells)
         return
     for _, batch in batches(piece, layout):
         cells = {name: batch.column(place) for name, place in places.items()}
-        yield pa.table(cells).to_pandas()
-
-
-def features_of(
-    batch: pa.RecordBatch, layout: Layout, columns: Sequence[Column]
-) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
-    """The features in a batch, and which cells break a rule, (rows, features).
-
-    Numbers are float64, categories categorical with the schema's values; what breaks a rule may be
-    anything. What may be missing and is not there is missing.
-    """
-    people, broken = {}, []
-    for column in columns:
-        cells = written(batch, layout, column)
-        people[column.name], faults = (
-            _category(cells, column)
-            if isinstance(column, CategoryColumn)
-            else _number(cells, column, layout.numerals.get(column.name))
-        )
-        broken.append(faults)
-    return pd.DataFrame(people), np.column_stack(broken)
-
-
-def written(batch: pa.RecordBatch, layout: Layout, column: Column) -> pa.Array:
-    """A feature's cells as they stand in the file."""
-
-    if column.name not in layout.known:
-        return pa.nulls(batch.num_rows, pa.string())
-    return arrow_cells(batch.column(layout.known[column.name]), column)
-
-
-def _number(
-    cells: pa.Array, column: NumberColumn, numerals: Numerals | None
-) -> tuple[Any, NDArray[np.bool_]]:
-    found = cells.to_pandas()
-    understood = found if numerals is None else numerals.applied(found)
-    typed, broken = typed_cells(understood.to_frame(column.name), [column])
-    return typed[column.name].to_numpy(), broken[:, 0]
-
-
-def _category(cells: pa.Array, column: CategoryColumn) -> tuple[Any, NDArray[np.bool_]]:
-    """Each different word is understood once, however many people have it."""
-
-    encoded = cells.cast(pa.string()).dictionary_encode(null_encoding="encode")
-    words = pd.Series(encoded.dictionary.to_pandas(), dtype="str")
-    meant = words.map(respelled(words, column))
-    typed, broken = typed_cells(words.where(meant.isna(), meant).to_frame(column.name), [column])
-    values = pd.Index(column.values, dtype=object)  # which is copied without new texts
-    codes = encoded.indices.to_numpy()
-    places = values.get_indexer(typed[column.name])[codes]
-    return pd.Categorical.from_codes(places, values), broken[:, 0][codes]
+        yield pa.table(cells)

@@ -18,7 +18,7 @@ from insurance_predictor.scoring.output import (
     read_manifest,
     write_manifest,
 )
-from insurance_predictor.scoring.part import Facts, Order
+from insurance_predictor.scoring.order import Facts, Order
 from insurance_predictor.scoring.portfolio import Portfolio, survey
 from insurance_predictor.scoring.workers import Cluster, Processes, ThisProcess, Workers, load
 from insurance_predictor.table.columns import NumberColumn, target_json

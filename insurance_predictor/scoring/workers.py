@@ -5,7 +5,7 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
@@ -20,9 +20,11 @@ from insurance_predictor.cluster import by_workers
 from insurance_predictor.scoring.kit import Kit, fetch_kit
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from distributed import Client
 
-    from insurance_predictor.scoring.part import Facts, Order
+    from insurance_predictor.scoring.order import Facts, Order
 
     Became = Facts | InvalidTable
     Scored = tuple[Order, Became]
@@ -36,6 +38,7 @@ LOADED = (
     "insurance_predictor.model.preprocessing",
     "insurance_predictor.scoring.part",
 )
+PRELOADED = "insurance_predictor.scoring.loaded"
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # processes are what there are many of
 
 
@@ -60,29 +63,32 @@ class ThisProcess:
 class Processes:
     """`count` processes of this machine, which end with the one that began them.
 
-    They start to load what they need at once, and so does one more, which fetches the version: what
-    it takes for that goes with it, and is in no memory when they score.
+    They are copies of one that has loaded what scores, so that nothing of it is loaded or in memory
+    twice. Meanwhile another one fetches the version: what that takes goes with it, and is in no
+    memory when they score.
     """
 
     def __init__(self, settings: Settings, number: str | None, count: int) -> None:
         """As `fetch_kit` of that version, which `kit` waits for."""
         from concurrent.futures import ProcessPoolExecutor
-        from multiprocessing import get_context
+        from multiprocessing import forkserver, get_context
 
         for name in ONE_THREAD:
             os.environ.setdefault(name, "1")
         self._trusted = settings.trusted_digests
         self._folder = TemporaryDirectory()
         self._file = Path(self._folder.name, "kit")
-        context = get_context("spawn")
-        self._fetcher = ProcessPoolExecutor(1, context, end_with_parent)
-        self._pool = ProcessPoolExecutor(count, context, _begin, (str(self._file),))
+        copied = get_context("forkserver")
+        copied.set_forkserver_preload([PRELOADED])
+        self._fetcher = ProcessPoolExecutor(1, get_context("spawn"), end_with_parent)
+        # What is copied has the variables of when it was started, which others may have been.
+        given = (str(self._file), dict(os.environ))
+        self._pool = ProcessPoolExecutor(count, copied, _begin, given)
         # Ctrl-C is for this process alone, from the first moment of the others on.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self._fetched = self._fetcher.submit(fetch_kit, settings, number)
-            for _ in range(count):
-                self._pool.submit(_nothing)  # which starts one
+            forkserver.ensure_running()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -109,9 +115,17 @@ class Processes:
         from concurrent.futures import as_completed
 
         with _lost("A process that scores"):
-            futures = {self._pool.submit(_score_here, order): order for order in orders}
+            futures = {self._submit(order): order for order in orders}
             for future in as_completed(futures):
                 yield futures.pop(future), future.result()
+
+    def _submit(self, order: "Order") -> "Future[Became]":
+        from concurrent.futures.process import BrokenProcessPool
+
+        try:
+            return self._pool.submit(_score_here, order)
+        except (EOFError, ConnectionError) as error:  # what is copied is gone
+            raise BrokenProcessPool from error
 
 
 @contextmanager
@@ -164,16 +178,12 @@ def end_with_parent() -> None:
         threading.Thread(target=watch, daemon=True).start()
 
 
-def _begin(file: str) -> None:
+def _begin(file: str, variables: Mapping[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(variables)
     end_with_parent()
     _FILE.append(file)
-    load()
-    gc.freeze()
     gc.enable()
-
-
-def _nothing() -> None:
-    pass
 
 
 _FILE: list[str] = []  # with the version, of a process that scores

@@ -149,12 +149,12 @@ class Predictor:
         for place, (name, (low, high)) in enumerate(ranges.items()):
             numbers = people[name].to_numpy(dtype=np.float64)
             which |= ((numbers < low) | (numbers > high)).astype(np.int64) << place
-        found, codes = np.unique(which, return_inverse=True)
+        codes, found = pd.factorize(which)  # which sorts nothing
         words = [
             " ".join(name for place, name in enumerate(ranges) if each >> place & 1)
             for each in found.tolist()
         ]
-        return pd.Series(np.array(words, dtype=object)[codes], people.index, dtype="str")
+        return pd.Series(pd.array(words, dtype="str").take(codes), people.index)
 
     def _cautions(self, person: Mapping[str, object]) -> tuple[Caution, ...]:
         return tuple(

@@ -17,7 +17,6 @@ from insurance_predictor.table.parquet_text import (
     PARQUET_MARK,
     Bounds,
     Converted,
-    as_text,
     write_text,
 )
 from insurance_predictor.table.reading import notices as reading_notices
@@ -26,7 +25,6 @@ from insurance_predictor.table.reading.header import (
     DECIMAL_COMMA,
     Header,
     Known,
-    TextColumn,
     find_separator,
     first_row,
     left_out,
@@ -401,6 +399,8 @@ def _parquet_cells(content: bytes, source: str, wanted: Wanted) -> _Raw:
     import pyarrow as pa
     from pyarrow import parquet
 
+    from insurance_predictor.table.reading.arrow_types import arrow_cells, is_text, require_types
+
     try:
         file = parquet.ParquetFile(pa.BufferReader(content))
         names = file.schema_arrow.names
@@ -424,68 +424,9 @@ def _parquet_cells(content: bytes, source: str, wanted: Wanted) -> _Raw:
     rows = pd.RangeIndex(1, len(frame) + 1)
     told = (*header.notices, *left_out(header))
     commas = frozenset(
-        name
-        for name, place in header.known.items()
-        if _is_text(file.schema_arrow.field(place).type)
+        name for name, place in header.known.items() if is_text(file.schema_arrow.field(place).type)
     )
     return _Raw(frame.set_axis(rows), told, commas)
-
-
-def require_types(schema: Any, header: Header, columns: Sequence[Known], source: str) -> None:
-    wrong = [
-        f"{column.name} is {kind}, it must be {column.rule}"
-        for column in columns
-        if isinstance(column, Column) and column.name in header.known
-        if not _has_parquet_type(kind := schema.field(header.known[column.name]).type, column)
-    ]
-    if wrong:
-        raise InvalidTable(f"{source} has columns of a wrong type: {'; '.join(wrong)}.")
-
-
-def _has_parquet_type(found: Any, column: Column) -> bool:
-    from pyarrow import types
-
-    found = _inner(found)
-    if _is_text(found) or types.is_null(found) or types.is_integer(found):
-        return True
-    if isinstance(column, NumberColumn):
-        # 16 bits do not hold the decimals by which people are told apart.
-        coarse = types.is_float16(found) and column.decimals > 0
-        return bool((types.is_floating(found) or types.is_decimal(found)) and not coarse)
-    return bool(types.is_boolean(found) or types.is_floating(found))
-
-
-def arrow_cells(cells: Any, column: Known) -> Any:
-    """An Arrow column as pandas shall have it. Decimals go by their text to the nearest float."""
-    import pyarrow as pa
-    from pyarrow import types
-
-    if types.is_dictionary(cells.type):
-        cells = cells.cast(cells.type.value_type)
-    if isinstance(column, TextColumn):  # an identifier with gaps is a float there: 12345.0
-        is_number = types.is_integer(cells.type) or types.is_floating(cells.type)
-        return as_text(cells) if is_number else cells
-    is_number = isinstance(column, NumberColumn) and not types.is_decimal(cells.type)
-    return cells if is_number and not _is_text(cells.type) else cells.cast(pa.string())
-
-
-def _inner(kind: Any) -> Any:
-    """The type of the values, where those are kept in a dictionary."""
-    from pyarrow import types
-
-    return kind.value_type if types.is_dictionary(kind) else kind
-
-
-def _is_text(kind: Any) -> bool:
-    from pyarrow import types
-
-    return bool(
-        types.is_string(kind)
-        or types.is_large_string(kind)
-        or types.is_string_view(kind)
-        or types.is_binary(kind)
-        or types.is_large_binary(kind)
-    )
 
 
 def _and(optional: Sequence[str]) -> str:

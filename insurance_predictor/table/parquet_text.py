@@ -24,7 +24,6 @@ ROWS_AT_ONCE = 1_000
 BUFFER_BYTES = 2**16
 MOST_SECONDS = 120  # of processor time
 PARQUET_MARK = b"PAR1"
-MOST_WHOLE = 1e15  # beyond it a float is not every whole number
 MOST_WORDS = 60_000  # less than a pipe holds; bytes of what the process may say
 ROOT = Path(__file__).parents[2]
 # Memory comes from malloc alone, which fails when there is no more of it; Arrow's own pools
@@ -206,23 +205,10 @@ def _has_decimals(kind: Any) -> bool:
 def _as_text(batch: "pa.RecordBatch", schema: "pa.Schema") -> "pa.RecordBatch":
     import pyarrow as pa
 
+    from insurance_predictor.table.reading.arrow_types import as_text
+
     columns = [as_text(column) for column in batch.columns]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
-def as_text(cells: Any) -> Any:
-    """An Arrow column as text: a whole number without decimals or exponent, as identifiers are."""
-    import pyarrow as pa
-    from pyarrow import compute, types
-
-    text = cells.cast(pa.string())
-    if not types.is_floating(cells.type) or types.is_float16(cells.type):
-        return text
-    is_whole = compute.and_(
-        compute.equal(cells, compute.floor(cells)), compute.less(compute.abs(cells), MOST_WHOLE)
-    )
-    whole = compute.if_else(is_whole, cells, None).cast(pa.int64()).cast(pa.string())
-    return compute.coalesce(whole, text)
 
 
 if __name__ == "__main__":

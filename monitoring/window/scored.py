@@ -11,8 +11,9 @@ from pyarrow import parquet
 
 from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.scoring.output import Manifest
-from insurance_predictor.scoring.part import FAULTS
-from insurance_predictor.scoring.portfolio import ADDED, Layout, features_of, survey
+from insurance_predictor.scoring.features import Features
+from insurance_predictor.scoring.order import FAULTS
+from insurance_predictor.scoring.portfolio import ADDED, Layout, survey
 from insurance_predictor.table.columns import Column, Columns
 from insurance_predictor.table.files import shown
 from insurance_predictor.table.storage import File, joined, listing, read_bytes
@@ -57,14 +58,15 @@ def count_part(part: ScoredPart, blank: WindowStatistics) -> WindowStatistics:
     if sha256(content).hexdigest() != part.sha256:
         raise InvalidTable(f"{part.url} is not as it was written, by its sha256. {AGAIN}")
     counted = deepcopy(blank)
+    features = Features(part.layout, blank.columns.features)
     for batch in parquet.ParquetFile(pa.BufferReader(content)).iter_batches(ROWS_AT_ONCE):
-        counted.add(chunk(_plain(batch, part.layout, blank.columns), blank.columns))
+        counted.add(chunk(_plain(batch, features, blank.columns), blank.columns))
     return counted
 
 
-def _plain(batch: pa.RecordBatch, layout: Layout, columns: Columns) -> pa.RecordBatch:
+def _plain(batch: pa.RecordBatch, features: Features, columns: Columns) -> pa.RecordBatch:
     """The features as the version understood them, under its own names, and the premium."""
-    people, _ = features_of(batch, layout, columns.features)
+    people, _ = features.of(batch)
     cells = {name: pa.array(people[name], from_pandas=True) for name in columns.feature_names}
     return pa.RecordBatch.from_pydict({**cells, PREMIUM: batch.column(PREMIUM)})
 

@@ -6,14 +6,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.base.settings import Settings
+from insurance_predictor.scoring.order import Order
+from insurance_predictor.scoring.portfolio import survey
+from insurance_predictor.scoring.workers import Processes
 from insurance_predictor.store.versions import Version
+from insurance_predictor.table.storage import find_files
 from insurance_predictor.table.synthetic import make_table
 from tests.outcome import Outcome
+from tests.servers import Quiet, host
 
 FILES, ROWS = 20, 20_000
 
@@ -126,10 +133,43 @@ def test_killed_and_run_again_it_is_what_it_would_have_been(
     assert _parts(out) == _parts(tmp_path / "whole")
 
 
+def test_processes_have_the_variables_of_when_they_are_asked(
+    settings: Settings, production: Version, source: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Although the first of a program are copied from one that is there for all of them."""
+    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(variable, "made up")
+    files = find_files(str(source))[:1]
+    asked: list[str] = []
+
+    class Handler(Quiet):
+        def do_HEAD(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+    for _ in range(2):
+        with host(Handler) as port:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+            with Processes(settings, None, 1) as processes:
+                kit = processes.kit()
+                found = survey(files, kit.columns)
+                there = replace(found.pieces[0], url="s3://policies/2026.parquet")
+                order = Order(0, there, found.layouts[files[0].url], "", False, kit.identity)
+                [(_, became)] = processes.score([order])
+            assert isinstance(became, InvalidTable)
+            assert set(asked) == {"/policies/2026.parquet"}
+            asked.clear()
+
+
 def _workers(session: int) -> list[int]:
-    """The processes that score: those that Python has spawned, once the version is fetched."""
-    return [
+    """The processes that score: copies that the fork server has made of itself."""
+    servers = [
         pid
         for pid in _in_session(session)
-        if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        if b"forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
+    return [pid for pid in servers if _parent(pid) in servers]
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
