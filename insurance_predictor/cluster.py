@@ -1,5 +1,6 @@
 """Machines beyond this one: a Dask cluster, checked before anything is asked of it."""
 
+import asyncio
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -41,18 +42,10 @@ def connected(scheduler: str) -> Iterator["Client"]:
         return
     # Which versions may differ is decided below.
     warnings.simplefilter("ignore", VersionMismatchWarning)
-    try:
+    with _reached(scheduler):
+        # Client would wait for ever where somebody listens who never says a word.
+        asyncio.run(asyncio.wait_for(_greet(scheduler), CONNECT_SECONDS))
         client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=True)
-    except ValueError as error:
-        raise BadInput(
-            f"SCHEDULER={scheduler} is no address: {one_line(str(error))}. Write it as "
-            "tcp://host:8786, or SCHEDULER=local."
-        ) from error
-    except (OSError, TimeoutError) as error:
-        raise Unreachable(
-            f"The scheduler at {scheduler} does not answer. Check SCHEDULER, and that `make up "
-            "SCALE=2` or your cluster is running; SCHEDULER=local needs none."
-        ) from error
     with client:
         _require_our_libraries(client, scheduler)
         yield client
@@ -89,6 +82,40 @@ def by_workers(
             "A piece was lost with each worker that took it, perhaps for want of memory. Give the "
             "workers more, and run the same command again."
         ) from error
+
+
+@contextmanager
+def _reached(scheduler: str) -> Iterator[None]:
+    from distributed.comm.addressing import get_address_host_port
+
+    try:
+        get_address_host_port(scheduler)
+    except ValueError as error:
+        raise BadInput(
+            f"SCHEDULER={scheduler} is no address: {one_line(str(error))}. Write it as "
+            "tcp://host:8786, or SCHEDULER=local."
+        ) from error
+    try:
+        yield
+    except OSError as error:
+        raise Unreachable(
+            f"The scheduler at {scheduler} does not answer. Check SCHEDULER, and that `make up "
+            "SCALE=2` or your cluster is running; SCHEDULER=local needs none."
+        ) from error
+    except Exception as error:  # whatever Dask makes of another program's bytes
+        raise BadInput(
+            f"What answers at {scheduler} is no Dask scheduler ({type(error).__name__}). Check "
+            "the port of SCHEDULER: that of the scheduler's pages is another."
+        ) from error
+
+
+async def _greet(scheduler: str) -> None:
+    from distributed.comm.core import connect
+    from distributed.security import Security
+
+    secured = Security().get_connection_args("client")
+    greeted = await connect(scheduler, timeout=CONNECT_SECONDS, **secured)
+    await greeted.close()
 
 
 def _exists(path: str) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 import pandas as pd
 import pytest
@@ -96,6 +98,33 @@ def test_a_scheduler_that_is_not_there(settings: Settings, people: pd.DataFrame,
         _connect("tcp://127.0.0.1:9")
     with pytest.raises(BadInput, match="is no address"):
         _connect("carrier-pigeon://8786")
+
+
+@pytest.mark.parametrize(
+    "said", [b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.0 400 Bad request\r\n\r\n", bytes(64)]
+)
+def test_another_program_at_the_port_of_a_scheduler_is_told_from_one(said: bytes):
+    class Other(StreamRequestHandler):
+        def handle(self) -> None:
+            self.wfile.write(said)
+            self.rfile.read(1)
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            with pytest.raises(BadInput, match="is no Dask scheduler"):
+                _connect(f"tcp://127.0.0.1:{server.server_address[1]}")
+        finally:
+            server.shutdown()
+
+
+def test_a_scheduler_that_hangs_does_not_answer(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("insurance_predictor.cluster.CONNECT_SECONDS", 1)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(Unreachable, match="does not answer"),
+    ):
+        _connect(f"tcp://127.0.0.1:{silent.getsockname()[1]}")
 
 
 def test_a_scheduler_without_workers():
