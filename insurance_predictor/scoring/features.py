@@ -14,14 +14,16 @@ from insurance_predictor.table.reading.arrow_types import arrow_cells
 from insurance_predictor.table.reading.numerals import Numerals
 from insurance_predictor.table.reading.spellings import respelled
 
+ABSENT = -1  # the place of no value
+
 
 class Features:
     """Reads the `columns` of rows that are laid out in the same way, some after the other."""
 
     def __init__(self, layout: Layout, columns: Sequence[Column]) -> None:
         self.layout, self.columns = layout, columns
-        # What each word means that was seen: the place of its value, and whether it breaks a rule.
-        self._meant: dict[str, dict[str | None, tuple[int, bool]]] = {}
+        # Of each category the place of the value that a word means, for those that were seen.
+        self._meant: dict[str, dict[str | None, int]] = {}
 
     def of(self, batch: pa.RecordBatch) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
         """The features in a batch, and which cells break a rule, (rows, features).
@@ -46,11 +48,12 @@ class Features:
         """Each different word is understood once, however many people have it."""
         encoded = cells.cast(pa.string()).dictionary_encode(null_encoding="encode")
         words = encoded.dictionary.to_pylist()
-        meant = self._meant.setdefault(column.name, {})
-        if unknown := [word for word in words if word not in meant]:
-            meant |= _meanings(unknown, column)
-        places = np.array([meant[word][0] for word in words], dtype=np.intp)
-        broken = np.array([meant[word][1] for word in words], dtype=bool)
+        known = self._meant.setdefault(column.name, {})
+        found = _meanings([word for word in words if word not in known], column)
+        # What breaks a rule may be another word in each row, and is not remembered.
+        known |= {word: place for word, (place, is_broken) in found.items() if not is_broken}
+        places = np.array([known.get(word, ABSENT) for word in words], dtype=np.intp)
+        broken = np.array([word not in known for word in words], dtype=bool)
         codes = encoded.indices.to_numpy()
         values = pd.Index(column.values, dtype=object)  # which is copied without new texts
         return pd.Categorical.from_codes(places[codes], values), broken[codes]
@@ -75,6 +78,9 @@ def _number(
 def _meanings(
     words: Sequence[str | None], column: CategoryColumn
 ) -> dict[str | None, tuple[int, bool]]:
+    """The place of the value that each word means, and whether the word breaks a rule."""
+    if not words:
+        return {}
     cells = pd.Series(words, dtype="str")
     meant = cells.map(respelled(cells, column))
     typed, broken = typed_cells(cells.where(meant.isna(), meant).to_frame(column.name), [column])
