@@ -11,8 +11,8 @@ PROCESS = Path("/proc")
 GROUPS = Path("/sys/fs/cgroup")
 # A container without a limit says "max", or a number that no machine has.
 UNLIMITED = 2**60
-# Bytes at the end of what there is to allot, and of one allotment, of glibc's malloc.h: M_TRIM_THRESHOLD
-# and M_MMAP_THRESHOLD, beyond which memory goes back at once; the most that it takes.
+# M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's malloc.h: from how many free bytes at the end of
+# what there is to allot, and from what size of an allotment on, memory goes back at once.
 KEPT = ((-1, 2**28), (-3, 2**25))
 
 

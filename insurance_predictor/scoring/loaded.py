@@ -1,6 +1,6 @@
-"""What scores by a version: a process that imports this module has it, for others to be copies of.
+"""What scores by a version, loaded with this module by the process that others are copies of.
 
-They have it in memory together: nothing of it is looked through for garbage, which would write to it.
+They have it in memory together: what looked through it for garbage would write to it.
 """
 
 import gc

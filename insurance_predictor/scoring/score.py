@@ -11,6 +11,7 @@ from insurance_predictor.base.errors import BadInput, InvalidTable
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.cluster import connected, require_file
 from insurance_predictor.scoring.kit import Kit, fetch_kit
+from insurance_predictor.scoring.order import Facts, Order
 from insurance_predictor.scoring.output import (
     Manifest,
     finished,
@@ -18,7 +19,6 @@ from insurance_predictor.scoring.output import (
     read_manifest,
     write_manifest,
 )
-from insurance_predictor.scoring.order import Facts, Order
 from insurance_predictor.scoring.portfolio import Portfolio, survey
 from insurance_predictor.scoring.workers import Cluster, Processes, ThisProcess, Workers, load
 from insurance_predictor.table.columns import NumberColumn, target_json

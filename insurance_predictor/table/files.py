@@ -56,8 +56,6 @@ from insurance_predictor.table.schema import (
     COLUMN_NAMES,
     COLUMNS,
     CURRENT,
-    Column,
-    NumberColumn,
 )
 
 SHOWN_FAULTS = 20

@@ -10,9 +10,9 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from insurance_predictor.base.errors import InvalidTable
-from insurance_predictor.scoring.output import Manifest
 from insurance_predictor.scoring.features import Features
 from insurance_predictor.scoring.order import FAULTS
+from insurance_predictor.scoring.output import Manifest
 from insurance_predictor.scoring.portfolio import ADDED, Layout, survey
 from insurance_predictor.table.columns import Column, Columns
 from insurance_predictor.table.files import shown
