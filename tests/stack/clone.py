@@ -156,6 +156,13 @@ def complaint(outcome: Outcome) -> str:
     return said.strip()
 
 
+def quotes(clone: Clone, database: str = "predictions") -> int:
+    """How many quotes the prediction log has; its first one makes its tables."""
+    if clone.psql(database, "SELECT to_regclass('predictions')") == "":
+        return 0
+    return int(clone.psql(database, "SELECT count(*) FROM predictions"))
+
+
 def restart(clone: Clone, service: str) -> None:
     """Restart one service as a person does."""
     clone.compose("restart", service)

@@ -3,18 +3,22 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
-import psycopg
 import pytest
+import requests
 
 from tests.integration.stack import READER
 from tests.integration.terminal import ANA
 from tests.servers import free_port
-from tests.stack.clone import Clone, cloned
+from tests.stack.clone import Clone, cloned, quotes
+from tests.stack.docker import docker, inspect, wait_until
 
 # What starts a command that `docker compose exec` runs, as the container's own is started.
 AS_STARTED = ("python", "-m", "infra.app.start")
 MODULE = ("python", "-m", "insurance_predictor")
+PERSON = {"age": 40, "sex": "female", "bmi": 27.5, "children": 2}  # ANA, as JSON has her
+PERSON |= {"smoker": "no", "region": "southeast"}
 ROOM = """
 from app.upload_folder import new_folder
 from insurance_predictor.base.settings import read_settings
@@ -39,37 +43,59 @@ print(read_settings().monitor.drift_budget)
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
-    """A stack with the app, and a version in production."""
+    """A stack with the app and the API, and a version in production."""
     with cloned(tmp_path_factory.mktemp("containers")) as made:
-        with_app = {"COMPOSE_PROFILES": "app", "APP_PORT": str(free_port())}
-        made = replace(made, variables={**made.variables, **with_app}).with_model("in_containers")
+        more = {"COMPOSE_PROFILES": "app,api", "API_WORKERS": "2"}
+        more |= {name: str(free_port()) for name in ("APP_PORT", "API_PORT")}
+        made = replace(made, variables={**made.variables, **more}).with_model("in_containers")
         made.good("up")
         made.good("train", "register", "promote")
         yield made
+
+
+def ask(clone: Clone, method: str, path: str, **content: Any) -> requests.Response:
+    url = f"http://127.0.0.1:{clone.variables['API_PORT']}{path}"
+    return requests.request(method, url, timeout=60, **content)
 
 
 def in_the_app(clone: Clone, *command: str, stdin: str = "") -> str:
     return clone.compose("exec", "-T", "app", *AS_STARTED, *command, stdin=stdin)
 
 
-def rows(clone: Clone, database: str) -> int:
-    port, password = clone.variables["POSTGRES_PORT"], clone.secret("POSTGRES_PASSWORD")
-    uri = f"postgresql://postgres:{password}@127.0.0.1:{port}/{database}"
-    with psycopg.connect(uri, connect_timeout=5) as connection:
-        if connection.execute("SELECT to_regclass('predictions')").fetchone() == (None,):
-            return 0
-        [(found,)] = connection.execute("SELECT count(*) FROM predictions").fetchall()
-    return int(found)
-
-
 def test_the_app_quotes_as_a_reader_and_the_stack_s_log_has_it(own: Clone):
-    before = rows(own, "predictions")
+    before = quotes(own)
     quote = json.loads(in_the_app(own, *MODULE, "predict", *ANA, "--json"))
     assert quote["version"] == "1"
-    assert rows(own, "predictions") == before + 1
+    assert quotes(own) == before + 1
     said = in_the_app(own, "python", "-", stdin=WHO)
     assert said.startswith(READER)
     assert "ermission denied" in said
+
+
+def test_the_api_quotes_from_outside_by_its_key_and_the_stack_s_log_has_it(own: Clone):
+    # It was started before there was a version.
+    wait_until(lambda: ask(own, "GET", "/ready").status_code == 200, "a version that serves")
+    asked = {"people": [PERSON, PERSON]}
+    assert ask(own, "POST", "/v1/quotes", json=asked).status_code == 401
+    key = {"X-API-Key": own.secret("API_KEYS")}
+    answer = ask(own, "POST", "/v1/quotes", json=asked, headers=key)
+    assert answer.status_code == 200
+    ids = [one["id"] for one in answer.json()["quotes"]]
+    assert len(ids) == 2
+    logged = f"SELECT count(*) FROM predictions WHERE source = 'api' AND id IN {(*ids,)}"
+    wait_until(lambda: own.psql("predictions", logged) == "2", "a log of both quotes")
+    counts = ask(own, "GET", "/metrics", headers=key).text
+    assert 'insurance_predictor_people_total{outcome="quoted"} 2' in counts
+
+
+@pytest.mark.parametrize("service", ["app", "api"])
+def test_what_visitors_reach_has_no_right_that_it_does_not_need(own: Clone, service: str):
+    found = inspect(own.container(service))["HostConfig"]
+    assert found["ReadonlyRootfs"]
+    assert found["CapDrop"] == ["ALL"]
+    assert found["Memory"] > 0
+    _, *processes = docker("top", own.container(service), "-eo", "uid,pid").splitlines()
+    assert {line.split()[0] for line in processes} == {"10001"}
 
 
 def test_what_is_uploaded_has_a_place(own: Clone):
@@ -87,15 +113,15 @@ def test_a_setting_of_the_env_file_is_in_force_in_the_app(own: Clone):
 def test_a_log_on_another_host_is_the_one_that_is_written_to(own: Clone):
     own.psql("postgres", "CREATE DATABASE team OWNER predictions")
     password = own.secret("PREDICTION_LOG_PASSWORD")
-    before = rows(own, "predictions")
+    before = quotes(own)
     # By a name that is not this machine's.
     team = f"postgresql://predictions:{password}@postgres:5432/team"
     with own.other_value("PREDICTION_LOG_URL", team):
         own.good("up")
         in_the_app(own, *MODULE, "predict", *ANA, "--json")
     own.good("up")
-    assert rows(own, "team") == 1
-    assert rows(own, "predictions") == before
+    assert quotes(own, "team") == 1
+    assert quotes(own) == before
 
 
 def test_the_monitoring_looks_back_and_its_link_leads_to_the_published_port(own: Clone):
