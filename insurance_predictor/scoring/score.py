@@ -146,10 +146,11 @@ def _workers(
         yield ThisProcess(kit, trusted)
     else:
         with connected(settings.scheduler) as client:
+            if not files[0].url.startswith(S3):
+                require_file(client, files[0].url)
             make_folder(out)
-            for place in (files[0].url, out):
-                if not place.startswith(S3):
-                    require_file(client, place)
+            if not out.startswith(S3):
+                require_file(client, out)
             yield Cluster(client, kit, trusted)
 
 
