@@ -13,7 +13,7 @@ GROUPS = Path("/sys/fs/cgroup")
 UNLIMITED = 2**60
 # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's malloc.h: from how many free bytes at the end of
 # what there is to allot, and from what size of an allotment on, memory goes back at once.
-KEPT = ((-1, 2**28), (-3, 2**25))
+KEPT = ((-1, 2**26), (-3, 2**25))
 
 
 def available_memory(process: Path = PROCESS, groups: Path = GROUPS) -> int | None:
