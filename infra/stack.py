@@ -2,10 +2,12 @@
 
 import os
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from infra.compose import (
+    Service,
     check_docker,
     check_env_file,
     compose,
@@ -176,13 +178,26 @@ def _check_scale() -> None:
 
 
 def _check_ports(wanted: list[str]) -> None:
-    ours = {port for service in services() for port in service.ports}
+    there = services()
     for published in PUBLISHED:
-        if published.service in wanted and published.port not in ours and is_taken(published.port):
+        asked = published.service in wanted and not is_ours(published, there)
+        if asked and is_taken(published.port):
             raise BadInput(
                 f"Port {published.port} for {published.words} is taken. Stop what uses it, "
                 f"or set {published.variable} to another port in .env."
             )
+
+
+def is_ours(published: Published, there: Iterable[Service]) -> bool:
+    """Whether the service behind a port is one of those that are `there`.
+
+    One that starts again and again has its port, which Docker does not tell of between two starts.
+    """
+    return any(
+        published.port in service.ports
+        or (service.name == published.service and service.state == "restarting")
+        for service in there
+    )
 
 
 def is_taken(port: int) -> bool:

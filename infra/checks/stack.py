@@ -16,7 +16,7 @@ from infra.checks.finding import (
     wrong,
 )
 from infra.compose import Service, check_docker, last_words, services
-from infra.stack import OPTIONAL, PUBLISHED, Published, is_in_profile, is_taken
+from infra.stack import OPTIONAL, PUBLISHED, Published, is_in_profile, is_ours, is_taken
 from insurance_predictor.base.errors import InsurancePredictorError
 from insurance_predictor.base.settings import Settings
 
@@ -73,10 +73,9 @@ def health(found: Sequence[Service]) -> Finding:
 @check("ports")
 def ports(found: Sequence[Service]) -> Finding:
     """Whether each port that the stack wants is free, or has our own service behind it."""
-    ours = {port for service in found for port in service.ports}
     for published in PUBLISHED:
         port = published.port
-        if port not in ours and _is_wanted(published) and is_taken(port):
+        if not is_ours(published, found) and _is_wanted(published) and is_taken(port):
             return wrong(
                 f"{port}, for {published.words}, is taken by something else",
                 f"Stop what uses it, or set {published.variable} to another port in .env.",

@@ -1,6 +1,7 @@
 """The commands of the stack as processes, on machines where something is missing."""
 
 import errno
+import json
 import os
 import socket
 import stat
@@ -97,6 +98,18 @@ def test_a_taken_port_is_named_with_the_variable_that_moves_it(place, programs):
         port = other.getsockname()[1]
         done = run(place, "up", path=str(programs), MLFLOW_PORT=str(port))
     assert_one_line(done, 2, f"Port {port} for MLflow is taken", "MLFLOW_PORT")
+
+
+def test_a_service_that_starts_again_and_again_is_not_in_its_own_way(place, programs):
+    told = {"Service": "mlflow", "State": "restarting", "ExitCode": 4, "Publishers": None}
+    program(programs, "docker", f"case \"$*\" in *' ps '*) echo '{json.dumps(told)}';; esac")
+    for name in ("infra", "docker-compose.yml", ".dockerignore", "requirements.txt"):
+        (place / name).symlink_to(ROOT / name)
+    with socket.socket() as own:
+        own.bind(("127.0.0.1", 0))
+        own.listen()
+        done = run(place, "up", path=str(programs), MLFLOW_PORT=str(own.getsockname()[1]))
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_port_that_is_none_is_named(place, programs):

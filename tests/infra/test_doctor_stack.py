@@ -128,6 +128,14 @@ def test_a_port_behind_which_our_own_service_is_may_be_taken(free_ports):
         assert ports([Service("mlflow", "running", "healthy", 0, (port,))]).verdict is Verdict.RIGHT
 
 
+def test_a_port_of_our_own_service_that_starts_again_and_again_may_be_taken(free_ports):
+    again = [Service("mlflow", "restarting", "", 4, ())]  # whose port Docker does not tell then
+    with listener(free_ports["MLFLOW_PORT"]):
+        assert ports(again).verdict is Verdict.RIGHT
+    with listener(free_ports["POSTGRES_PORT"]):
+        assert "POSTGRES_PORT" in ports(again).remedy
+
+
 def test_the_port_of_the_app_counts_once_the_app_is_to_run_in_a_container(free_ports):
     with listener(free_ports["APP_PORT"]):
         assert ports([]).verdict is Verdict.RIGHT
