@@ -139,7 +139,7 @@ def test_a_bucket_that_goes_away_half_way_costs_no_row(
     with carrying(object_store.endpoint) as line:
         monkeypatch.setenv("AWS_ENDPOINT_URL", line.url)
         stops = []
-        for more in (4, 8, 16, 32, 64, 10**9):  # connections, until everything has got through
+        for more in (4, 8, 16, 32, 64, 10**9):  # requests, until everything has got through
             storage._s3.cache_clear()
             line.left = more
             try:
