@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 from urllib.parse import urlsplit
 
-
 REQUEST = re.compile(rb"(GET|HEAD|PUT|POST|DELETE) ")
 
 
