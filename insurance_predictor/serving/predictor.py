@@ -149,7 +149,7 @@ class Predictor:
         for place, (name, (low, high)) in enumerate(ranges.items()):
             numbers = people[name].to_numpy(dtype=np.float64)
             which |= ((numbers < low) | (numbers > high)).astype(np.int64) << place
-        codes, found = pd.factorize(which)  # which sorts nothing
+        codes, found = pd.factorize(which)  # np.unique would sort them
         words = [
             " ".join(name for place, name in enumerate(ranges) if each >> place & 1)
             for each in found.tolist()
