@@ -11,12 +11,15 @@ import threading
 import time
 import urllib.request
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import BaseServer
+from typing import Any
 from urllib.parse import urlsplit
 
 PATIENCE = 120  # seconds; a cold start takes about 15 on an idle machine
@@ -149,16 +152,37 @@ class Quiet(BaseHTTPRequestHandler):
         pass
 
 
+class ClientsMayLeave(BaseServer):
+    """Says nothing on this terminal of a client that hung up before it had the whole answer."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class Host(ClientsMayLeave, ThreadingHTTPServer):
+    pass
+
+
 @contextmanager
-def host(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
+def host(handler: Callable[..., BaseHTTPRequestHandler]) -> Iterator[int]:
     """The port of an HTTP host whose answers are those of `handler`."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = Host(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
     try:
         yield server.server_port
     finally:
         server.shutdown()
         server.server_close()
+        thread.join()
+
+
+@contextmanager
+def host_of(folder: Path) -> Iterator[str]:
+    """The URI of an HTTP host of the files of `folder`."""
+    with host(partial(SimpleHTTPRequestHandler, directory=str(folder))) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @contextmanager

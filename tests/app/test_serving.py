@@ -3,7 +3,6 @@
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ from insurance_predictor.store import versions
 from insurance_predictor.store.versions import Version, logged_model_id
 from tests.app.conftest import PATIENCE, copied, events, logged_rows, page, press, until, words
 from tests.predictions import kept
-from tests.servers import host
+from tests.servers import Quiet, host
 
 PAGES = ("quote", "batch", "model")
 TABLE = b"age,sex,bmi,children,smoker,region\n40,female,28.5,1,no,southeast\n"
@@ -285,15 +284,12 @@ def test_nobody_waits_for_a_storage_that_hangs_and_one_thread_asks_it(
 ):
     arrived, over, asked = threading.Event(), threading.Event(), []
 
-    class Storage(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Storage(Quiet):
+        def do_GET(self) -> None:  # noqa: N802 (the name is the server's)
             asked.append(self.path)
             arrived.set()
             over.wait(PATIENCE)
             self.send_error(503)
-
-        def log_message(self, *_: object) -> None:
-            pass
 
     with host(Storage) as port:
         place("REGISTRY_CHECK_SECONDS", "0.1")

@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingMixIn, UnixStreamServer
 
@@ -16,6 +15,7 @@ import pytest
 from infra import stack
 from infra.compose import Stopped, check_docker, wait_for_docker
 from insurance_predictor.base.errors import Unreachable
+from tests.servers import ClientsMayLeave, Quiet
 
 # Asks the daemon behind the socket as Docker's client does, and fails with the client's own words.
 CLIENT = """#!{python}
@@ -36,12 +36,13 @@ if sys.argv[1] == "version":
         sys.exit("permission denied while trying to connect to the Docker daemon socket")
     except OSError:
         sys.exit("Cannot connect to the Docker daemon at unix://{path}. Is it running?")
-    sys.exit(None if answer.status == 200 else answer.read().decode())
+    said = answer.read().decode()
+    sys.exit(None if answer.status == 200 else said)
 """
 LONG = 600.0  # seconds that no test waits for
 
 
-class Daemon(ThreadingMixIn, UnixStreamServer):
+class Daemon(ClientsMayLeave, ThreadingMixIn, UnixStreamServer):
     daemon_threads = True
 
 
@@ -49,15 +50,12 @@ class Daemon(ThreadingMixIn, UnixStreamServer):
 def daemon(path: Path) -> Iterator[None]:
     """Answers on the socket `path`."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Handler(Quiet):
+        def do_GET(self) -> None:  # noqa: N802 (the name is the server's)
             self.send_response(200 if self.path == "/version" else 404)
             self.send_header("Content-Length", "2")
             self.end_headers()
             self.wfile.write(b"{}")
-
-        def log_message(self, *_: object) -> None:
-            pass
 
         def address_string(self) -> str:
             return "here"

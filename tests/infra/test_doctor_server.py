@@ -1,12 +1,10 @@
 """The doctor on a tracking server: a real one with passwords, and hosts that are something else."""
 
 import secrets
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,7 +16,15 @@ from infra.checks.store import NAMES, store
 from infra.doctor import doctor
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.store.tracking import connect, experiment_id
-from tests.servers import Server, free_port, host_that_answers, mlflow_server, silent_host
+from tests.servers import (
+    Quiet,
+    Server,
+    free_port,
+    host,
+    host_that_answers,
+    mlflow_server,
+    silent_host,
+)
 
 pytestmark = pytest.mark.process
 OURS = version("mlflow")
@@ -248,8 +254,8 @@ def mlflow_like(
     The status 0 is no answer: it hangs up.
     """
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Handler(Quiet):
+        def do_GET(self) -> None:  # noqa: N802 (the name is the server's)
             api = self.path.startswith("/api/")
             if api and not status:
                 return
@@ -262,13 +268,5 @@ def mlflow_like(
         def date_time_string(self, timestamp: float | None = None) -> str:
             return date or formatdate((timestamp or time.time()) + skew, usegmt=True)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    host = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=host.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{host.server_port}"
-    finally:
-        host.shutdown()
-        host.server_close()
+    with host(Handler) as port:
+        yield f"http://127.0.0.1:{port}"

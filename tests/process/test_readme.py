@@ -1,16 +1,14 @@
 """A newcomer types what the README and the reference say, in order, in a fresh repository."""
 
-import functools
 import hashlib
-import http.server
 import os
 import subprocess
-import threading
 from pathlib import Path
 
 import pytest
 
 from tests.repository import ROOT, copy_repository, readme_commands
+from tests.servers import host_of
 
 PAGES = (ROOT / "README.md", ROOT / "docs" / "reference.md")
 COMMANDS = [command for page in PAGES for command in readme_commands(page.read_text())]
@@ -40,18 +38,15 @@ def clone(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def environment(clone):
     """A shell with the environment's `python`, and the public table served from this machine."""
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(ROOT / "data"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with host_of(ROOT / "data") as uri:
         sample = (ROOT / "data" / "sample.csv").read_bytes()
         yield os.environ | {
             "PATH": f"{clone}/.venv/bin:{os.environ['PATH']}",
-            "DATA_URL": f"http://127.0.0.1:{server.server_port}/sample.csv",
+            "DATA_URL": f"{uri}/sample.csv",
             "DATA_SHA256": hashlib.sha256(sample).hexdigest(),
             "DATA": "",  # nothing is named
             "CI": "true",
         }
-        server.shutdown()
 
 
 def test_the_readme_has_commands_and_the_exceptions_are_among_them():

@@ -6,10 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
@@ -19,6 +16,7 @@ from insurance_predictor.table.synthetic import make_table
 from tests.outcome import Outcome
 from tests.predictions import entry
 from tests.repository import ROOT
+from tests.servers import host_of
 
 pytestmark = pytest.mark.process
 
@@ -50,11 +48,8 @@ def host(tmp_path: Path) -> Iterator[str]:
     folder = tmp_path / "host"
     folder.mkdir()
     (folder / "people.csv").write_text(TABLE)
-    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with host_of(folder) as uri:
+        yield uri
 
 
 @pytest.mark.parametrize(

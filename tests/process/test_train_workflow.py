@@ -1,12 +1,9 @@
 """train.yml, walked as GitHub walks it: what is pushed is what is trained on."""
 
-import functools
 import hashlib
-import http.server
 import itertools
 import re
 import subprocess
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +20,7 @@ from tests.databases import copy_database
 from tests.infra import github_server
 from tests.infra.workflow_walk import Walk, read_job, write_event
 from tests.repository import copy_repository
+from tests.servers import host_of
 
 NOWHERE = "http://127.0.0.1:9/insurance.csv"  # a download that fails
 USUAL = "s3://people/usual.csv"
@@ -225,16 +223,11 @@ def public(team: Team, tmp_path: Path) -> Iterator[None]:
     """The public table, served from this machine."""
     (tmp_path / "web").mkdir()
     write(tmp_path / "web" / "public.csv")
-    handler = functools.partial(
-        http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "web")
-    )
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        team.download = f"http://127.0.0.1:{server.server_port}/public.csv"
+    with host_of(tmp_path / "web") as uri:
+        team.download = f"{uri}/public.csv"
         content = (tmp_path / "web" / "public.csv").read_bytes()
         team.download_sum = hashlib.sha256(content).hexdigest()
         yield
-        server.shutdown()
 
 
 def people(walk: Walk) -> int:

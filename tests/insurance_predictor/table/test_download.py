@@ -5,10 +5,9 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,8 @@ from insurance_predictor.base.settings import Settings
 from insurance_predictor.table.download import download_table
 from insurance_predictor.table.read import read_table
 from insurance_predictor.table.synthetic import make_table
+from tests import servers
+from tests.servers import Quiet
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
@@ -53,7 +54,7 @@ def slow(request: BaseHTTPRequestHandler) -> None:
     request.end_headers()
     request.wfile.write(CONTENT[:100])
     request.wfile.flush()
-    request.server.released.wait(10)  # type: ignore[attr-defined]
+    request.rfile.read(1)  # until the client leaves
 
 
 def status(code: int) -> Answer:
@@ -66,20 +67,11 @@ class Host:
     def __init__(self) -> None:
         self.answers: list[Answer] = [good]
         self.requests = 0
-        host = self
+        self.url = ""
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                host.requests += 1
-                turn = min(host.requests, len(host.answers)) - 1
-                host.answers[turn](self)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.released = threading.Event()  # type: ignore[attr-defined]
-        self.url = f"http://127.0.0.1:{self.server.server_port}/insurance.csv"
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        self.requests += 1
+        self.answers[min(self.requests, len(self.answers)) - 1](request)
 
     def settings(self, **changes: object) -> Settings:
         given = {"data_url": self.url, "data_sha256": SUM, "download_retries": 0}
@@ -90,13 +82,14 @@ class Host:
 def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     host = Host()
-    thread = threading.Thread(target=host.server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield host
-    host.server.released.set()  # type: ignore[attr-defined]
-    host.server.shutdown()
-    host.server.server_close()
-    thread.join()
+
+    class Handler(Quiet):
+        def do_GET(self) -> None:  # noqa: N802 (the name is the server's)
+            host.answer(self)
+
+    with servers.host(Handler) as port:
+        host.url = f"http://127.0.0.1:{port}/insurance.csv"
+        yield host
 
 
 @pytest.fixture

@@ -1,11 +1,10 @@
 """Tables on s3://, from a real S3 server on this machine and from servers that fail."""
 
 import io
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from insurance_predictor.base.settings import Settings
 from insurance_predictor.table import s3
 from insurance_predictor.table.read import read_table
 from insurance_predictor.table.synthetic import make_table, write_table
+from tests.servers import Quiet, host
 from tests.table_kinds import KINDS, PEOPLE, csv
 
 
@@ -50,25 +50,15 @@ def bucket(server: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     return bucket
 
 
-class Failing(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.server.fail(self)  # type: ignore[attr-defined]
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @contextmanager
 def failing_storage(monkeypatch: pytest.MonkeyPatch, fail: Any) -> Iterator[None]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Failing)
-    server.fail = fail  # type: ignore[attr-defined]
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
-    try:
+    class Failing(Quiet):
+        def do_GET(self) -> None:  # noqa: N802 (the name is the server's)
+            fail(self)
+
+    with host(Failing) as port:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
         yield
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def read(url: str) -> Any:
