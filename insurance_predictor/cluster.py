@@ -13,7 +13,7 @@ from insurance_predictor.base.errors import BadInput, Unreachable
 from insurance_predictor.base.foreign_text import one_line
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Future
 
 LOCAL = "local"
 CONNECT_SECONDS = 10
@@ -60,6 +60,11 @@ def require_file(client: "Client", path: str) -> None:
             f"The worker {blind[0]} does not see {path}. Put it on s3://, or in a folder that all "
             "workers share under the same name."
         )
+
+
+def begin_everywhere(client: "Client", call: Callable[[], None]) -> list["Future[None]"]:
+    """Have every worker make the call before what it is asked next; nobody waits for it."""
+    return [client.submit(call, workers=[worker], pure=False) for worker in client.nthreads()]
 
 
 def by_workers(

@@ -1,6 +1,6 @@
 """`score`: one version's premiums for all people in a file, a folder or a pattern of files."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import cpu_count
@@ -9,8 +9,8 @@ from time import perf_counter
 from insurance_predictor.base.environment import progress
 from insurance_predictor.base.errors import BadInput, InvalidTable
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.cluster import connected, require_file
-from insurance_predictor.scoring.kit import Kit, fetch_kit
+from insurance_predictor.cluster import connected
+from insurance_predictor.scoring.kit import Kit
 from insurance_predictor.scoring.order import Facts, Order
 from insurance_predictor.scoring.output import (
     Manifest,
@@ -20,16 +20,9 @@ from insurance_predictor.scoring.output import (
     write_manifest,
 )
 from insurance_predictor.scoring.portfolio import Portfolio, survey
-from insurance_predictor.scoring.workers import Cluster, Processes, ThisProcess, Workers, load
+from insurance_predictor.scoring.workers import Cluster, Processes, ThisProcess, Workers
 from insurance_predictor.table.columns import NumberColumn, target_json
-from insurance_predictor.table.storage import (
-    S3,
-    File,
-    absolute,
-    find_files,
-    make_folder,
-    require_storage,
-)
+from insurance_predictor.table.storage import File, absolute, find_files, require_storage
 
 SMALL = 2**21  # bytes; so much is scored by one process before others have started
 SHOWN_FILES = 20
@@ -71,24 +64,31 @@ def score(
     require_storage(out, "OUT")
     out = absolute(out)  # whoever writes there may stand elsewhere
     files = find_files(source)
+    with _workers(settings, options, files, out) as workers:
+        return _report(settings, files, out, workers, start)
+
+
+@contextmanager
+def _workers(
+    settings: Settings, options: ScoreOptions, files: tuple[File, ...], out: str
+) -> Iterator[Workers]:
+    """Those that score, who make themselves ready while the version is fetched."""
     count = cpu_count() or 1 if options.jobs < 0 else options.jobs
     is_small = sum(file.size for file in files) < SMALL
-    if settings.scheduler is None and count > 1 and not is_small:
+    if settings.scheduler is not None and read_manifest(out) is None:
+        with connected(settings.scheduler) as client:
+            yield Cluster(client, settings, options.version)
+    elif settings.scheduler is not None or is_small or count == 1:
+        yield ThisProcess(settings, options.version)
+    else:
         with Processes(settings, options.version, count) as processes:
-            return _report(settings, files, out, processes.kit(), processes, start)
-    if settings.scheduler is None:
-        load()
-    return _report(settings, files, out, fetch_kit(settings, options.version), None, start)
+            yield processes
 
 
 def _report(
-    settings: Settings,
-    files: tuple[File, ...],
-    out: str,
-    kit: Kit,
-    processes: Processes | None,
-    start: float,
+    settings: Settings, files: tuple[File, ...], out: str, workers: Workers, start: float
 ) -> ScoreReport:
+    kit = workers.kit()
     columns = kit.columns
     portfolio = survey(files, columns)
     orders = [
@@ -101,8 +101,7 @@ def _report(
         return ScoreReport(known, columns.target, (), perf_counter() - start, 0)
     there = finished(out, orders, kit.version)
     left = [order for order in orders if order.name not in there]
-    with _workers(settings, processes, kit, files, out) as workers:
-        facts = _scored(workers, left, portfolio.rows)
+    facts = _scored(workers, left, portfolio.rows)
     every = [*there.values(), *facts]
     parts = publish(out, orders)
     seconds = perf_counter() - start
@@ -133,25 +132,6 @@ def _require_the_same(known: Manifest, out: str, kit: Kit, portfolio: Portfolio)
             f"{out} has a portfolio already, scored by version {known.version}"
             f"{'' if same_input else ' from another input'}. Give another OUT; nothing was touched."
         )
-
-
-@contextmanager
-def _workers(
-    settings: Settings, processes: Processes | None, kit: Kit, files: Sequence[File], out: str
-) -> Iterator[Workers]:
-    trusted = settings.trusted_digests
-    if processes is not None:
-        yield processes
-    elif settings.scheduler is None:
-        yield ThisProcess(kit, trusted)
-    else:
-        with connected(settings.scheduler) as client:
-            if not files[0].url.startswith(S3):
-                require_file(client, files[0].url)
-            make_folder(out)
-            if not out.startswith(S3):
-                require_file(client, out)
-            yield Cluster(client, kit, trusted)
 
 
 def _scored(workers: Workers, orders: list[Order], total: int) -> list[Facts]:

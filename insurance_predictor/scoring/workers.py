@@ -15,9 +15,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Protocol, Self
 
 from insurance_predictor.base.errors import BadInput, InvalidTable
+from insurance_predictor.base.memory import keep_freed_memory
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.cluster import by_workers
+from insurance_predictor.cluster import begin_everywhere, by_workers, require_file
 from insurance_predictor.scoring.kit import Kit, fetch_kit
+from insurance_predictor.table.storage import S3, make_folder
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -45,6 +47,9 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # processes are what t
 class Workers(Protocol):
     """Scores pieces in any order; a piece that cannot be read does not stop the others."""
 
+    def kit(self) -> Kit:
+        """The version that they score by, fetched once. Raises what `fetch_kit` raises."""
+
     def score(self, orders: Sequence["Order"]) -> Iterator["Scored"]:
         """Each order with what became of it. Raises what stops all of them."""
 
@@ -52,8 +57,14 @@ class Workers(Protocol):
 class ThisProcess:
     """One piece after the other."""
 
-    def __init__(self, kit: Kit, trusted: frozenset[str]) -> None:
-        self._kit, self._trusted = kit, trusted
+    def __init__(self, settings: Settings, number: str | None) -> None:
+        """As `fetch_kit` of that version."""
+        load()
+        self._kit = fetch_kit(settings, number)
+        self._trusted = settings.trusted_digests
+
+    def kit(self) -> Kit:
+        return self._kit
 
     def score(self, orders: Sequence["Order"]) -> Iterator["Scored"]:
         for order in orders:
@@ -104,7 +115,7 @@ class Processes:
         self._folder.cleanup()
 
     def kit(self) -> Kit:
-        """The version, which the processes have from now on. Raises what `fetch_kit` raises."""
+        """The version, which the processes have from now on."""
         with _lost("A process that fetched the version"):
             kit = self._fetched.result()
         self._fetcher.shutdown()
@@ -144,10 +155,25 @@ def _lost(who: str) -> Iterator[None]:
 class Cluster:
     """The workers of a Dask cluster."""
 
-    def __init__(self, client: "Client", kit: Kit, trusted: frozenset[str]) -> None:
-        self._client, self._kit, self._trusted = client, kit, trusted
+    def __init__(self, client: "Client", settings: Settings, number: str | None) -> None:
+        """As `fetch_kit` of that version, while the workers load what they score with."""
+        self._client = client
+        self._loading = begin_everywhere(client, load)  # forgotten would be cancelled
+        self._kit = fetch_kit(settings, number)
+        self._trusted = settings.trusted_digests
+
+    def kit(self) -> Kit:
+        return self._kit
 
     def score(self, orders: Sequence["Order"]) -> Iterator["Scored"]:
+        if not orders:
+            return
+        source, out = orders[0].piece.url, orders[0].out
+        if not source.startswith(S3):
+            require_file(self._client, source)
+        make_folder(out)
+        if not out.startswith(S3):
+            require_file(self._client, out)
         kit = self._client.scatter(self._kit, broadcast=True, hash=False)
         given = {"kit": kit, "trusted": self._trusted}
         yield from by_workers(self._client, _attempted_there, orders, **given)
@@ -158,9 +184,16 @@ def _attempted_there(order: "Order", kit: Kit, trusted: frozenset[str]) -> "Beca
 
 
 def load() -> None:
-    """Import what scores by a version, best before MLflow, which skops would look through."""
+    """Import what scores by a version, best before MLflow, which skops would look through.
+
+    Freed memory is kept for the next batch.
+    """
+    import pyarrow as pa
+
     for name in LOADED:
         import_module(name)
+    pa.set_memory_pool(pa.system_memory_pool())
+    keep_freed_memory()
 
 
 def end_with_parent() -> None:
