@@ -196,12 +196,6 @@ def outcomes_summary(settings: Settings, done: "OutcomeReport") -> str:
     if done.unknown:
         lines.append(f"{len(done.unknown):,} belong to no prediction there and were left out:")
         lines += _some([f"  {one_line(name)}" for name in done.unknown])
-    if done.archived:
-        lines.append(
-            f"{len(done.archived):,} belong to quotes that were archived before their outcome was "
-            "known, and were left out; archive later (OLDER=...):"
-        )
-        lines += _some([f"  {one_line(name)}" for name in done.archived])
     if done.conflicts:
         lines.append(f"{len(done.conflicts):,} contradict what was recorded, which stays:")
         lines += _some(

@@ -61,7 +61,7 @@ elif step == "after it was written":
 elif step == "before its rows go":
     archiving._replace = before(archiving._replace)
 elif step == "before the rows are gone for good":
-    archiving._name = after(archiving._name)
+    archiving.name_files = after(archiving.name_files)
 else:
     archiving.ArchiveReport.count = before(archiving.ArchiveReport.count)
 archiving.ROWS = 9

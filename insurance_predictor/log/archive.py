@@ -1,6 +1,6 @@
 """Rows that have left the log for Parquet files: which there are, each read as it was written."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
@@ -8,7 +8,6 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 import pyarrow as pa
-from pyarrow import compute as pc
 from sqlalchemy import Connection, Engine, Row, select
 
 from insurance_predictor.base.errors import InvalidSettings, InvalidTable
@@ -115,17 +114,3 @@ def read_archived(
         there = set(opened.schema_arrow.names)
         columns = [name for name in columns if name in there]
     return opened.read(columns)
-
-
-def archived_ids(
-    archive: str | None, files: Iterable[ArchivedFile], ids: Iterable[str]
-) -> Iterator[str]:
-    """Those of `ids` whose quotes are in `files`, which are read until all are found."""
-    left = set(ids)
-    for file in files:
-        if not left:
-            return
-        there = read_archived(archive, file, ["id"]).column("id")
-        found = set(there.filter(pc.is_in(there, pa.array(left, pa.string()))).to_pylist())
-        yield from sorted(found)
-        left -= found

@@ -199,10 +199,7 @@ def _move(
     """Write some rows of a version, look whether they are there, and take them out of the log."""
     files = []
     for kind, day, piece in _pieces(unit):
-        content = _parquet(piece)
-        file = describe(kind, version, day, piece.num_rows, content)
-        _write(joined(report.archive, file.path), content, piece.column("id"))
-        files.append(file)
+        files.append(write_file(report.archive, kind, version, day, piece))
     if not _replace(engine, rows, unit, files):
         report.changed += unit.num_rows
         return
@@ -212,6 +209,14 @@ def _move(
     report.count(version, unit.num_rows, outcomes, first, last)
     report.files += [file.path for file in files]
     report.bytes += sum(file.size for file in files)
+
+
+def write_file(archive: str, kind: Kind, version: str, day: date, rows: pa.Table) -> ArchivedFile:
+    """Write rows below `archive`, read back and compared; the log does not name the file yet."""
+    content = _parquet(rows)
+    file = describe(kind, version, day, rows.num_rows, content)
+    _write(joined(archive, file.path), content, rows.column("id"))
+    return file
 
 
 def _pieces(unit: pa.Table) -> Iterator[tuple[Kind, date, pa.Table]]:
@@ -256,8 +261,6 @@ def _replace(engine: Engine, rows: "_Rows", unit: pa.Table, files: Sequence[Arch
     """Name the files in the log and delete their rows, together; whether these were as before."""
     ids = unit.column("id").to_pylist()
     outcomes = unit.num_rows - unit.column(RECORDED).null_count
-    now = datetime.now(UTC)
-    lines = [asdict(file) | {"archived": now} for file in files]
     try:
         with engine.begin() as connection:
             asked = _among(connection, ids)
@@ -272,14 +275,19 @@ def _replace(engine: Engine, rows: "_Rows", unit: pa.Table, files: Sequence[Arch
             gone = connection.execute(delete(PREDICTIONS).where(PREDICTIONS.c.id.in_(asked)))
             if gone.rowcount != unit.num_rows:
                 raise _Changed
-            _name(connection, lines)
+            name_files(connection, files)
     except (_Changed, IntegrityError):
         return False
     return True
 
 
-def _name(connection: Connection, lines: Sequence[dict[str, Any]]) -> None:
-    """Quotes that came into the log a second time are in the same file as the first time."""
+def name_files(connection: Connection, files: Sequence[ArchivedFile]) -> None:
+    """Let the log know of files that are there.
+
+    Quotes that came into the log a second time are in the same file as the first time.
+    """
+    now = datetime.now(UTC)
+    lines = [asdict(file) | {"archived": now} for file in files]
     known = set(
         connection.scalars(
             select(ARCHIVED.c.path).where(ARCHIVED.c.path.in_([line["path"] for line in lines]))

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, select
 
 from insurance_predictor.base.errors import InsurancePredictorError, InvalidTable
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.log.archive import archived_files, archived_ids
 from insurance_predictor.log.database import OUTCOMES, PREDICTIONS, insert_or_ignore, opened
+from insurance_predictor.log.late_outcomes import Recorded, record_late
 from insurance_predictor.log.prediction_log import PredictionLog
 from insurance_predictor.table.check import (
     about_leaving_out,
@@ -62,9 +62,8 @@ class Conflict:
 class OutcomeReport:
     """What became of the outcomes of a file; `repeated` were recorded before with the same value.
 
-    `unknown` are the ids of no prediction, and `archived` those of predictions that have left the
-    log; neither they nor the conflicts changed anything. `notices` tell what was done so that the
-    file could be read, and what could not be looked up.
+    `unknown` are the ids of no prediction; neither they nor the conflicts changed anything.
+    `notices` tell what was done so that the file could be read, and what could not be looked up.
     """
 
     source: str
@@ -73,47 +72,39 @@ class OutcomeReport:
     unknown: tuple[str, ...]
     conflicts: tuple[Conflict, ...]
     notices: tuple[str, ...] = ()
-    archived: tuple[str, ...] = ()
 
 
 def record_outcomes(settings: Settings, file: Path | str) -> OutcomeReport:
     """Record the outcomes of a file or s3:// object; recording one twice changes nothing.
 
     They are recorded now, whatever time they carry: monitoring judges them in the window of today.
-    Raises InvalidTable, before anything is recorded, with every value that cannot be used;
-    InvalidSettings and Unreachable for a prediction log that does not do its part.
+    Those of quotes that are in the archive are recorded there. Raises InvalidTable, before anything
+    is recorded, with every value that cannot be used; InvalidSettings and Unreachable for a
+    prediction log that does not do its part.
     """
     outcomes, notices = read_outcomes(settings, file)
     PredictionLog(settings).close()  # predictions that were left in the spool are known, too
-    recorded, repeated = 0, 0
-    unknown: list[str] = []
-    conflicts: list[Conflict] = []
+    done = Recorded()
     with opened(settings.prediction_log_url) as engine:
         for start in range(0, len(outcomes), CHUNK):
             with engine.begin() as connection:
-                part = _record(connection, outcomes[start : start + CHUNK], str(file))
-            recorded += part.recorded
-            repeated += part.repeated
-            unknown += part.unknown
-            conflicts += part.conflicts
-        archived, problems = _archived(settings, engine, unknown)
-    left = tuple(name for name in unknown if name not in archived)
-    gone = tuple(name for name in unknown if name in archived)
-    told = (*notices, *problems)
-    return OutcomeReport(str(file), recorded, repeated, left, tuple(conflicts), told, gone)
-
-
-def _archived(
-    settings: Settings, engine: Engine, ids: Sequence[str]
-) -> tuple[frozenset[str], tuple[str, ...]]:
-    """Those of `ids` whose quotes are in the archive, and what of it could not be read."""
-    files = archived_files(engine, "predictions")[::-1] if ids else []
-    try:
-        return frozenset(archived_ids(settings.archive, files, ids)), ()
-    except InsurancePredictorError as error:  # what is recorded stays recorded
-        return frozenset(), (
-            f"some may be of archived quotes, which nobody could look up: {error}",
-        )
+                done.add(_record(connection, outcomes[start : start + CHUNK]))
+        left = [outcome for outcome in outcomes if outcome.id not in done.kept]
+        # Of an id that a file has twice the first one counts.
+        late = {outcome.id: (outcome.charges, outcome.time) for outcome in reversed(left)}
+        try:
+            done.add(record_late(settings.archive, engine, late))
+        except InsurancePredictorError as error:  # what is recorded stays recorded
+            told = f"some may be of archived quotes, which nobody could look up: {error}"
+            notices = (*notices, told)
+    unknown = tuple(outcome.id for outcome in outcomes if outcome.id not in done.kept)
+    conflicts = tuple(
+        Conflict(outcome.id, done.kept[outcome.id], outcome.charges)
+        for outcome in outcomes
+        if done.kept.get(outcome.id, outcome.charges) != outcome.charges
+    )
+    repeated = len(outcomes) - len(done.new) - len(unknown) - len(conflicts)
+    return OutcomeReport(str(file), len(done.new), repeated, unknown, conflicts, notices)
 
 
 def read_outcomes(settings: Settings, file: Path | str) -> tuple[list[Outcome], tuple[str, ...]]:
@@ -151,7 +142,7 @@ def read_outcomes(settings: Settings, file: Path | str) -> tuple[list[Outcome], 
     return outcomes, notices
 
 
-def _record(connection: Connection, outcomes: Sequence[Outcome], source: str) -> OutcomeReport:
+def _record(connection: Connection, outcomes: Sequence[Outcome]) -> Recorded:
     ids = {outcome.id for outcome in outcomes}
     found = select(PREDICTIONS.c.id).where(PREDICTIONS.c.id.in_(ids))
     known = set(connection.scalars(found))
@@ -162,15 +153,7 @@ def _record(connection: Connection, outcomes: Sequence[Outcome], source: str) ->
         statement = insert_or_ignore(connection, OUTCOMES).returning(OUTCOMES.c.id)
         new = set(connection.scalars(statement, rows))
     stored = select(OUTCOMES.c.id, OUTCOMES.c.charges).where(OUTCOMES.c.id.in_(known))
-    kept = {row.id: row.charges for row in connection.execute(stored)}
-    conflicts = tuple(
-        Conflict(outcome.id, kept[outcome.id], outcome.charges)
-        for outcome in outcomes
-        if outcome.id in known and kept[outcome.id] != outcome.charges
-    )
-    unknown = tuple(outcome.id for outcome in outcomes if outcome.id not in known)
-    repeated = len(outcomes) - len(new) - len(unknown) - len(conflicts)
-    return OutcomeReport(source, len(new), repeated, unknown, conflicts)
+    return Recorded({row.id: row.charges for row in connection.execute(stored)}, new)
 
 
 def _with_time(cells: pd.DataFrame) -> pd.DataFrame:

@@ -167,14 +167,17 @@ def test_what_cannot_be_written_is_said_and_costs_no_row(settings, monkeypatch):
     assert in_log(settings.prediction_log_url) == before
 
 
-def test_late_outcomes_of_archived_quotes_are_told_apart(settings, url, tmp_path):
+def test_late_outcomes_of_archived_quotes_are_recorded_in_the_archive(settings, url, tmp_path):
     quotes = old_quotes(2)
     log_quotes(url, quotes)
     run(settings)
     table = tmp_path / "outcomes.csv"
     table.write_text(f"id,charges\n{quotes[0].id},9000\nnobody,9000\n")
     done = record_outcomes(settings, table)
-    assert (done.archived, done.unknown) == ((quotes[0].id,), ("nobody",))
+    assert (done.recorded, done.unknown) == (1, ("nobody",))
+    assert [row["id"] for row in archived(settings, "outcomes")] == [quotes[0].id]
+    again = record_outcomes(settings, table)
+    assert (again.recorded, again.repeated) == (0, 1)
 
 
 def test_an_assessment_is_the_same_before_and_after_the_archiving(settings, url, monkeypatch):

@@ -20,7 +20,6 @@ from insurance_predictor.log import archiving
 from insurance_predictor.log.archive import RECORDED, archived_files, read_archived
 from insurance_predictor.log.archiving import archive_log, cutoff
 from insurance_predictor.log.database import ARCHIVED, opened
-from insurance_predictor.log.outcomes import record_outcomes
 from insurance_predictor.log.prediction_log import PredictionLog
 from tests.archives import (
     AT_ONCE,
@@ -334,23 +333,6 @@ def test_files_are_found_by_their_day(settings, url):
         days = [file.day for file in archived_files(engine, "predictions")]
         some = archived_files(engine, "predictions", days[1], days[2])
     assert [file.day for file in some] == days[1:3]
-
-
-def test_late_outcomes_of_archived_quotes_are_told_from_ids_that_nobody_knows(
-    settings, url, tmp_path
-):
-    quotes = old_quotes(3)
-    log_quotes(url, [*quotes, entry(id="recent")])
-    run(settings)
-    table = tmp_path / "outcomes.csv"
-    names = [quotes[0].id, "recent", "nobody", quotes[2].id]
-    table.write_text("id,charges\n" + "".join(f"{name},9000\n" for name in names))
-    done = record_outcomes(settings, table)
-    assert (done.recorded, done.unknown) == (1, ("nobody",))
-    assert done.archived == (quotes[0].id, quotes[2].id)
-    lost = record_outcomes(settings.model_copy(update={"archive": None}), table)
-    assert lost.unknown == (quotes[0].id, "nobody", quotes[2].id)
-    assert "ARCHIVE is not set" in lost.notices[-1]
 
 
 def test_the_command_says_what_went_and_what_stays(settings, url, monkeypatch, capsys):

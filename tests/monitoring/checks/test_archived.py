@@ -1,24 +1,28 @@
 """A window is the same whether its quotes are in the log, in the archive, or some in each."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from insurance_predictor.base.errors import BadInput
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.log import archiving
 from insurance_predictor.log.archiving import archive_log
-from insurance_predictor.log.database import reading
+from insurance_predictor.log.database import OUTCOMES, PREDICTIONS, reading
+from insurance_predictor.log.outcomes import record_outcomes
 from monitoring.checks.assess import assess
+from monitoring.domain.assessment import Window
 from monitoring.window.archived import merged
 from monitoring.window.reader import ModelLog
+from tests.databases import copy_database
 from tests.monitoring.archived_windows import NOW, WINDOWS, fill, in_log, look, same
-from tests.monitoring.windows import database, model
+from tests.monitoring.windows import START, database, model
 
 
 @pytest.fixture
@@ -56,6 +60,32 @@ def test_an_assessment_is_the_same_before_and_after_the_archiving(settings, monk
     assert judged["left_out"] == 25
     assert set(judged["other_versions"]) == {"2", "10"}
     assert judged["outcomes"] > 300
+
+
+def test_outcomes_that_come_when_their_quotes_have_gone_are_judged_all_the_same(
+    settings, engine, tmp_path
+):
+    chosen = select(PREDICTIONS.c.id, PREDICTIONS.c.premium).where(
+        PREDICTIONS.c.version.in_(("1", "2")),
+        PREDICTIONS.c.time < START + timedelta(days=10),
+        PREDICTIONS.c.id.not_in(select(OUTCOMES.c.id)),
+    )
+    with engine.connect() as connection:
+        quotes = connection.execute(chosen).all()
+    table = tmp_path / "outcomes.csv"
+    table.write_text("id,charges\n" + "".join(f"{name},{paid}\n" for name, paid in quotes))
+    copy_database(tmp_path / "log.db", tmp_path / "whole.db")
+    whole = settings.model_copy(
+        update={"prediction_log_url": f"sqlite:///{tmp_path}/whole.db", "archive": None}
+    )
+    archive_log(settings, "40d", now=NOW)
+    for one in (whole, settings):
+        assert record_outcomes(one, table).recorded == len(quotes)
+    now = datetime.now(UTC)
+    today = Window(now - timedelta(hours=3), now + timedelta(hours=1), now)
+    expected = look(whole, today)["assessment"]
+    assert expected["outcomes"] > 300
+    assert look(settings, today)["assessment"] == expected
 
 
 @pytest.mark.parametrize("fault", ["gone", "damaged", "not set"])
