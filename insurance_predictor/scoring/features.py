@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from insurance_predictor.scoring.portfolio import Layout
+from insurance_predictor.scoring.pieces import Layout
 from insurance_predictor.table.check import typed_cells
 from insurance_predictor.table.columns import CategoryColumn, Column, NumberColumn
 from insurance_predictor.table.reading.arrow_types import arrow_cells

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from hashlib import sha256
 
-from insurance_predictor.scoring.portfolio import Layout, Piece
+from insurance_predictor.scoring.pieces import Layout, Piece
 
 # Whoever reads the folder as one table passes over what begins so.
 FAULTS = "_faults"

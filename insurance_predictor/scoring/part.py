@@ -20,7 +20,8 @@ from insurance_predictor.model.pair import open_pair
 from insurance_predictor.scoring.features import Features, written
 from insurance_predictor.scoring.kit import Kit
 from insurance_predictor.scoring.order import FACTS, FAULTS, UNFINISHED, Facts, Order
-from insurance_predictor.scoring.portfolio import ADDED, Layout, batches
+from insurance_predictor.scoring.pieces import Layout, batches
+from insurance_predictor.scoring.portfolio import ADDED
 from insurance_predictor.serving.predictor import Predictor
 from insurance_predictor.serving.quoting import quotes_unlogged
 from insurance_predictor.table.columns import Column

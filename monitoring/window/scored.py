@@ -13,7 +13,8 @@ from insurance_predictor.base.errors import InvalidTable
 from insurance_predictor.scoring.features import Features
 from insurance_predictor.scoring.order import FAULTS
 from insurance_predictor.scoring.output import Manifest
-from insurance_predictor.scoring.portfolio import ADDED, Layout, survey
+from insurance_predictor.scoring.pieces import Layout
+from insurance_predictor.scoring.portfolio import ADDED, survey
 from insurance_predictor.table.columns import Column, Columns
 from insurance_predictor.table.files import shown
 from insurance_predictor.table.storage import File, joined, listing, read_bytes

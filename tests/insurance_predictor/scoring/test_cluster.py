@@ -56,6 +56,16 @@ def test_the_same_premiums_as_in_one_process(
     assert names[0] == names[1]
 
 
+def test_what_is_whole_needs_no_scheduler(
+    run: Score, settings: Settings, people: pd.DataFrame, tmp_path: Path
+):
+    people.to_parquet(tmp_path / "in.parquet")
+    run(tmp_path / "in.parquet", tmp_path / "out")
+    away = settings.model_copy(update={"scheduler": "tcp://127.0.0.1:9"})
+    done = score(away, str(tmp_path / "in.parquet"), str(tmp_path / "out"), ScoreOptions())
+    assert (done.manifest.rows, done.done) == (300, 0)
+
+
 def test_a_worker_that_is_killed_costs_no_row(
     run: Score,
     settings: Settings,
