@@ -9,4 +9,3 @@ from insurance_predictor.scoring.workers import load
 
 gc.disable()
 load()
-gc.freeze()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any
@@ -25,6 +26,7 @@ from insurance_predictor.table.storage import (
 FORMAT = 1
 MANIFEST = "_manifest.json"
 SHOWN = 5
+READ_AT_ONCE = 2  # parts, each of which is in memory
 PART, PARTIAL = "part-", ".part-"  # how the names of parts begin, and of what is being written
 
 
@@ -131,7 +133,10 @@ def publish(out: str, orders: Sequence[Order]) -> dict[str, dict[str, Any]]:
             elif name.startswith(PART):
                 move(joined(waiting, name), joined(out, *below, name))
         remove_empty(waiting)
-    return {order.name: _described(joined(out, order.name)) for order in orders}
+    names = [order.name for order in orders]
+    with ThreadPoolExecutor(READ_AT_ONCE) as pool:
+        described = pool.map(_described, [joined(out, name) for name in names])
+        return dict(zip(names, described, strict=True))
 
 
 def _described(url: str) -> dict[str, Any]:

@@ -186,14 +186,23 @@ def _attempted_there(order: "Order", kit: Kit, trusted: frozenset[str]) -> "Beca
 def load() -> None:
     """Import what scores by a version, best before MLflow, which skops would look through.
 
-    Freed memory is kept for the next batch.
+    Nothing of it is looked through for garbage again, and freed memory is kept for the next batch.
     """
     import pyarrow as pa
 
     for name in LOADED:
         import_module(name)
+    gc.freeze()
     pa.set_memory_pool(pa.system_memory_pool())
     keep_freed_memory()
+
+
+def dask_setup(_: object) -> None:
+    """What a Dask worker does at its start, before anybody asks, with `--preload` of this module.
+
+    The name is Dask's.
+    """
+    load()
 
 
 def end_with_parent() -> None:

@@ -15,16 +15,19 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 import pandas as pd
 import pytest
+import yaml
 from distributed import Client, LocalCluster
 from distributed.versions import VersionMismatchWarning
 from pandas.testing import assert_frame_equal
 
 from insurance_predictor.base.errors import BadInput, Unreachable
 from insurance_predictor.base.settings import Settings
-from insurance_predictor.cluster import connected, require_file
+from insurance_predictor.cluster import begin_everywhere, connected, require_file
 from insurance_predictor.scoring import portfolio
 from insurance_predictor.scoring.score import ScoreOptions, score
+from insurance_predictor.scoring.workers import load
 from tests.insurance_predictor.scoring.conftest import Score, whole
+from tests.repository import ROOT
 
 pytestmark = pytest.mark.process
 
@@ -168,6 +171,27 @@ def test_a_library_that_decides_no_number_may_be_another_without_a_word(tmp_path
         _connect(address)
 
 
+def test_a_worker_of_the_stack_has_loaded_what_scores_before_it_is_asked(tmp_path: Path):
+    service = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["worker"]
+    typed = service["command"]
+    place = typed.index("--preload")
+    with (
+        worker(tmp_path, *typed[place : place + 2]) as address,
+        Client(address) as client,
+    ):
+        asked = "'skops.io' in __import__('sys').modules"
+        assert set(client.run(eval, asked).values()) == {True}
+
+
+def test_others_load_it_while_the_version_is_fetched(tmp_path: Path):
+    with worker(tmp_path) as address, Client(address) as client:
+        asked = "'skops.io' in __import__('sys').modules"
+        assert set(client.run(eval, asked).values()) == {False}
+        (loading,) = begin_everywhere(client, load)
+        loading.result()
+        assert set(client.run(eval, asked).values()) == {True}
+
+
 @contextmanager
 def worker_with(library: str, folder: Path) -> Iterator[str]:
     """The scheduler of a worker that has a `library` of version 0.0.1."""
@@ -175,12 +199,20 @@ def worker_with(library: str, folder: Path) -> Iterator[str]:
     facts.parent.mkdir()
     facts.write_text(f"Metadata-Version: 2.1\nName: {library}\nVersion: 0.0.1\n")
     path = os.pathsep.join([str(folder), os.environ["PYTHONPATH"]])
+    with worker(folder, path=path) as address:
+        yield address
+
+
+@contextmanager
+def worker(folder: Path, *options: str, path: str | None = None) -> Iterator[str]:
+    """The scheduler of a worker that is a process of its own, perhaps with another PYTHONPATH."""
     with LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None) as empty:
         address = empty.scheduler_address
         command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-nanny"]
+        command += ["--nthreads", "1", *options]
         with subprocess.Popen(
             [*command, "--no-dashboard", "--local-directory", str(folder)],
-            env={**os.environ, "PYTHONPATH": path},
+            env=os.environ | ({} if path is None else {"PYTHONPATH": path}),
         ) as worker:
             try:
                 with Client(address) as client:
