@@ -57,6 +57,7 @@ def run(
     ] = None,
 ) -> None:
     """Compare a window of predictions with the training, record it, and tell what is new."""
+    from insurance_predictor.base.errors import InsurancePredictorError
     from monitoring import console
 
     if scored is not None:
@@ -67,12 +68,29 @@ def run(
     from monitoring.run import MonitoringOptions, monitor
 
     options = MonitoringOptions(window, start, end, last, dry_run, full)
-    done = monitor(_settings(), options)
+    settings = _settings()
+    try:
+        done = monitor(settings, options)
+    except InsurancePredictorError as error:
+        if not dry_run:
+            _tell_not_assessed(settings, error)
+        raise
     say(console.as_json(done) if as_json else console.text(done))
     if json_file is not None:
         json_file.write_text(console.as_json(done) + "\n", encoding="utf-8")
     _on_page(console.markdown(done))
     sys.exit(done.exit_code)
+
+
+def _tell_not_assessed(settings: "Settings", error: Exception) -> None:
+    """The channels hear it; what did not arrive is said here, and changes no exit code."""
+    from monitoring import console
+    from monitoring.alerts.unqueued import tell_not_assessed
+
+    delivery = tell_not_assessed(settings, error)
+    if delivery is not None:
+        say(console.delivery(delivery), to_stderr=True)
+        _on_page("\n".join(console.delivery_markdown(delivery)))
 
 
 def _look_at_scored(out: str, dry_run: bool, as_json: bool, json_file: Path | None) -> None:

@@ -20,6 +20,7 @@ from monitoring.alerts import channels
 from monitoring.alerts.messages import (
     MessageLinks,
     incident_message,
+    no_registry_message,
     plain_text,
     test_message,
 )
@@ -46,7 +47,7 @@ from monitoring.words import report_words
 
 INCIDENT_OPEN = 10  # exit code
 DAY = 86_400  # seconds
-# MLflow is away, or does not let this user write, or has deleted the experiment.
+# MLflow is away, or does not let this user in or write, or has deleted the experiment.
 NOT_RECORDED = (Unreachable, InvalidSettings)
 EVIDENTLY_ROWS = 5000  # of each side that Evidently's page is drawn from
 
@@ -111,7 +112,7 @@ def monitor(
     now = now or datetime.now(UTC)
     try:
         served = _served(settings, options, now)
-    except Unreachable as error:
+    except NOT_RECORDED as error:  # the registry's
         seen = _without_version(settings, options, error, now)
     else:
         seen = _with_version(settings, options, served, now)
@@ -169,7 +170,7 @@ class _Seen:
 def _with_version(
     settings: Settings, options: MonitoringOptions, served: Served, now: datetime
 ) -> _Seen:
-    """By the version in production, or the last good one while the registry is away."""
+    """By the version in production, or the last good one while the registry cannot be asked."""
     reference, version = build(served), served.facts.version
     with reading(settings.prediction_log_url) as engine:
         log = _log(settings, engine, served.facts.incarnation)
@@ -186,7 +187,7 @@ def _log(settings: Settings, engine: Engine, incarnation: str | None = None) -> 
 
 
 def _without_version(
-    settings: Settings, options: MonitoringOptions, error: Unreachable, now: datetime
+    settings: Settings, options: MonitoringOptions, error: Exception, now: datetime
 ) -> _Seen:
     """By the log alone. Raises `error` where that has nothing to say either."""
     with opened(settings.prediction_log_url) as engine:
@@ -229,8 +230,9 @@ def _holdouts(
 def _served(settings: Settings, options: MonitoringOptions, now: datetime) -> Served:
     """The version in production; a dry run asks the registry no more often than the app does.
 
-    The last good one while the registry is away, which `problem` says; raises Unreachable where
-    none is kept here, or only what an earlier release kept of it.
+    The last good one while the registry is away or refuses, which `problem` says; raises
+    Unreachable and InvalidSettings where none is kept here, or only what an earlier release kept of
+    it.
     """
     kept = served_model.read(settings, to_predict=False)
     fresh = timedelta(seconds=settings.registry_check_seconds)
@@ -297,6 +299,7 @@ def _record(
     decision = incident_store.record(
         engine, assessment, settings.incident, now, announce, run_id, incarnation
     )
+    _queue_no_registry(settings, engine, assessment, decision, links, now)
     open_now = incident_store.open_incidents(engine, assessment.model_name)
     no_evidently = None
     pages = [page]
@@ -325,6 +328,25 @@ def _record(
         problems=tuple(one for one in (record.problem, unfinished) if one),
         delivery=deliver(settings, engine, now=now, incarnation=incarnation),
     )
+
+
+def _queue_no_registry(
+    settings: Settings,
+    engine: Engine,
+    assessment: Assessment,
+    decision: IncidentDecision,
+    links: MessageLinks,
+    now: datetime,
+) -> None:
+    """Tell once a day that the registry could not be asked, unless an incident's message does."""
+    message = no_registry_message(assessment, links, settings.alert_language)
+    event = f"no_registry {assessment.model_name} {now:%Y-%m-%d}"
+    if message is None or decision.told or incident_store.was_queued(engine, event):
+        return
+    queued = [
+        QueuedMessage(channel=name, content=message) for name in channels.configured(settings)
+    ]
+    incident_store.queue(engine, queued, event, now, assessment.model_name)
 
 
 def _folder_name(assessment: Assessment) -> str:

@@ -112,6 +112,27 @@ def move_message(line: Line, model_name: str, links: MessageLinks, language: Lan
     return _note(header(language), sentence, links, language)
 
 
+def no_registry_message(
+    assessment: Assessment, links: MessageLinks, language: Language
+) -> Message | None:
+    """That the registry could not be asked, and why; None where it was."""
+    if assessment.registry_problem is None:
+        return None
+    header = words.NO_REGISTRY_HEADER(language)
+    model = one_line(assessment.model_name, LONGEST_NAME)
+    said = f"{model}: {_no_registry(assessment.registry_problem, language)}"
+    return _note(header, said, links, language)
+
+
+def not_assessed_message(
+    model_name: str, why: str, links: MessageLinks, language: Language
+) -> Message:
+    """Nothing could be assessed, and why."""
+    model, reason = one_line(model_name, LONGEST_NAME), one_line(why, LONGEST_TITLE)
+    said = words.NOT_ASSESSED(language, model=model, why=reason)
+    return _note(words.NOT_ASSESSED_HEADER(language), said, links, language)
+
+
 def with_losses(
     message: Mapping[str, Any], lost: Sequence[Lost], is_thread_gone: bool, language: Language
 ) -> Message:
@@ -224,7 +245,7 @@ def _finding(
 
 def _facts(change: Change, assessment: Assessment, language: Language) -> list[str]:
     """Of whom, since when, and seen in what."""
-    incident = change.incident
+    incident, problem = change.incident, assessment.registry_problem
     return [
         words.FACTS(
             language,
@@ -239,8 +260,12 @@ def _facts(change: Change, assessment: Assessment, language: Language) -> list[s
             rows=formats.decimal(assessment.rows, language, 0),
             outcomes=formats.decimal(assessment.outcomes, language, 0),
         ),
-        *([words.NO_REGISTRY(language)] if assessment.registry_problem else []),
+        *([_no_registry(problem, language)] if problem else []),
     ]
+
+
+def _no_registry(problem: str, language: Language) -> str:
+    return words.NO_REGISTRY(language, why=one_line(problem, LONGEST_TITLE))
 
 
 def _endings(change: Change, language: Language, columns: Columns) -> list[str]:

@@ -230,7 +230,7 @@ class _Round:
     ) -> None:
         """Bring the message to where it belongs after as few calls as it takes."""
         for last in range(TRIES):
-            if is_in_doubt and (place := _guarded(channel.found, outgoing)):
+            if is_in_doubt and (place := guarded(channel.found, outgoing)):
                 return self._mark_sent(outgoing, place)
             try:
                 return self._call(channel, outgoing, attempts + last + 1, is_in_doubt)
@@ -251,13 +251,13 @@ class _Round:
         _mark(self._engine, outgoing, attempts=attempts, is_in_doubt=True)
         try:
             try:
-                place = _guarded(channel.send, self._telling(outgoing, lost))
+                place = guarded(channel.send, self._telling(outgoing, lost))
             except NotSent as trouble:
                 if not (trouble.is_gone and outgoing.thread):
                     raise
                 outgoing = replace(outgoing, thread=None)
                 told = self._telling(outgoing, lost, is_thread_gone=True)
-                place = _guarded(channel.send, told)
+                place = guarded(channel.send, told)
         except NotSent as trouble:
             _mark(self._engine, outgoing, is_in_doubt=is_in_doubt or trouble.is_doubtful)
             raise
@@ -303,7 +303,7 @@ class _Round:
         channel = self._channel(outgoing.channel)
         for last in range(TRIES):
             try:
-                _guarded(channel.attach, outgoing)
+                guarded(channel.attach, outgoing)
                 return
             except NotSent as trouble:
                 hopeless = trouble.is_final or trouble.is_gone or trouble.is_of_channel
@@ -312,7 +312,7 @@ class _Round:
             time.sleep(self._pause * 2**last)
 
 
-def _guarded(call: Callable[[Outgoing], str | None], outgoing: Outgoing) -> str | None:
+def guarded(call: Callable[[Outgoing], str | None], outgoing: Outgoing) -> str | None:
     """What `call` answers; a bug, perhaps of a library, must not stop the others."""
     try:
         return call(outgoing)

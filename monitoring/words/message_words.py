@@ -21,10 +21,20 @@ WINDOW = Text(
     "Window from {start} to {end} · {rows} quotes, {outcomes} with a known outcome",
 )
 NO_REGISTRY = Text(
-    "O registro de modelos não respondeu ao monitoramento: julgou-se pela última versão boa e pelo "
-    "registro de previsões.",
-    "The model registry did not answer monitoring: this was judged by the last good version and "
-    "the prediction log.",
+    "O monitoramento não pôde consultar o registro de modelos: julgou-se pela última versão boa e "
+    "pelo registro de previsões. Motivo: {why}",
+    "Monitoring could not ask the model registry: this was judged by the last good version and "
+    "the prediction log. Why: {why}",
+)
+NO_REGISTRY_HEADER = Text(
+    "🟠 O monitoramento não viu tudo", "🟠 Monitoring could not see everything"
+)
+NOT_ASSESSED_HEADER = Text("🔴 O monitoramento não pôde avaliar", "🔴 Monitoring could not assess")
+NOT_ASSESSED = Text(
+    "{model}: nada foi julgado nesta execução, e ninguém sabe se algo mudou. Cada execução o "
+    "repete enquanto for assim. Motivo: {why}",
+    "{model}: this run has judged nothing, and nobody knows whether anything has changed. Each run "
+    "says so again while this lasts. Why: {why}",
 )
 NEW = Text("{title} (novidade)", "{title} (new)")
 EARLIER = Text(

@@ -132,8 +132,8 @@ NO_TREND = Text(
 )
 
 NO_HISTORY = Text(
-    "O registro de modelos não respondeu, então não há com que comparar.",
-    "The model registry did not answer, so there is nothing to compare with.",
+    "O registro de modelos não pôde ser consultado, então não há com que comparar.",
+    "The model registry could not be asked, so there is nothing to compare with.",
 )
 
 # The bottom
@@ -144,7 +144,8 @@ UNTIL = Text("Até, exclusive", "Until, excluded")
 VERSION = Text("Versão julgada", "Version judged")
 REGISTRY = Text("Registro de modelos", "Model registry")
 LAST_GOOD = Text(
-    "não respondeu: vale a última versão boa", "did not answer: this is of the last good version"
+    "não pôde ser consultado: vale a última versão boa",
+    "could not be asked: this is of the last good version",
 )
 OTHERS = Text("Cotações de outras versões", "Quotes of other versions")
 OTHER_OUTCOMES = Text("Resultados reais de outras versões", "Outcomes of other versions")

@@ -53,6 +53,11 @@ class Slack:
         """`settings` of a webhook of this Slack."""
         return _changed(settings, slack_webhook_url=f"http://127.0.0.1:{self.port}{path}")
 
+    @property
+    def url(self) -> str:
+        """The webhook's, as a variable of the environment has it."""
+        return f"http://127.0.0.1:{self.port}/hook"
+
     def texts(self) -> list[str]:
         return [message["text"] for message in self.messages]
 

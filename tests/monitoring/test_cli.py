@@ -1,6 +1,7 @@
 """The commands as a person or a workflow types them: what is printed, and the exit code."""
 
 import json
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ from tests.outcome import Outcome, Terminal
 from tests.servers import free_port
 
 WINDOW = ("--window", "1d", "--to", NOW.isoformat())
+PASSWORD = secrets.token_hex()
+NO_LOG = f"postgresql://nobody:{PASSWORD}@127.0.0.1:9/none"
 NAMES = ("mlflow_tracking_uri", "model_name", "prediction_log_url", "prediction_spool")
 NAMES += ("model_cache", "report_folder", "monitoring_experiment_name", "alert_language")
 
@@ -175,9 +178,53 @@ def test_what_cannot_be_used_is_one_sentence_and_2(command, arguments, said: str
 
 
 def test_a_log_that_is_not_there_ends_with_4(command, served, tmp_path):
-    done = command("run", PREDICTION_LOG_URL="postgresql://nobody@127.0.0.1:9/none")
+    done = command("run", PREDICTION_LOG_URL=NO_LOG)
     assert done.code == 4
     assert "did not do its part" in done.err
+
+
+def test_a_log_that_is_not_there_is_told_by_every_run_and_no_dry_one(command, served):
+    with slack() as heard:
+        variables = {"PREDICTION_LOG_URL": NO_LOG, "SLACK_WEBHOOK_URL": heard.url}
+        done = command("run", "--json", **variables)
+        command("run", **variables)
+        command("run", "--dry-run", **variables)
+        assert len(heard.messages) == 2
+        message = str(heard.messages[0])
+    assert (done.code, done.out) == (4, "")
+    assert "Messages sent: 1." in done.err
+    assert "Monitoring could not assess" in message
+    assert "did not do its part" in message
+    assert PASSWORD not in message + done.err
+
+
+def test_what_cannot_be_told_is_said_and_changes_no_exit_code(command, served, tmp_path):
+    page = tmp_path / "summary.md"
+    with slack() as heard:
+        heard.faults = ["no_service"]
+        variables = {"SLACK_WEBHOOK_URL": heard.url, "GITHUB_STEP_SUMMARY": str(page)}
+        done = command("run", PREDICTION_LOG_URL=NO_LOG, **variables)
+        assert heard.asked == ["hook"]
+    assert done.code == 4
+    assert "Slack refuses: no_service. Make a new SLACK_WEBHOOK_URL" in done.err
+    assert "did not do its part" in done.err
+    assert "> **Alerts do not arrive**" in page.read_text()
+
+
+def test_what_a_person_asks_wrongly_and_a_first_setup_are_not_told(command):
+    with slack() as heard:
+        assert command("run", "--window", "soon", SLACK_WEBHOOK_URL=heard.url).code == 2
+        assert command("run", SLACK_WEBHOOK_URL=heard.url).code == 2
+        assert heard.asked == []
+
+
+def test_a_registry_that_is_missing_is_told_before_anything_was_assessed(command, own, tmp_path):
+    nobody = f"http://127.0.0.1:{free_port()}"
+    with slack() as heard:
+        done = command("run", MLFLOW_TRACKING_URI=nobody, SLACK_WEBHOOK_URL=heard.url)
+        [text] = heard.texts()
+    assert done.code == 4
+    assert "Monitoring could not assess" in text
 
 
 def test_a_snooze_silences_and_ends(command, own, served):

@@ -1,12 +1,14 @@
 """While a store is away monitoring judges what it can, tells it, and says what is missing."""
 
 import json
+import secrets
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from insurance_predictor.base.errors import Unreachable
+from insurance_predictor.base.errors import InvalidSettings, Unreachable
 from insurance_predictor.base.settings import Settings
 from insurance_predictor.log.prediction_log import PredictionLog
 from insurance_predictor.serving import served_model, version_cache
@@ -16,10 +18,11 @@ from monitoring.run import MonitoringOptions, monitor
 from tests.monitoring.logged_quotes import NOW, in_folder, log_quotes, population
 from tests.monitoring.slack_server import slack
 from tests.predictions import away, entry
-from tests.servers import free_port
+from tests.servers import free_port, mlflow_server
 
 DAY = MonitoringOptions(window="1d")
 UNREACHABLE = 4
+REFUSED = "refused the credentials. Check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
 
 
 @pytest.fixture
@@ -49,6 +52,22 @@ def cut_off(own: Settings, served: Served, alone: Settings) -> Settings:
     return ours
 
 
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a registry that asks for a password."""
+    folder = tmp_path_factory.mktemp("guarded")
+    with mlflow_server(folder, credentials=("admin", secrets.token_urlsafe())) as server:
+        yield server.uri
+
+
+@pytest.fixture
+def refused(alone: Settings, guarded: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """As `alone`, with a registry that does not take the password any more."""
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "admin")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "revoked")
+    return alone.model_copy(update={"mlflow_tracking_uri": guarded})
+
+
 def test_stale_quotes_are_an_incident_while_the_registry_is_still_away(cut_off, served):
     log_quotes(cut_off, served, population(300), stale=True)
     with slack() as heard:
@@ -59,8 +78,8 @@ def test_stale_quotes_are_an_incident_while_the_registry_is_still_away(cut_off, 
     assert [incident.kind for incident in done.open] == ["service"]
     assert done.assessment.registry_problem
     assert (done.exit_code, done.run_id, done.delivery.sent) == (UNREACHABLE, None, 1)
-    assert "The model registry did not answer monitoring" in message
-    assert "did not answer: this is of the last good version" in done.report.read_text()
+    assert "Monitoring could not ask the model registry" in message
+    assert "could not be asked: this is of the last good version" in done.report.read_text()
     for said in (console.text(done), console.markdown(done), console.as_json(done)):
         assert "Judged by version 1, the last that was known to serve" in said
 
@@ -103,6 +122,56 @@ def test_where_no_version_is_kept_the_log_alone_says_how_the_service_is(own, ser
 def test_with_nothing_at_all_to_go_by_the_registry_is_what_is_missing(alone, production):
     with pytest.raises(Unreachable):
         monitor(alone, DAY, NOW)
+
+
+def test_a_registry_that_refuses_is_as_one_that_is_away(refused, own, served):
+    kept = version_cache.find(own)
+    ours = refused.model_copy(update={"model_cache": own.model_cache})
+    version_cache.keep(ours, own.model_cache / kept.folder, kept.facts, kept.checked)
+    people = population(400)
+    log_quotes(ours, served, people.assign(bmi=people["bmi"] + 6))
+    with slack() as heard:
+        done = monitor(heard.webhook(ours), DAY, NOW)
+        [message] = heard.messages
+    assert "drift.bmi" in {verdict.name for verdict in done.assessment.alarms}
+    assert done.exit_code == UNREACHABLE
+    assert REFUSED in str(message)
+
+
+def test_a_registry_that_refuses_a_new_machine_is_told_once_a_day(refused, own, served):
+    log_quotes(own, served, population(400), NOW - timedelta(days=1))
+    monitor(own, DAY, NOW - timedelta(days=1))
+    log_quotes(own, served, population(400))
+    with slack() as heard:
+        ours = heard.webhook(refused)
+        done = monitor(ours, DAY, NOW)
+        monitor(ours, DAY, NOW + timedelta(hours=1))
+        [message] = heard.messages
+        monitor(ours, DAY, NOW + timedelta(days=1))
+        assert len(heard.messages) == 2
+    statuses = {verdict.name: verdict.status for verdict in done.assessment.verdicts}
+    assert (statuses["service.stale"], statuses["drift.bmi"]) == ("quiet", "unknown")
+    assert (done.exit_code, done.open) == (UNREACHABLE, ())
+    [problem] = done.problems
+    assert REFUSED in problem
+    assert "Monitoring could not see everything" in message["text"]
+    assert REFUSED in str(message)
+    assert "revoked" not in str(message)
+
+
+def test_a_registry_that_is_away_is_told_where_no_incident_tells_it(cut_off, served):
+    log_quotes(cut_off, served, population(400))
+    with slack() as heard:
+        done = monitor(heard.webhook(cut_off), DAY, NOW)
+        [text] = heard.texts()
+    assert done.open == ()
+    assert "Monitoring could not see everything" in text
+
+
+def test_a_registry_that_refuses_a_first_setup_is_bad_settings(refused, production):
+    with pytest.raises(InvalidSettings, match="refused the credentials") as caught:
+        monitor(refused, DAY, NOW)
+    assert caught.value.exit_code == 2
 
 
 def test_storage_that_takes_no_report_stops_no_decision_and_no_message(
