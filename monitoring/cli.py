@@ -87,10 +87,13 @@ def _tell_not_assessed(settings: "Settings", error: Exception) -> None:
     from monitoring import console
     from monitoring.alerts.unqueued import tell_not_assessed
 
-    delivery = tell_not_assessed(settings, error)
-    if delivery is not None:
-        say(console.delivery(delivery), to_stderr=True)
-        _on_page("\n".join(console.delivery_markdown(delivery)))
+    try:
+        delivery = tell_not_assessed(settings, error)
+        if delivery is not None:
+            say(console.delivery(delivery), to_stderr=True)
+            _on_page("\n".join(console.delivery_markdown(delivery)))
+    except OSError as trouble:
+        say(f"The page of the run does not have it: {trouble}", to_stderr=True)
 
 
 def _look_at_scored(out: str, dry_run: bool, as_json: bool, json_file: Path | None) -> None:

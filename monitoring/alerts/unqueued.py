@@ -1,4 +1,4 @@
-"""Tells the channels that monitoring could not assess, past the outbox, which lies in the log.
+"""Tells the channels that monitoring did not finish, past the outbox, which lies in the log.
 
 Nothing is kept of it: each run that cannot assess says so once, and what a channel does not take
 now is not sent later.

@@ -29,11 +29,11 @@ NO_REGISTRY = Text(
 NO_REGISTRY_HEADER = Text(
     "🟠 O monitoramento não viu tudo", "🟠 Monitoring could not see everything"
 )
-NOT_ASSESSED_HEADER = Text("🔴 O monitoramento não pôde avaliar", "🔴 Monitoring could not assess")
+NOT_ASSESSED_HEADER = Text("🔴 O monitoramento não terminou", "🔴 Monitoring did not finish")
 NOT_ASSESSED = Text(
-    "{model}: nada foi julgado nesta execução, e ninguém sabe se algo mudou. Cada execução o "
-    "repete enquanto for assim. Motivo: {why}",
-    "{model}: this run has judged nothing, and nobody knows whether anything has changed. Each run "
+    "{model}: a execução parou no meio, e ninguém sabe se algo mudou. Cada execução avisa de novo "
+    "enquanto durar. Motivo: {why}",
+    "{model}: this run stopped half-way, and nobody knows whether anything has changed. Each run "
     "says so again while this lasts. Why: {why}",
 )
 NEW = Text("{title} (novidade)", "{title} (new)")

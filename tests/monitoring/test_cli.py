@@ -193,7 +193,7 @@ def test_a_log_that_is_not_there_is_told_by_every_run_and_no_dry_one(command, se
         message = str(heard.messages[0])
     assert (done.code, done.out) == (4, "")
     assert "Messages sent: 1." in done.err
-    assert "Monitoring could not assess" in message
+    assert "Monitoring did not finish" in message
     assert "did not do its part" in message
     assert PASSWORD not in message + done.err
 
@@ -211,6 +211,17 @@ def test_what_cannot_be_told_is_said_and_changes_no_exit_code(command, served, t
     assert "> **Alerts do not arrive**" in page.read_text()
 
 
+def test_a_page_that_cannot_be_written_changes_none_either(command, served, tmp_path):
+    with slack() as heard:
+        heard.faults = ["no_service"]
+        variables = {"SLACK_WEBHOOK_URL": heard.url, "GITHUB_STEP_SUMMARY": str(tmp_path)}
+        done = command("run", PREDICTION_LOG_URL=NO_LOG, **variables)
+    assert done.code == 4
+    assert "did not do its part" in done.err
+    assert "The page of the run does not have it" in done.err
+    assert "Traceback" not in done.err
+
+
 def test_what_a_person_asks_wrongly_and_a_first_setup_are_not_told(command):
     with slack() as heard:
         assert command("run", "--window", "soon", SLACK_WEBHOOK_URL=heard.url).code == 2
@@ -224,7 +235,7 @@ def test_a_registry_that_is_missing_is_told_before_anything_was_assessed(command
         done = command("run", MLFLOW_TRACKING_URI=nobody, SLACK_WEBHOOK_URL=heard.url)
         [text] = heard.texts()
     assert done.code == 4
-    assert "Monitoring could not assess" in text
+    assert "Monitoring did not finish" in text
 
 
 def test_a_snooze_silences_and_ends(command, own, served):

@@ -1,4 +1,4 @@
-"""That monitoring could not assess reaches every channel, past a log that is away."""
+"""That monitoring did not finish reaches every channel, past a log that is away."""
 
 import pytest
 from pydantic import SecretStr
@@ -31,7 +31,7 @@ def test_each_channel_is_tried_once_and_none_waits_for_another(nowhere):
 
 @pytest.mark.parametrize(
     ("language", "header"),
-    [("pt", "O monitoramento não pôde avaliar"), ("en", "Monitoring could not assess")],
+    [("pt", "O monitoramento não terminou"), ("en", "Monitoring did not finish")],
 )
 def test_it_says_why_without_a_password(nowhere, language, header):
     with slack() as heard:
