@@ -34,8 +34,8 @@ FORMAT = 1
 BESIDE = "_restored"  # after the name of a database that takes the place of another
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
-# A fresh stack has MLflow's default experiment and our own users, and nothing else.
-EXPERIMENTS = "SELECT count(*) FROM experiments WHERE experiment_id <> 0"
+# A fresh stack has MLflow's default experiment, the monitoring's and our own users, nothing else.
+EXPERIMENTS = "SELECT count(*) FROM experiments WHERE experiment_id <> 0 AND name <> '{}'"
 USERS = "SELECT username FROM users"
 ROWS = """SELECT coalesce(sum((xpath('//c/text()', query_to_xml(
   format('SELECT count(*) AS c FROM %I', tablename), false, true, '')))[1]::text::bigint), 0)
@@ -222,9 +222,10 @@ def _require_empty() -> None:
     """Raise BadInput, with what it is, when the stack holds anything of anybody's."""
     ours = {os.environ.get(name) or default for name, default in stack.USERS.items()}
     users = set(_ask("mlflow_auth", USERS).splitlines()) - ours
+    monitoring = read_settings(stack.ENV_FILE).monitoring_experiment_name.replace("'", "''")
     found = {
         "entries in the database mlflow": sum(
-            int(_ask("mlflow", it)) for it in (EXPERIMENTS, ROWS)
+            int(_ask("mlflow", it)) for it in (EXPERIMENTS.format(monitoring), ROWS)
         ),
         "entries in the database predictions": _rows("predictions"),
         "users": len(users),

@@ -55,6 +55,7 @@ def _needed() -> dict[str, str]:
         # Not the client's names: a person's own password for a team's server is not this one's.
         "MLFLOW_ADMIN_PASSWORD": _secret(),
         "MLFLOW_READER_PASSWORD": _secret(),
+        "MLFLOW_MONITOR_PASSWORD": _secret(),
         "API_KEYS": _secret(),
         "MLFLOW_TRACKING_URI": "http://127.0.0.1:${MLFLOW_PORT:-5000}",
         "MLFLOW_TRACKING_USERNAME": "${MLFLOW_ADMIN_USERNAME:-admin}",

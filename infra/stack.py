@@ -26,7 +26,11 @@ ENV_FILE = Path(".env")
 HEALTHY_WITHIN = 300  # seconds
 DOCKER_WITHIN = 60  # seconds; a codespace begins to work before its daemon does
 # A variable that names a user of MLflow whom the server makes at its start -> the name without it.
-USERS = {"MLFLOW_ADMIN_USERNAME": "admin", "MLFLOW_READER_USERNAME": "stack-reader"}
+USERS = {
+    "MLFLOW_ADMIN_USERNAME": "admin",
+    "MLFLOW_READER_USERNAME": "stack-reader",
+    "MLFLOW_MONITOR_USERNAME": "stack-monitor",
+}
 # Each with the profile that it is in; all are of one image.
 OPTIONAL = {"app": "app", "api": "api", "scheduler": "scale", "worker": "scale"}
 MOST_WORKERS = 64

@@ -3,6 +3,7 @@
 Everything comes from the environment: MLFLOW_BACKEND_STORE_URI, MLFLOW_ARTIFACTS_DESTINATION,
 MLFLOW_AUTH_DATABASE_URI, MLFLOW_AUTH_ADMIN_USERNAME, MLFLOW_AUTH_ADMIN_PASSWORD,
 MLFLOW_AUTH_READER_USERNAME, MLFLOW_AUTH_READER_PASSWORD,
+MLFLOW_AUTH_MONITOR_USERNAME, MLFLOW_AUTH_MONITOR_PASSWORD, MONITORING_EXPERIMENT_NAME,
 MLFLOW_FLASK_SERVER_SECRET_KEY, MLFLOW_SERVER_ALLOWED_HOSTS, MLFLOW_SERVER_CORS_ALLOWED_ORIGINS,
 and from what has a default: MLFLOW_HOST, MLFLOW_PORT, MLFLOW_WORKERS.
 """
@@ -44,15 +45,21 @@ def main() -> None:
 
 
 def _same_name() -> str | None:
-    """What is wrong with the names of the users: the second would take the first one's rights."""
-    if os.environ["MLFLOW_AUTH_READER_USERNAME"] != os.environ["MLFLOW_AUTH_ADMIN_USERNAME"]:
-        return None
-    return "MLFLOW_READER_USERNAME is the administrator's name. Set another in .env."
+    """What is wrong with the names of the users: two of one name would share their rights."""
+    taken = {os.environ["MLFLOW_AUTH_ADMIN_USERNAME"]: "administrator"}
+    for role in ("READER", "MONITOR"):
+        name = os.environ[f"MLFLOW_AUTH_{role}_USERNAME"]
+        if name in taken:
+            return f"MLFLOW_{role}_USERNAME is the {taken[name]}'s name. Set another in .env."
+        taken[name] = role.lower()
+    return None
 
 
 def _make_users() -> None:
-    """The administrator, and the reader, who has no right but the one that everybody has.
+    """The administrator, the reader, with no right but everybody's, and the monitor.
 
+    The monitor may write in its experiment besides, whoever made that one; it is made here when
+    it is missing, so that nobody else's being first keeps the monitor out.
     The passwords in the environment are the ones that count, also after a change or a restore.
     MLflow by itself reads the administrator's only once, for an empty table of users.
     """
@@ -60,11 +67,23 @@ def _make_users() -> None:
 
     users = SqlAlchemyStore()
     users.init_db(os.environ["MLFLOW_AUTH_DATABASE_URI"])
-    for role in ("ADMIN", "READER"):
+    for role in ("ADMIN", "READER", "MONITOR"):
         name = os.environ[f"MLFLOW_AUTH_{role}_USERNAME"]
         password = os.environ[f"MLFLOW_AUTH_{role}_PASSWORD"]
         make = users.update_user if users.has_user(name) else users.create_user
         make(name, password=password, is_admin=role == "ADMIN")
+    monitor, experiment = os.environ["MLFLOW_AUTH_MONITOR_USERNAME"], _monitoring_experiment()
+    users.grant_user_permission(monitor, "experiment", experiment, "EDIT")
+
+
+def _monitoring_experiment() -> str:
+    """The id of the experiment that monitoring records in, made as the server would make it."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    store = SqlAlchemyStore(os.environ["MLFLOW_BACKEND_STORE_URI"], "mlflow-artifacts:/")
+    name = os.environ["MONITORING_EXPERIMENT_NAME"]
+    found = store.get_experiment_by_name(name)
+    return str(found.experiment_id if found else store.create_experiment(name))
 
 
 def _write_users_file() -> Path:

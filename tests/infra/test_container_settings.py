@@ -202,6 +202,17 @@ def test_the_app_holds_no_secret_but_the_reader_s_and_the_log_s(containers):
     assert "planted" not in held
 
 
+def test_the_monitoring_is_its_own_user_of_the_experiment_that_the_server_makes(containers):
+    secret = {name: f"secret-{name}" for name in SECRETS}
+    for written in ({}, {"MONITORING_EXPERIMENT_NAME": "ours"}):
+        found = containers(written)
+        name = written.get("MONITORING_EXPERIMENT_NAME", Settings().monitoring_experiment_name)
+        assert found["mlflow"]["MONITORING_EXPERIMENT_NAME"] == name
+        held = json.dumps(found["monitor"])
+        known = {"MLFLOW_MONITOR_PASSWORD", "PREDICTION_LOG_PASSWORD"}
+        assert {name for name, value in secret.items() if value in held} == known
+
+
 def test_links_lead_to_the_published_port_or_where_the_file_says(containers, inside):
     run = examples.recorded(0)
     end = f"/#/experiments/{run.experiment_id}/runs/{run.run_id}"

@@ -23,7 +23,7 @@ def env_file(tmp_path: Path) -> Path:
 def test_it_has_a_value_for_every_name_that_compose_refuses_to_start_without(env_file):
     write_env_file(env_file)
     values = dotenv_values(env_file)
-    assert len(REQUIRED) == 8
+    assert len(REQUIRED) == 9
     assert all(values[name] for name in REQUIRED)
 
 
@@ -41,7 +41,7 @@ def test_no_secret_is_used_twice_and_none_is_short(env_file, tmp_path):
         for name, value in dotenv_values(path).items()
         if re.search("PASSWORD|SECRET|KEY", name) and not name.startswith("MLFLOW_TRACKING")
     ]
-    assert len(secrets) == 2 * 9
+    assert len(secrets) == 2 * 10
     assert len(set(secrets)) == len(secrets)
     assert min(len(str(secret)) for secret in secrets) >= 20
 
@@ -73,11 +73,12 @@ def test_what_a_person_wrote_stays_and_only_the_rest_is_added(env_file):
 def test_the_file_of_an_earlier_release_gets_what_is_new_from_any_command_of_the_stack(env_file):
     write_env_file(env_file)
     lines = env_file.read_text().splitlines(keepends=True)
-    older = "".join(line for line in lines if "MLFLOW_READER_PASSWORD" not in line)
+    new = ("MLFLOW_READER_PASSWORD", "MLFLOW_MONITOR_PASSWORD")
+    older = "".join(line for line in lines if not line.startswith(new))
     env_file.write_text(older)
     check_env_file(env_file)
     assert env_file.read_text().startswith(older)
-    assert dotenv_values(env_file)["MLFLOW_READER_PASSWORD"]
+    assert all(dotenv_values(env_file)[name] for name in new)
 
 
 def test_a_file_that_no_stack_was_made_with_is_left_alone(env_file):

@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from insurance_predictor.base.settings import Settings
 from tests.integration.postgres import Postgres
 from tests.integration.storage import Storage
 from tests.servers import Server, free_port, start
 
 USER = "admin"
 READER = "stack-reader"
+MONITOR = "stack-monitor"
 
 
 @dataclass
@@ -25,6 +27,7 @@ class Stack:
     port: int = field(default_factory=free_port)
     password: str = field(default_factory=secrets.token_hex)
     reader_password: str = field(default_factory=secrets.token_hex)
+    monitor_password: str = field(default_factory=secrets.token_hex)
     cookie_key: str = field(default_factory=secrets.token_hex)
     server: Server | None = None
 
@@ -59,6 +62,9 @@ class Stack:
             "MLFLOW_AUTH_ADMIN_PASSWORD": self.password,
             "MLFLOW_AUTH_READER_USERNAME": READER,
             "MLFLOW_AUTH_READER_PASSWORD": self.reader_password,
+            "MLFLOW_AUTH_MONITOR_USERNAME": MONITOR,
+            "MLFLOW_AUTH_MONITOR_PASSWORD": self.monitor_password,
+            "MONITORING_EXPERIMENT_NAME": Settings().monitoring_experiment_name,
             "MLFLOW_FLASK_SERVER_SECRET_KEY": self.cookie_key,
             "MLFLOW_SERVER_ALLOWED_HOSTS": f"127.0.0.1:{self.port}",
             "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": self.uri,

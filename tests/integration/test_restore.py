@@ -15,9 +15,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from insurance_predictor.base.settings import Settings
 from tests.integration.local_docker import note, states
 from tests.integration.postgres import SUPERUSER, Postgres, binaries, postgres
-from tests.integration.stack import READER
+from tests.integration.stack import MONITOR, READER
 from tests.integration.storage import Storage
 from tests.outcome import Outcome
 from tests.repository import ROOT, copy_repository
@@ -202,13 +203,15 @@ def make_templates(cluster: Postgres) -> None:
             copy(connection, "growing", f"mlflow_{migrations}")
             with psycopg.connect(cluster.uri("mlflow", f"mlflow_{migrations}")) as made:
                 made.execute(MADE)
-        SqlAlchemyStore(uri, "mlflow-artifacts:/")
+        store = SqlAlchemyStore(uri, "mlflow-artifacts:/")
+        store.create_experiment(Settings().monitoring_experiment_name)
         copy(connection, "growing", "empty")
         copy(connection, "template1", "users")
         users = Users()
         users.init_db(cluster.uri("mlflow", "users"))
         users.create_user("admin", secrets.token_hex(), is_admin=True)
         users.create_user(READER, secrets.token_hex())
+        users.create_user(MONITOR, secrets.token_hex())
         copy(connection, "users", "people")
         with psycopg.connect(cluster.uri("mlflow", "people")) as made:
             made.execute("INSERT INTO users (username, is_admin) VALUES ('ana', false)")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.integration.stack import READER
+from tests.integration.stack import MONITOR, READER
 from tests.integration.terminal import ANA
 from tests.servers import free_port
 from tests.stack.clone import Clone, cloned, quotes
@@ -129,3 +129,14 @@ def test_the_monitoring_looks_back_and_its_link_leads_to_the_published_port(own:
     looked = json.loads(own.compose(*monitor, "python", "-m", "monitoring", "run", "--json"))
     page = own.compose(*monitor, "cat", looked["report"])
     assert f"{own.uri}/#/experiments/" in page
+
+
+def test_the_monitoring_records_as_a_user_who_moves_no_alias(own: Clone):
+    own.good("monitor")  # the administrator records there, too
+    monitor = ("run", "--rm", "-T", "monitor")
+    looked = json.loads(own.compose(*monitor, "python", "-m", "monitoring", "run", "--json"))
+    run = own.ask("GET", "mlflow/runs/get", params={"run_id": looked["run_id"]}).json()["run"]
+    assert run["info"]["status"] == "FINISHED"
+    said = own.compose(*monitor, "python", "-", stdin=WHO)
+    assert said.startswith(MONITOR)
+    assert "ermission denied" in said
