@@ -63,7 +63,7 @@ class Clone:
     def compose(self, *arguments: str, stdin: str = "") -> str:
         """What `docker compose ...` prints when it ends well."""
         done = self._run("docker", "compose", *arguments, stdin=stdin)
-        assert done.code == 0, f"docker compose {arguments}: {done.err}"
+        assert done.code == 0, f"docker compose {arguments}: {done.code} {done.err} {done.out}"
         return done.out
 
     def python_with_keys(self, program: str) -> str:
