@@ -78,12 +78,19 @@ def _make_users() -> None:
 
 def _monitoring_experiment() -> str:
     """The id of the experiment that monitoring records in, made as the server would make it."""
+    from mlflow.exceptions import MlflowException
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     store = SqlAlchemyStore(os.environ["MLFLOW_BACKEND_STORE_URI"], "mlflow-artifacts:/")
     name = os.environ["MONITORING_EXPERIMENT_NAME"]
     found = store.get_experiment_by_name(name)
-    return str(found.experiment_id if found else store.create_experiment(name))
+    try:
+        return str(found.experiment_id if found else store.create_experiment(name))
+    except MlflowException as error:
+        sys.exit(
+            f"error: MONITORING_EXPERIMENT_NAME is no name of an experiment: {error.message}. "
+            "Set another in .env."
+        )
 
 
 def _write_users_file() -> Path:

@@ -74,6 +74,16 @@ def test_an_experiment_of_the_administrator_is_the_monitor_s_from_the_next_start
             recorded(settings)
 
 
+def test_a_name_that_no_experiment_can_have_is_refused_in_a_sentence(mlflow: Mlflow):
+    said = "error: MONITORING_EXPERIMENT_NAME is no name of an experiment: "
+    with (
+        pytest.raises(RuntimeError, match=said) as refused,
+        mlflow.running(MONITORING_EXPERIMENT_NAME="x" * 600),
+    ):
+        pass
+    assert "Traceback" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("role", "name", "whose"),
     [
