@@ -301,8 +301,7 @@ def _record(
     )
     _queue_no_registry(settings, engine, assessment, decision, links, now)
     open_now = incident_store.open_incidents(engine, assessment.model_name)
-    no_evidently = None
-    pages = [page]
+    no_evidently, pages = None, [page]
     if options.full or assessment.alarms:
         no_evidently = _write_evidently(settings, seen, folder)
         pages += [] if no_evidently else [folder / mlflow_runs.EVIDENTLY]

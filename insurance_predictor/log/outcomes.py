@@ -63,7 +63,7 @@ class OutcomeReport:
     """What became of the outcomes of a file; `repeated` were recorded before with the same value.
 
     `unknown` are the ids of no prediction; neither they nor the conflicts changed anything.
-    `notices` tell what was done so that the file could be read, and what could not be looked up.
+    `notices` tell what was done so that the file could be read, and why the archive has none of it.
     """
 
     source: str
@@ -95,7 +95,7 @@ def record_outcomes(settings: Settings, file: Path | str) -> OutcomeReport:
         try:
             done.add(record_late(settings.archive, engine, late))
         except InsurancePredictorError as error:  # what is recorded stays recorded
-            told = f"some may be of archived quotes, which nobody could look up: {error}"
+            told = f"none of quotes that may be in the archive was recorded: {error}"
             notices = (*notices, told)
     unknown = tuple(outcome.id for outcome in outcomes if outcome.id not in done.kept)
     conflicts = tuple(

@@ -105,6 +105,20 @@ def test_without_the_archive_they_are_unknown_and_that_is_said(settings, tmp_pat
     assert record_outcomes(settings, table).recorded == 1
 
 
+def test_an_archive_that_takes_nothing_is_said_and_costs_no_other_outcome(settings, tmp_path):
+    folder, aside = tmp_path / "archive" / "outcomes", tmp_path / "aside"
+    folder.rename(aside)
+    folder.write_text("in the way")
+    table = given(tmp_path, (QUOTES[7].id, 9000), ("recent", 9000))
+    done = record_outcomes(settings, table)
+    assert (done.recorded, done.unknown) == (1, (QUOTES[7].id,))
+    assert "was recorded: " in done.notices[-1]
+    folder.unlink()
+    aside.rename(folder)
+    again = record_outcomes(settings, table)
+    assert (again.recorded, again.repeated, again.unknown) == (1, 1, ())
+
+
 def test_two_who_record_the_same_at_once_record_it_once(settings, tmp_path):
     table = given(tmp_path, (QUOTES[1].id, 9000), (QUOTES[2].id, 9000))
     seen, others = [], []
